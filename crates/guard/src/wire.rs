@@ -1,0 +1,165 @@
+//! What a worker and its warden say to each other: one JSON object a line, over a Unix socket.
+//!
+//! A request names its version, shows the whole [`Tenure`] and asks one thing; the answer is one
+//! line. Several requests may follow each other on one connection.
+//!
+//! ```text
+//! {"v":1,"task_id":7,"run_id":9,"claim_lock":"…","op":"check"}
+//! {"v":1,"answer":"owned"}
+//! {"v":1,"task_id":7,"run_id":9,"claim_lock":"…","op":"report","id":"a1","report":{"complete":{"summary":"42 files"}}}
+//! {"v":1,"answer":"ok"}
+//! ```
+//!
+//! After `watch` the warden answers `owned` at once, and writes one more line, `stand_down`, when
+//! the task stops being this worker's.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Tenure;
+use crate::reason::Reason;
+use crate::report::{Report, ReportId};
+
+/// The version of this wire. A warden of version N+1 speaks N.
+pub const VERSION: u32 = 1;
+
+/// The longest line that either side reads, in bytes: a report's two texts with every byte escaped,
+/// and room for the rest.
+pub const MAX_LINE: usize = 1024 * 1024;
+
+/// One question or one word of a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The version of the wire.
+    pub v: u32,
+    /// Who asks. Every request shows it.
+    #[serde(flatten)]
+    pub tenure: Tenure,
+    /// What is asked.
+    #[serde(flatten)]
+    pub op: Op,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// Is the task still mine?
+    Check,
+    /// The same, and tell me when it stops being mine.
+    Watch,
+    /// I am alive, and perhaps what I am doing.
+    Heartbeat {
+        /// In words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// A remark for people and for later attempts.
+    Comment {
+        /// The remark; at most [`Report::MAX_BYTES`].
+        text: String,
+    },
+    /// How my run ended.
+    Report {
+        /// The same id again is the same report.
+        id: ReportId,
+        /// The report.
+        report: Report,
+    },
+}
+
+/// The warden's line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response {
+    /// The version of the wire.
+    pub v: u32,
+    /// The answer.
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+/// What the warden answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// To a check: the task is yours.
+    Owned,
+    /// To a check, or after a watch: it is not.
+    StandDown {
+        /// Why.
+        reason: Reason,
+    },
+    /// To a write: it is durable.
+    Ok,
+    /// To a report: the store is away; the warden keeps it and writes it later. A success.
+    Kept,
+    /// To a write: the task is not yours, nothing was written.
+    NotOwner {
+        /// Why.
+        reason: Reason,
+    },
+    /// To a write: not possible as asked, nothing was written.
+    Refused {
+        /// Why, and the way out.
+        message: String,
+    },
+}
+
+impl Request {
+    /// Checks what the types cannot: version and sizes.
+    ///
+    /// # Errors
+    /// The sentence for [`Answer::Refused`].
+    pub fn validate(&self) -> Result<(), String> {
+        if self.v != VERSION {
+            return Err(format!(
+                "wire version {} is not spoken here: send {VERSION}",
+                self.v
+            ));
+        }
+        match &self.op {
+            Op::Check | Op::Watch => Ok(()),
+            Op::Heartbeat { note } => within("note", note.as_deref().unwrap_or_default()),
+            Op::Comment { text } => within("text", text),
+            Op::Report { report, .. } => report.validate().map_err(|error| error.to_string()),
+        }
+    }
+}
+
+fn within(field: &str, text: &str) -> Result<(), String> {
+    if text.len() <= Report::MAX_BYTES {
+        return Ok(());
+    }
+    Err(format!(
+        "{field} has {} bytes; at most {} are kept",
+        text.len(),
+        Report::MAX_BYTES
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_the_line_that_the_documentation_shows() {
+        let line = r#"{"v":1,"task_id":7,"run_id":9,"claim_lock":"0191e6a0-0000-7000-8000-000000000001:00112233445566778899aabbccddeeff","op":"report","id":"a1","report":{"complete":{"summary":"42 files"}}}"#;
+        let request: Request = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&request).unwrap(), line);
+        assert_eq!(request.validate(), Ok(()));
+    }
+
+    #[test]
+    fn another_version_is_refused_by_name() {
+        let line = r#"{"v":2,"task_id":7,"run_id":9,"claim_lock":"0191e6a0-0000-7000-8000-000000000001:00112233445566778899aabbccddeeff","op":"check"}"#;
+        let request: Request = serde_json::from_str(line).unwrap();
+        assert!(request.validate().unwrap_err().contains("version 2"));
+    }
+
+    #[test]
+    fn a_request_without_a_claim_lock_is_no_request() {
+        assert!(
+            serde_json::from_str::<Request>(r#"{"v":1,"task_id":7,"run_id":9,"op":"check"}"#)
+                .is_err()
+        );
+    }
+}
