@@ -229,6 +229,22 @@ impl Guard {
     }
 }
 
+/// Ends this process as one that does not own its task: says so to the warden, where one can be
+/// reached, and exits 79. Call it before any work was done.
+pub fn stand_down(reason: &Reason) -> ! {
+    let socket = std::env::var_os(crate::env::SOCKET).filter(|path| !path.is_empty());
+    if let Some(path) = socket {
+        let notice = wire::Notice {
+            v: wire::VERSION,
+            stood_down: reason.clone(),
+        };
+        // Best effort: without a warden nobody is left to whom it matters.
+        let _ = UnixStream::connect(path)
+            .and_then(|mut stream| writeln!(stream, "{}", serde_json::json!(notice)));
+    }
+    std::process::exit(crate::exit_code::NOT_OWNER);
+}
+
 /// A way to learn that ownership is lost, without asking again and again.
 #[derive(Debug)]
 pub struct Lost {

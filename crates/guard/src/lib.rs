@@ -33,7 +33,7 @@ pub mod reason;
 pub mod report;
 pub mod wire;
 
-pub use client::{Acceptance, Error, Guard, Lost};
+pub use client::{Acceptance, Error, Guard, Lost, stand_down};
 pub use identity::{Identity, NoIdentity};
 pub use ids::{ClaimLock, MalformedId, RunId, TaskId, Tenure};
 pub use reason::{Reason, Verdict};

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::env;
+
 /// What the guard answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
@@ -50,6 +52,26 @@ pub enum Reason {
     LeaseExpired,
     /// The run's command was started before: the start is committed once.
     AlreadyStarted,
+}
+
+impl Reason {
+    /// The variable of the worker's environment that is wrong, where one is.
+    pub fn variable(&self) -> Option<&'static str> {
+        match self {
+            Self::UnsupportedContract => Some(env::CONTRACT),
+            Self::InvalidTaskId => Some(env::TASK_ID),
+            Self::MissingRunId | Self::InvalidRunId => Some(env::RUN_ID),
+            Self::MissingClaimLock | Self::InvalidClaimLock => Some(env::CLAIM_LOCK),
+            Self::StoreUnreachable
+            | Self::TaskMissing
+            | Self::TaskNotRunning(_)
+            | Self::RunMismatch
+            | Self::ClaimMismatch
+            | Self::Ending(_)
+            | Self::LeaseExpired
+            | Self::AlreadyStarted => None,
+        }
+    }
 }
 
 impl fmt::Display for Reason {

@@ -67,6 +67,19 @@ pub enum Op {
     },
 }
 
+/// "I stood down": what a guard says before it exits 79, so that its run's end is known for benign.
+///
+/// It is the one line without a tenure, since the tenure may be what is wrong. The warden takes it
+/// only from a process of its own session, answers nothing, and lets it decide nothing but how an
+/// exit 79 is understood; such ends have a limit of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The version of the wire.
+    pub v: u32,
+    /// Why the guard stood down.
+    pub stood_down: Reason,
+}
+
 /// The warden's line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {

@@ -1,1 +1,44 @@
+//! What Tenure knows, and the only place that writes it down.
+//!
+//! [`life`] decides, without clock or I/O: legal moves, outcomes, streaks. The files beside it are
+//! the operations, one verb a file; each is one transaction that writes its change and its event
+//! together, on SQLite or on PostgreSQL. Everything written by or for a worker shows its
+//! [`tenure_guard::Tenure`] and changes nothing where that does not hold any more.
+//!
+//! What it leaves to others: processes and signals (the warden), when to claim and what to do with
+//! an answer (the dispatcher), configuration and words for people (the command line).
+//!
+//! **Invariant:** a task has at most one open run, and `current_run_id` names it or is null.
+//! **Invariant:** an outcome is written exactly once; a closed run never changes.
+//! **Invariant:** every change of state writes its event in the same transaction.
 
+pub mod add;
+pub mod ask;
+pub mod check;
+pub mod claim;
+pub mod clock;
+pub mod comment;
+pub mod dispatcher;
+pub mod duration;
+pub mod end;
+pub mod error;
+pub mod event;
+pub mod heartbeat;
+pub mod ids;
+pub mod life;
+pub mod open;
+pub mod person;
+pub mod process;
+pub mod promote;
+pub mod read;
+pub mod renew;
+pub mod report;
+pub mod start;
+pub mod task;
+pub mod url;
+
+pub use clock::Clock;
+pub use error::{Error, OpenError};
+pub use ids::{BatchId, DispatcherId, EventId, InstanceId};
+pub use open::Store;
+pub use url::StoreUrl;

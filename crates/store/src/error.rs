@@ -1,0 +1,165 @@
+//! What can go wrong: a variant per thing the caller can do about it.
+
+use std::path::PathBuf;
+
+use tenure_guard::{MalformedId, Reason, RunId, TaskId};
+
+use crate::life::IllegalMove;
+
+/// An operation did not happen; nothing of it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Stop acting for the run: it is not yours, or not open, or being taken away.
+    #[error("not the owner of the task: {reason}")]
+    NotOwner {
+        /// Why.
+        reason: Reason,
+    },
+    /// Another report of this run stands already.
+    #[error("run {run} reported {standing} already; the first report stands")]
+    AlreadyReported {
+        /// The run.
+        run: RunId,
+        /// What it reported.
+        standing: String,
+    },
+    /// There is no such task.
+    #[error("no task has the id {0}: `tenure list --all` shows those there are")]
+    NoSuchTask(TaskId),
+    /// There is no such run.
+    #[error("no run has the id {0}")]
+    NoSuchRun(RunId),
+    /// The task's status does not allow it.
+    #[error("task {task}: {source}")]
+    Illegal {
+        /// The task.
+        task: TaskId,
+        /// The move that is not legal.
+        source: IllegalMove,
+    },
+    /// The task or its run is in a state in which the verb makes no sense.
+    #[error("task {task}: {why}")]
+    Refused {
+        /// The task.
+        task: TaskId,
+        /// Why, and the way out.
+        why: String,
+    },
+    /// A task with this idempotency key exists, and it is another task.
+    #[error(
+        "key {key:?} belongs to task {task}, whose content differs: use another key, or add the same content"
+    )]
+    KeyTaken {
+        /// The key.
+        key: String,
+        /// Whose it is.
+        task: TaskId,
+    },
+    /// The task as given cannot be taken: names the field, the value and the way out.
+    #[error("{0}")]
+    Invalid(String),
+    /// Another dispatcher holds the store.
+    #[error("{0}")]
+    Held(String),
+    /// The database is busy or away: the same may succeed later.
+    #[error("the store did not answer: {0}")]
+    Unavailable(String),
+    /// The store holds something that this version cannot read.
+    #[error("the store holds something unreadable: {0}")]
+    Unreadable(String),
+}
+
+impl From<MalformedId> for Error {
+    fn from(error: MalformedId) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+/// A store could not be opened; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is none.
+    #[error("{url:?} is no store address: {problem}")]
+    Address {
+        /// What was given, without a password.
+        url: String,
+        /// What is wrong, and what is expected.
+        problem: String,
+    },
+    /// The path is a folder.
+    #[error("{} is a folder: name the file of the store in it, like {}", path.display(), path.join("tenure.db").display())]
+    Folder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file is no SQLite database.
+    #[error("{} is no SQLite database: name another file; this one was left as it is", path.display())]
+    NoDatabase {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The database belongs to another program.
+    #[error(
+        "{what} holds tables of another program: name another store; this one was left as it is"
+    )]
+    Foreign {
+        /// Which store.
+        what: String,
+    },
+    /// A newer version of Tenure wrote it.
+    #[error(
+        "{what} has schema version {found}, and this tenure knows {known} at most: use a newer tenure"
+    )]
+    Newer {
+        /// Which store.
+        what: String,
+        /// Its version.
+        found: i64,
+        /// The newest one known here.
+        known: i64,
+    },
+    /// An older version of Tenure wrote it, and the caller only reads.
+    #[error(
+        "{what} has schema version {found}, and this tenure needs {known}: start `tenure serve` once, which brings it up to date"
+    )]
+    Older {
+        /// Which store.
+        what: String,
+        /// Its version.
+        found: i64,
+        /// The one needed.
+        known: i64,
+    },
+    /// The store cannot be written.
+    #[error("{} cannot be written: {problem}", path.display())]
+    ReadOnly {
+        /// The path.
+        path: PathBuf,
+        /// Whose permission is missing, and the way out.
+        problem: String,
+    },
+    /// Locks do not hold there.
+    #[error("{} lies on a network filesystem ({kind}), where SQLite's locks do not hold: use a local disk, or PostgreSQL", path.display())]
+    NetworkFilesystem {
+        /// The path.
+        path: PathBuf,
+        /// Which filesystem.
+        kind: String,
+    },
+    /// The SQLite in this binary can corrupt a WAL.
+    #[error(
+        "SQLite {found} can corrupt a write-ahead log; 3.51.3 or later is needed: rebuild with the bundled one"
+    )]
+    OldSqlite {
+        /// Its version.
+        found: String,
+    },
+    /// The database is busy or away.
+    #[error("{what} did not answer: {problem}")]
+    Unavailable {
+        /// Which store, without a password.
+        what: String,
+        /// The database's words.
+        problem: String,
+    },
+}

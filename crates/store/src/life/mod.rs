@@ -1,0 +1,27 @@
+//! The life of a task, as pure functions: no clock, no chance, no I/O.
+//!
+//! Everything that decides is here, in tables that can be read: which moves are legal ([`moves`]),
+//! what an end means ([`classify`]), what it counts toward ([`streaks`]), how long to wait
+//! ([`backoff`]). The SQL beside it only writes down what these say; a property test holds the two
+//! together. The dispatcher and the warden supply the facts.
+
+pub mod ask;
+pub mod backoff;
+pub mod classify;
+pub mod exit;
+pub mod limits;
+pub mod moves;
+pub mod outcome;
+pub mod status;
+pub mod streaks;
+pub mod word;
+
+pub use ask::Ask;
+pub use backoff::Backoff;
+pub use classify::{Conclusion, End, Evidence, classify};
+pub use exit::Exit;
+pub use limits::{Limits, LimitsLayer, Protocol, TempfailExit};
+pub use moves::{IllegalMove, Move, Rest};
+pub use outcome::Outcome;
+pub use status::{RunStatus, TaskStatus};
+pub use streaks::{Next, Streaks};

@@ -1,0 +1,123 @@
+//! The legal moves of a task: one pure function.
+
+use super::status::TaskStatus;
+use super::streaks::Next;
+
+/// What happens to a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// A dispatcher takes it.
+    Claimed,
+    /// Its run closed; where it goes was concluded from the end.
+    Ended(Next),
+    /// Its last parent is done.
+    ParentsDone,
+    /// Its time has come.
+    Due,
+    /// A person lets it wait.
+    Blocked,
+    /// A person lets it go on.
+    Unblocked,
+    /// A person wants it tried again, from a clean slate.
+    Retried,
+    /// A person does not want it any more.
+    Cancelled,
+}
+
+/// What decides where a task rests when nothing else holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// A parent is not done.
+    pub waits_for_parents: bool,
+    /// Its time has not come.
+    pub waits_for_time: bool,
+}
+
+impl Rest {
+    /// Where a task rests that may run as soon as parents and time allow.
+    pub fn status(self) -> TaskStatus {
+        match (self.waits_for_parents, self.waits_for_time) {
+            (true, _) => TaskStatus::Todo,
+            (false, true) => TaskStatus::Scheduled,
+            (false, false) => TaskStatus::Ready,
+        }
+    }
+}
+
+/// A move that this status does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a task that is {from} cannot be {}", .by.participle())]
+pub struct IllegalMove {
+    /// Where the task stands.
+    pub from: TaskStatus,
+    /// What was to happen.
+    pub by: Move,
+}
+
+impl Move {
+    /// For sentences: "a task that is done cannot be …".
+    pub fn participle(&self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Ended(_) => "ended",
+            Self::ParentsDone => "promoted",
+            Self::Due => "made ready",
+            Self::Blocked => "blocked",
+            Self::Unblocked => "unblocked",
+            Self::Retried => "retried",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl TaskStatus {
+    /// **The table of legal moves.** Where `by` leads from here; `rest` says where the task rests
+    /// if the move lets it go.
+    ///
+    /// A running task is left only by the end of its run: a verb that takes it away records an
+    /// [`super::Ask`] on the run instead.
+    ///
+    /// # Errors
+    /// [`IllegalMove`] where this status does not allow the move.
+    pub fn after(self, by: Move, rest: Rest) -> Result<Self, IllegalMove> {
+        match (self, &by) {
+            (Self::Ready, Move::Claimed) => Ok(Self::Running),
+
+            (Self::Running, Move::Ended(Next::Done)) => Ok(Self::Done),
+            (Self::Running, Move::Ended(Next::Again { .. })) => Ok(rest.status()),
+            (Self::Running, Move::Ended(Next::Blocked { .. })) => Ok(Self::Blocked),
+            (Self::Running, Move::Ended(Next::Cancelled { .. })) => Ok(Self::Cancelled),
+
+            (Self::Todo, Move::ParentsDone) if !rest.waits_for_parents => Ok(rest.status()),
+            (Self::Scheduled, Move::Due) if !rest.waits_for_time => Ok(rest.status()),
+
+            (Self::Todo | Self::Scheduled | Self::Ready, Move::Blocked) => Ok(Self::Blocked),
+            (Self::Blocked, Move::Unblocked) => Ok(rest.status()),
+            (
+                Self::Todo | Self::Scheduled | Self::Ready | Self::Blocked | Self::Cancelled,
+                Move::Retried,
+            ) => Ok(rest.status()),
+            (Self::Todo | Self::Scheduled | Self::Ready | Self::Blocked, Move::Cancelled) => {
+                Ok(Self::Cancelled)
+            }
+
+            (
+                Self::Todo
+                | Self::Scheduled
+                | Self::Ready
+                | Self::Running
+                | Self::Blocked
+                | Self::Done
+                | Self::Cancelled,
+                Move::Claimed
+                | Move::Ended(_)
+                | Move::ParentsDone
+                | Move::Due
+                | Move::Blocked
+                | Move::Unblocked
+                | Move::Retried
+                | Move::Cancelled,
+            ) => Err(IllegalMove { from: self, by }),
+        }
+    }
+}

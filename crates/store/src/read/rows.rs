@@ -1,0 +1,252 @@
+//! The shapes that reading verbs show. Their JSON is relied on: fields are only ever added.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tenure_guard::{BlockKind, RunId, TaskId};
+
+use crate::event::{Event, EventKind};
+use crate::ids::{BatchId, DispatcherId, EventId};
+use crate::life::{Ask, Exit, Limits, LimitsLayer, Outcome, RunStatus, TaskStatus};
+
+/// Which tasks to list.
+#[derive(Clone, Debug, Default)]
+pub struct TaskFilter {
+    /// Finished ones too; without it, those that are not.
+    pub all: bool,
+    /// Only of this status (finished or not).
+    pub status: Option<TaskStatus>,
+    /// Only of this assignee.
+    pub assignee: Option<String>,
+    /// Only of this batch.
+    pub batch: Option<BatchId>,
+    /// At most so many; `None` is all.
+    pub limit: Option<u32>,
+}
+
+/// Some rows, and how many more there would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// How many more.
+    pub more: u64,
+}
+
+/// A task as `list` and `show` print it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of the task, named alike"
+)]
+pub struct TaskRow {
+    pub id: TaskId,
+    pub title: String,
+    pub status: TaskStatus,
+    pub assignee: String,
+    pub priority: i64,
+    pub block_kind: Option<BlockKind>,
+    pub block_reason: Option<String>,
+    pub not_before: Option<Timestamp>,
+    pub current_run_id: Option<RunId>,
+    pub attempts: u32,
+    pub failures: u32,
+    pub violations: u32,
+    pub defers: u32,
+    pub benign: u32,
+    pub lost: u32,
+    pub name: Option<String>,
+    pub batch_id: Option<BatchId>,
+    pub key: Option<String>,
+    pub body: String,
+    pub command: Option<Vec<String>>,
+    pub cwd: PathBuf,
+    pub env: BTreeMap<String, String>,
+    pub skills: Vec<String>,
+    pub limits: LimitsLayer,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub archived_at: Option<Timestamp>,
+}
+
+/// How a worker's main process ended: `{"code":1}`, `{"signal":9}` or `{"unobserved":true}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitView {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+    /// Nobody saw it.
+    Unobserved(bool),
+}
+
+impl From<Exit> for ExitView {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Code(code) => Self::Code(code),
+            Exit::Signal(signal) => Self::Signal(signal),
+            Exit::Unobserved => Self::Unobserved(true),
+        }
+    }
+}
+
+/// A run as `runs` and `show` print it. The claim lock is not among its fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of the run, named alike"
+)]
+pub struct RunView {
+    pub run_id: RunId,
+    pub task_id: TaskId,
+    pub attempt: u32,
+    pub status: RunStatus,
+    pub profile: String,
+    pub outcome: Option<Outcome>,
+    pub reason: Option<String>,
+    pub exit: Option<ExitView>,
+    pub ask: Option<Ask>,
+    pub ask_by: Option<String>,
+    pub ask_reason: Option<String>,
+    pub report: Option<serde_json::Value>,
+    pub reported_at: Option<Timestamp>,
+    pub heartbeat_at: Option<Timestamp>,
+    pub note: Option<String>,
+    pub pid: Option<i32>,
+    pub warden_pid: Option<i32>,
+    pub dispatcher_id: DispatcherId,
+    pub limits: Limits,
+    pub claimed_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub deadline_at: Option<Timestamp>,
+    pub lease_until: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub log: Option<PathBuf>,
+    pub socket: Option<PathBuf>,
+    pub tree_unverified: bool,
+}
+
+/// A parent or a child.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of the task, named alike"
+)]
+pub struct Related {
+    pub id: TaskId,
+    pub title: String,
+    pub status: TaskStatus,
+}
+
+/// A remark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of the comment, named alike"
+)]
+pub struct CommentView {
+    pub author: String,
+    pub run_id: Option<RunId>,
+    pub text: String,
+    pub created_at: Timestamp,
+}
+
+/// All about one task: `show --json`. Of its events, the newest [`Detail::EVENTS`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is explained at its type")]
+pub struct Detail {
+    pub task: TaskRow,
+    pub runs: Vec<RunView>,
+    pub events: Vec<Event>,
+    pub parents: Vec<Related>,
+    pub children: Vec<Related>,
+    pub comments: Vec<CommentView>,
+}
+
+impl Detail {
+    /// How many of a task's newest events `show` reads; `events` pages through all of them.
+    pub const EVENTS: u32 = 200;
+}
+
+/// Which events to read, in the order of writing.
+#[derive(Clone, Debug)]
+pub struct EventFilter {
+    /// Only those after this one.
+    pub after: EventId,
+    /// Only this task's.
+    pub task: Option<TaskId>,
+    /// Only this batch's.
+    pub batch: Option<BatchId>,
+    /// Only of this kind.
+    pub kind: Option<EventKind>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// How many tasks stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "a field for each status, named alike")]
+pub struct Counts {
+    pub todo: u64,
+    pub scheduled: u64,
+    pub ready: u64,
+    pub running: u64,
+    pub blocked: u64,
+    pub done: u64,
+    pub cancelled: u64,
+}
+
+/// What a worker is told at its start: the file that `TENURE_CONTEXT` names, version 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Context {
+    /// The version of this shape.
+    pub version: u32,
+    /// The task.
+    pub task: TaskRow,
+    /// What came of its parents.
+    pub parents: Vec<ParentResult>,
+    /// How earlier attempts ended, oldest first; the newest [`Context::ATTEMPTS`].
+    pub attempts: Vec<EarlierAttempt>,
+    /// Remarks, oldest first; the newest [`Context::COMMENTS`].
+    pub comments: Vec<CommentView>,
+}
+
+impl Context {
+    /// The version of this shape.
+    pub const VERSION: u32 = 1;
+    /// How many earlier attempts a worker is told of: more would not change what it does.
+    pub const ATTEMPTS: u32 = 20;
+    /// How many remarks a worker is told of.
+    pub const COMMENTS: u32 = 100;
+}
+
+/// What came of a parent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the parent's columns and its report's fields"
+)]
+pub struct ParentResult {
+    pub id: TaskId,
+    pub title: String,
+    pub status: TaskStatus,
+    pub summary: Option<String>,
+    pub metadata: Option<serde_json::Value>,
+}
+
+/// How an earlier attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of the run, named alike"
+)]
+pub struct EarlierAttempt {
+    pub run_id: RunId,
+    pub attempt: u32,
+    pub outcome: Outcome,
+    pub reason: String,
+    pub ended_at: Timestamp,
+}

@@ -1,0 +1,62 @@
+//! The gate: what a dispatcher tells a warden before anything runs. One JSON object a line.
+//!
+//! First the [`Brief`]: everything about the run, so that the warden can prepare while the dispatcher
+//! commits the start. Then the [`Word`]. End of file before the word means "never started": the
+//! warden goes without a trace.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tenure_guard::{Reason, Tenure};
+
+use crate::clock::BootInstant;
+
+/// The version of gate and lifeline. A dispatcher of version N+1 speaks N.
+pub const VERSION: u32 = 1;
+
+/// Everything a warden needs to know about its run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Brief {
+    /// The version of gate and lifeline.
+    pub v: u32,
+    /// The fence.
+    pub tenure: Tenure,
+    /// The command: an argv, its program looked up in the `PATH` of `env`.
+    pub argv: Vec<String>,
+    /// The worker's whole environment.
+    pub env: BTreeMap<String, String>,
+    /// Where it runs.
+    pub cwd: PathBuf,
+    /// Where the warden answers its worker.
+    pub socket: PathBuf,
+    /// How long a lease is.
+    pub lease: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub kill_grace: Duration,
+    /// From a report to the end of the tree.
+    pub finish_grace: Duration,
+    /// How long the run may take.
+    pub max_runtime: Option<Duration>,
+    /// How long the worker may be silent.
+    pub heartbeat_timeout: Option<Duration>,
+    /// The store's address, credentials included: a pipe is the only way it may take.
+    pub store: String,
+}
+
+/// The word at the gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "word", rename_all = "snake_case")]
+pub enum Word {
+    /// The start is committed: let the command go.
+    Go {
+        /// The lease's end, taken before the start was sent to the store.
+        lease_end: BootInstant,
+    },
+    /// The start found the claim gone.
+    StandDown {
+        /// Why.
+        reason: Reason,
+    },
+}

@@ -1,0 +1,68 @@
+//! The lifeline: what dispatcher and warden say to each other while a run lives. One JSON object a
+//! line, both ways, over the socket pair that was the gate.
+//!
+//! End of file tells a warden that its dispatcher is gone: it goes on by itself, on the store. End
+//! of file without [`Message::Ended`] tells a dispatcher that its warden was killed.
+
+use serde::{Deserialize, Serialize};
+use tenure_guard::wire::{Answer, Op};
+use tenure_store::life::{Ask, End};
+
+use crate::clock::BootInstant;
+
+/// Numbers the requests of one warden, so that answers find them.
+pub type RequestId = u64;
+
+/// From the dispatcher to the warden.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum Order {
+    /// The lease was renewed.
+    Lease {
+        /// Its end, taken before the renewal was sent to the store.
+        end: BootInstant,
+    },
+    /// End the tree: this was asked, and is recorded. A harder ask after a softer one hastens.
+    End {
+        /// What was asked.
+        ask: Ask,
+    },
+    /// What became of a request.
+    Answer {
+        /// Which one.
+        id: RequestId,
+        /// What to tell the worker.
+        answer: Answer,
+    },
+    /// The end is durable: the warden may go.
+    Acknowledged,
+}
+
+/// From the warden to the dispatcher.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "snake_case")]
+pub enum Message {
+    /// The command runs.
+    Started {
+        /// The worker's pid.
+        pid: i32,
+    },
+    /// A limit is reached, and the tree is being ended.
+    Ask {
+        /// Which: timeout or silence.
+        ask: Ask,
+    },
+    /// The worker wants something written: heartbeat, comment or report. Checks are answered by the
+    /// warden from its lease.
+    Request {
+        /// Numbers it.
+        id: RequestId,
+        /// What it wants.
+        op: Op,
+    },
+    /// The whole tree is dead. Sent after every request was answered, and the last word.
+    Ended {
+        /// What was seen.
+        end: End,
+    },
+}
