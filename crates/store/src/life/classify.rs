@@ -131,9 +131,9 @@ fn by_end(evidence: &Evidence<'_>) -> (Outcome, String) {
         End::Exited {
             exit,
             interrupted,
-            told_not_owner,
+            stood_down,
             ..
-        } => by_exit(evidence, *exit, *interrupted, *told_not_owner),
+        } => by_exit(evidence, *exit, *interrupted, stood_down.as_ref()),
         End::SpawnFailed {
             path,
             errno,
@@ -167,14 +167,13 @@ fn by_exit(
         (Exit::Code(code), _) if evidence.tempfail == TempfailExit::Code(code) => {
             (Outcome::Deferred, format!("exit {code}: try later"))
         }
-        (Exit::Code(exit_code::NOT_OWNER), _) if told_not_owner => (
-            Outcome::Stale,
-            "the worker was told that it is not the owner".into(),
-        ),
-        (Exit::Code(exit_code::NOT_OWNER), _) => (
-            Outcome::Failed,
-            "exit 79 by a worker that was never told \"not owner\"".into(),
-        ),
+        (Exit::Code(exit_code::NOT_OWNER), _) => match stood_down {
+            Some(reason) => (Outcome::Stale, stale(reason)),
+            None => (
+                Outcome::Failed,
+                "exit 79 by a worker that was never told \"not owner\"".into(),
+            ),
+        },
         (Exit::Code(code), _) => (Outcome::Failed, format!("exit {code}")),
         (Exit::Signal(signal), _) => (Outcome::Crashed, format!("killed by signal {signal}")),
     }
