@@ -1,1 +1,62 @@
+//! Claims runnable tasks, starts a warden over each, and sees every run to its end.
+//!
+//! What it leaves to others: what a worker does and when its tree is dead (the warden), what is
+//! legal and what an end means (the store), where settings come from and what people read (the
+//! command line).
 
+pub mod hub;
+pub mod settings;
+pub mod template;
+
+use tenure_store::Store;
+use tenure_store::dispatcher::Hold;
+use tokio::sync::{mpsc, oneshot};
+
+pub use settings::{Host, OnStop, Profile, Settings, WardenProgram};
+
+/// What the process around a dispatcher tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Claim nothing new; finish when the last run has ended.
+    Drain,
+    /// End the runs, leave their tasks ready, and finish.
+    Terminate,
+    /// The same without grace: SIGKILL at once.
+    Kill,
+    /// Finish now; the wardens go on by themselves.
+    Detach,
+}
+
+/// Why a dispatcher could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something of the machine failed: names what, and the path.
+    #[error("{what}")]
+    Machine {
+        /// What could not be done, and where.
+        what: String,
+        /// The kernel's word.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store failed for good.
+    #[error(transparent)]
+    Store(#[from] tenure_store::Error),
+}
+
+/// Runs a dispatcher until it is told to finish, or, where it serves one batch, until nothing of
+/// that can move without a person. `ready` is told as soon as it can dispatch: the store is open,
+/// the socket is bound, the wardens' program was found.
+///
+/// # Errors
+/// [`Error`]; runs that are open then are seen to their end by their wardens.
+pub async fn run(
+    settings: Settings,
+    store: Store,
+    hold: Hold,
+    control: mpsc::UnboundedReceiver<Control>,
+    ready: oneshot::Sender<()>,
+) -> Result<(), Error> {
+    let _ = (settings, store, hold, control, ready);
+    todo!()
+}
