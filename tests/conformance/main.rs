@@ -4,5 +4,7 @@
 //! `on_both!`; time is told by the test, so nothing sleeps.
 
 mod add;
+mod fence;
+mod start;
 mod statements;
 mod world;
