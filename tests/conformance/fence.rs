@@ -43,7 +43,11 @@ async fn refused(world: &World, operation: &str, tenure: &Tenure) -> Reason {
         "heartbeat" => reason(store.heartbeat(shown, Some("stale".into())).await),
         "comment" => reason(store.comment_as_worker(shown, "stale".into()).await),
         "report" => reason(store.report(shown, report_id("stale"), complete()).await),
-        "ask" => reason(store.ask_as_holder(shown, Ask::Timeout, "stale".into()).await),
+        "ask" => reason(
+            store
+                .ask_as_holder(shown, Ask::Timeout, "stale".into())
+                .await,
+        ),
         "end" => reason(store.end(shown, exit(1)).await),
         "check" => match store.check(tenure).await.unwrap() {
             tenure_guard::Verdict::StandDown { reason } => reason,
@@ -74,7 +78,9 @@ async fn traces(world: &World) -> (i64, i64, i64, i64) {
 fn with_another_lock(tenure: &Tenure) -> Tenure {
     let text = tenure.lock.expose();
     let last = if text.ends_with('0') { "1" } else { "0" };
-    let lock: ClaimLock = format!("{}{last}", &text[..text.len() - 1]).parse().unwrap();
+    let lock: ClaimLock = format!("{}{last}", &text[..text.len() - 1])
+        .parse()
+        .unwrap();
     Tenure {
         lock,
         ..tenure.clone()
@@ -87,7 +93,11 @@ async fn refuse_all(world: &World, make: impl Fn(&Tenure) -> Tenure, expected: &
     let claimed = world.claimed(task()).await.tenure;
     let before = traces(world).await;
     for operation in FENCED {
-        let right = if operation == "start" { &claimed } else { &started };
+        let right = if operation == "start" {
+            &claimed
+        } else {
+            &started
+        };
         let found = refused(world, operation, &make(right)).await;
         assert_eq!(&found, expected, "{operation}");
         assert_eq!(traces(world).await, before, "{operation} left a trace");

@@ -4,7 +4,9 @@
 //! `on_both!`; time is told by the test, so nothing sleeps.
 
 mod add;
+mod end;
 mod fence;
+mod report;
 mod start;
 mod statements;
 mod world;

@@ -34,7 +34,10 @@ async fn a_claim_taken_back_before_its_start_is_not_running(world: World) {
     };
     assert_eq!(world.end(&tenure, end).await.status, TaskStatus::Ready);
     let expected = Reason::TaskNotRunning("ready".into());
-    assert_eq!(world.store.check(&tenure).await.unwrap(), stand_down(expected.clone()));
+    assert_eq!(
+        world.store.check(&tenure).await.unwrap(),
+        stand_down(expected.clone())
+    );
     assert_eq!(reason(world.start(&tenure).await), expected);
 }
 
@@ -42,7 +45,10 @@ async fn a_start_is_committed_once(world: World) {
     let tenure = world.running(task()).await;
     let mut other = start(&tenure);
     other.warden.pid += 1;
-    assert_eq!(reason(world.store.start(other).await), Reason::AlreadyStarted);
+    assert_eq!(
+        reason(world.store.start(other).await),
+        Reason::AlreadyStarted
+    );
     assert_eq!(world.run(tenure.run).await.warden_pid, Some(warden().pid));
 }
 
@@ -88,9 +94,22 @@ async fn a_start_after_an_ask_is_refused(world: World) {
         let tenure = world.claimed(task()).await.tenure;
         let asked = world.store.wish(tenure.task, wish, "me".into(), None);
         asked.await.unwrap();
-        assert_eq!(reason(world.start(&tenure).await), Reason::Ending(verb.into()));
-        world.end(&tenure, End::StoodDown { reason: Reason::Ending(verb.into()) }).await;
-        let _ = world.store.wish(tenure.task, Wish::Cancel, "me".into(), None).await;
+        assert_eq!(
+            reason(world.start(&tenure).await),
+            Reason::Ending(verb.into())
+        );
+        world
+            .end(
+                &tenure,
+                End::StoodDown {
+                    reason: Reason::Ending(verb.into()),
+                },
+            )
+            .await;
+        let _ = world
+            .store
+            .wish(tenure.task, Wish::Cancel, "me".into(), None)
+            .await;
     }
     let tenure = world.claimed(task()).await.tenure;
     let asked = world
@@ -105,7 +124,11 @@ async fn a_start_after_an_ask_is_refused(world: World) {
 async fn a_renewed_claim_may_start(world: World) {
     let tenure = world.claimed(task()).await.tenure;
     world.clock.advance(LEASE);
-    let renewed = world.store.renew(vec![tenure.clone()], LEASE).await.unwrap();
+    let renewed = world
+        .store
+        .renew(vec![tenure.clone()], LEASE)
+        .await
+        .unwrap();
     assert!(renewed[0].is_ok());
     world.start(&tenure).await.unwrap();
 }
@@ -117,19 +140,31 @@ async fn the_lease_counts_before_the_start_and_on_a_shared_store(world: World) {
     let lapsed = stand_down(Reason::LeaseExpired);
     assert_eq!(world.store.check(&tenure).await.unwrap(), lapsed);
 
-    world.store.renew(vec![tenure.clone()], LEASE).await.unwrap();
+    world
+        .store
+        .renew(vec![tenure.clone()], LEASE)
+        .await
+        .unwrap();
     world.start(&tenure).await.unwrap();
     assert_eq!(world.store.check(&tenure).await.unwrap(), Verdict::Owned);
     world.clock.advance(LEASE);
     let verdict = world.store.check(&tenure).await.unwrap();
-    let expected = if world.is_shared() { lapsed } else { Verdict::Owned };
+    let expected = if world.is_shared() {
+        lapsed
+    } else {
+        Verdict::Owned
+    };
     assert_eq!(verdict, expected);
 }
 
 async fn a_lapsed_lease_is_renewable_while_the_run_is_open(world: World) {
     let tenure = world.running(task()).await;
     world.clock.advance(10 * LEASE);
-    let answers = world.store.renew(vec![tenure.clone()], LEASE).await.unwrap();
+    let answers = world
+        .store
+        .renew(vec![tenure.clone()], LEASE)
+        .await
+        .unwrap();
     assert!(answers[0].is_ok());
     assert_eq!(world.store.check(&tenure).await.unwrap(), Verdict::Owned);
     let gone = world.running(task()).await;
@@ -141,7 +176,9 @@ async fn a_lapsed_lease_is_renewable_while_the_run_is_open(world: World) {
 
 async fn an_ask_of_a_person_ends_ownership_and_one_of_a_limit_does_not(world: World) {
     let tenure = world.running(task()).await;
-    let timeout = world.store.ask_as_holder(tenure.clone(), Ask::Timeout, "warden".into());
+    let timeout = world
+        .store
+        .ask_as_holder(tenure.clone(), Ask::Timeout, "warden".into());
     timeout.await.unwrap();
     assert_eq!(world.store.check(&tenure).await.unwrap(), Verdict::Owned);
     let stop = world.store.wish(tenure.task, Wish::Stop, "me".into(), None);
@@ -152,7 +189,12 @@ async fn an_ask_of_a_person_ends_ownership_and_one_of_a_limit_does_not(world: Wo
     );
     // Signs of life and renewals are still taken: the holder's side ends it.
     world.store.heartbeat(tenure.clone(), None).await.unwrap();
-    let renewed = world.store.renew(vec![tenure], LEASE).await.unwrap().remove(0);
+    let renewed = world
+        .store
+        .renew(vec![tenure], LEASE)
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(renewed.unwrap().ask, Some(Ask::Stop));
 }
 
@@ -176,7 +218,9 @@ async fn a_deadline_follows_the_limit_in_force(world: World) {
 /// A tenure for which everything is wrong at once is refused for the first thing, then the next.
 async fn reasons_are_found_in_the_order_of_the_contract(world: World) {
     let tenure = world.running(task()).await;
-    let wish = world.store.wish(tenure.task, Wish::Cancel, "me".into(), None);
+    let wish = world
+        .store
+        .wish(tenure.task, Wish::Cancel, "me".into(), None);
     wish.await.unwrap();
     world.clock.advance(2 * LEASE);
     let mut shown = tenure.clone();
