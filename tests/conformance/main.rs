@@ -4,8 +4,10 @@
 //! `on_both!`; time is told by the test, so nothing sleeps.
 
 mod add;
+mod claim;
 mod end;
 mod fence;
+mod person;
 mod report;
 mod start;
 mod statements;
