@@ -5,9 +5,12 @@
 
 mod add;
 mod claim;
+mod dispatchers;
 mod end;
 mod fence;
+mod opening;
 mod person;
+mod reading;
 mod report;
 mod start;
 mod statements;
