@@ -8,6 +8,7 @@ mod claim;
 mod dispatchers;
 mod end;
 mod fence;
+mod model;
 mod opening;
 mod person;
 mod reading;
