@@ -114,11 +114,8 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 async fn refused(folder: &TempDir, path: &Path) -> [OpenError; 2] {
     let url = StoreUrl::Sqlite(path.to_owned());
     let before = content(folder.path());
-    let to_write = Store::open(&url).await.err().expect("it is refused");
-    let to_read = Store::open_existing(&url)
-        .await
-        .err()
-        .expect("it is refused");
+    let to_write = Store::open(&url).await.expect_err("it is refused");
+    let to_read = Store::open_existing(&url).await.expect_err("it is refused");
     assert_eq!(content(folder.path()), before, "something was changed");
     [to_write, to_read]
 }
@@ -267,7 +264,7 @@ const READ_ONLY_PATH: &str = "TENURE_TEST_READ_ONLY_STORE";
 async fn as_somebody_who_may_not_write() {
     let path = PathBuf::from(std::env::var(READ_ONLY_PATH).unwrap());
     let refused = Store::open(&StoreUrl::Sqlite(path.clone())).await;
-    let error = refused.err().expect("it is refused");
+    let error = refused.expect_err("it is refused");
     assert!(matches!(error, OpenError::ReadOnly { .. }), "{error:?}");
     assert!(
         error.to_string().contains("tenure.db cannot be written"),
@@ -279,7 +276,7 @@ async fn as_somebody_who_may_not_write() {
     }
     let missing = path.with_file_name("another.db");
     let refused = Store::open(&StoreUrl::Sqlite(missing)).await;
-    let error = refused.err().expect("it is refused");
+    let error = refused.expect_err("it is refused");
     assert!(matches!(error, OpenError::ReadOnly { .. }), "{error:?}");
 }
 
@@ -342,7 +339,7 @@ async fn a_store_that_is_away_is_said_to_be_without_its_password() {
     let url: StoreUrl = "postgres://tenure:secret@127.0.0.1:1/tenure"
         .parse()
         .unwrap();
-    let error = Store::open(&url).await.err().expect("nobody listens there");
+    let error = Store::open(&url).await.expect_err("nobody listens there");
     let shown = format!("{error} {error:?}");
     assert!(matches!(error, OpenError::Unavailable { .. }), "{shown}");
     assert!(!shown.contains("secret"), "{shown}");

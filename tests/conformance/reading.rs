@@ -216,7 +216,7 @@ async fn a_worker_is_told_of_its_parents_attempts_and_remarks(world: World) {
         .comment_as_worker(first.clone(), "no disk".into());
     remark.await.unwrap();
     world.end(&first, exit(9)).await;
-    world.clock.advance(std::time::Duration::from_secs(60));
+    world.clock.advance(std::time::Duration::from_mins(1));
     let second = world.claim_one().await.tenure;
     let context = world.store.context(id, second.run).await.unwrap();
     assert_eq!((context.version, context.task.id), (1, id));

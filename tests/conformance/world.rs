@@ -19,7 +19,7 @@ use tenure_store::task::{NewTask, Parent, SHELL, Work};
 use tenure_store::{Clock, DispatcherId, Error, Store, StoreUrl};
 
 /// How long the leases of these tests are.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 
 /// Runs each named case on both databases, as `sqlite::…` and `postgres::…`.
 macro_rules! on_both {

@@ -421,14 +421,14 @@ mod tests {
             for count in 1..=limit {
                 streaks = streaks.after(outcome, None);
                 let next = streaks.next(&ending(outcome, None, 0), &limits);
-                match next {
+                match &next {
                     Next::Blocked { kind, reason } => {
-                        assert_eq!((count, kind), (limit, BlockKind::GaveUp));
+                        assert_eq!((count, *kind), (limit, BlockKind::GaveUp));
                         let expected = format!("{name} = {limit} reached: {outcome}: because");
-                        assert_eq!(reason, expected);
+                        assert_eq!(reason, &expected);
                     }
                     Next::Again { .. } => assert!(count < limit, "{outcome} went on"),
-                    other => panic!("{outcome}: {other:?}"),
+                    Next::Done | Next::Cancelled { .. } => panic!("{outcome}: {next:?}"),
                 }
             }
         }
