@@ -10,6 +10,7 @@
 
 mod add;
 mod claim;
+mod deadlines;
 mod dispatchers;
 mod end;
 mod fence;

@@ -9,7 +9,6 @@ use std::process::Command;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tenure_store::life::TaskStatus;
-use tenure_store::read::TaskFilter;
 use tenure_store::{Error, OpenError, Store, StoreUrl};
 
 use crate::world::{World, on_both, task};
@@ -343,31 +342,4 @@ async fn a_store_that_is_away_is_said_to_be_without_its_password() {
     let shown = format!("{error} {error:?}");
     assert!(matches!(error, OpenError::Unavailable { .. }), "{shown}");
     assert!(!shown.contains("secret"), "{shown}");
-}
-
-#[tokio::test]
-async fn a_busy_file_is_unavailable_within_the_deadline_and_well_again_after() {
-    let world = World::sqlite().await;
-    let StoreUrl::Sqlite(path) = &world.url else {
-        panic!("a file")
-    };
-    let url = format!("sqlite://{}", path.display());
-    let mut other = SqliteConnection::connect(&url).await.unwrap();
-    other.execute("BEGIN IMMEDIATE").await.unwrap();
-    let refused = world
-        .store
-        .comment(tenure_guard::TaskId(1), "me".into(), "x".into())
-        .await;
-    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
-    assert!(
-        world
-            .store
-            .list(&TaskFilter::default())
-            .await
-            .unwrap()
-            .rows
-            .is_empty()
-    );
-    other.execute("ROLLBACK").await.unwrap();
-    world.add(task()).await;
 }

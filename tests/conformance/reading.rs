@@ -10,6 +10,7 @@ use tenure_store::{BatchId, Error, EventId, Store};
 use crate::world::{World, after, exit, on_both, report_id, reporting, task};
 
 on_both!(
+    the_database_tells_the_time,
     a_page_says_how_many_more_there_are,
     a_run_shows_where_it_stands,
     what_is_not_there_is_named,
@@ -17,6 +18,14 @@ on_both!(
     events_are_followed_without_a_gap_while_many_write,
     a_worker_is_told_of_its_parents_attempts_and_remarks,
 );
+
+async fn the_database_tells_the_time(world: World) {
+    let store = Store::open(&world.url).await.unwrap();
+    let id = store.add(task()).await.unwrap().id;
+    let row = store.show(id).await.unwrap().task;
+    let ago = jiff::Timestamp::now().duration_since(row.created_at);
+    assert!(ago.abs().as_secs() < 60, "{}", row.created_at);
+}
 
 async fn a_page_says_how_many_more_there_are(world: World) {
     let mut ids = Vec::new();

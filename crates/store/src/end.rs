@@ -240,7 +240,7 @@ impl Close {
             End::Exited {
                 tree_unverified: true,
                 ..
-            } | End::Unseen { .. }
+            }
         );
         let seen = serde_json::to_string(&self.end)?;
         let shown = values![

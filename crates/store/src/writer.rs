@@ -145,9 +145,9 @@ async fn together(database: &mut Database, batch: &mut Vec<Box<dyn Queued>>) {
     match attempt(database, batch).await {
         Ok(()) => batch.drain(..).for_each(|job| job.answer(Ok(()))),
         Err(Failure::Refused(error)) => {
-            tracing::debug!(batch = batch.len(), error = %error, "batch is redone one by one");
+            tracing::debug!(batch.size = batch.len(), error = %error, "batch redone one by one");
         }
-        Err(Failure::Unknown(error)) => {
+        Err(Failure::Away(error) | Failure::Unknown(error)) => {
             let problem = error.to_string();
             batch
                 .drain(..)
@@ -157,37 +157,31 @@ async fn together(database: &mut Database, batch: &mut Vec<Box<dyn Queued>>) {
 }
 
 async fn alone(database: &mut Database, job: Box<dyn Queued>) {
-    let mut batch = vec![job];
-    let result = match attempt(database, &mut batch).await {
-        Ok(()) => Ok(()),
-        Err(Failure::Refused(error)) if is_deadlock(&error) => {
-            attempt(database, &mut batch).await.map_err(Failure::error)
-        }
-        Err(failure) => Err(failure.error()),
-    };
-    batch
-        .into_iter()
-        .zip(std::iter::once(result))
-        .for_each(|(job, result)| job.answer(result));
-}
-
-/// PostgreSQL's way out where two writers each hold what the other wants: one is told to repeat.
-fn is_deadlock(error: &Error) -> bool {
-    matches!(error, Error::Unavailable(problem) if problem.contains("deadlock detected"))
+    let mut batch = [job];
+    let mut result = attempt(database, &mut batch).await;
+    if let Err(Failure::Refused(Error::Unavailable(_))) = result {
+        // The database answers, but ran into another writer: a deadlock that it resolved, or a
+        // constraint that a race met. The second time sees what the other one wrote.
+        result = attempt(database, &mut batch).await;
+    }
+    let [job] = batch;
+    job.answer(result.map_err(Failure::error));
 }
 
 /// Why a batch was not written.
 enum Failure {
-    /// Nothing of it was.
+    /// Something in it was refused, and all of it was rolled back.
     Refused(Error),
-    /// Nobody knows whether it was.
+    /// The database did not answer, before anything could last.
+    Away(Error),
+    /// The commit was not answered: nobody knows whether it happened.
     Unknown(Error),
 }
 
 impl Failure {
     fn error(self) -> Error {
         match self {
-            Self::Refused(error) | Self::Unknown(error) => error,
+            Self::Refused(error) | Self::Away(error) | Self::Unknown(error) => error,
         }
     }
 }
@@ -207,23 +201,19 @@ async fn attempt(database: &mut Database, batch: &mut [Box<dyn Queued>]) -> Resu
             result = tx.write_events().await;
         }
         Ok((tx, result))
-    })
-    .await;
-    let (tx, result) = applied.map_err(Failure::Refused)?;
-    match result {
-        Ok(()) => {
-            let connection = within_deadline(tx.commit())
-                .await
-                .map_err(Failure::Unknown)?;
+    });
+    let (tx, result) = applied.await.map_err(Failure::Away)?;
+    let Err(error) = result else {
+        let connection = within_deadline(tx.commit()).await;
+        database.keep(connection.map_err(Failure::Unknown)?);
+        return Ok(());
+    };
+    // A connection that cannot even roll back is closed, which does the same.
+    match within_deadline(tx.rollback()).await {
+        Ok(connection) => {
             database.keep(connection);
-            Ok(())
-        }
-        Err(error) => {
-            // A connection that cannot even roll back is closed, which does the same.
-            if let Ok(connection) = within_deadline(tx.rollback()).await {
-                database.keep(connection);
-            }
             Err(Failure::Refused(error))
         }
+        Err(_) => Err(Failure::Away(error)),
     }
 }
