@@ -6,6 +6,7 @@
 
 pub mod home;
 pub mod page;
+pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod said;
