@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+
+use rustix::process::Pid;
+pub use rustix::process::Signal;
 
 /// A process, known again by its start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,11 +65,13 @@ impl Process {
         stat(self.pid).map(|stat| stat.session)
     }
 
-    /// Sends a signal, if it is still the same process.
+    /// Sends a signal, if it is still the same process: it is looked at again after its pidfd was
+    /// opened, so that a reused pid is never hit.
     pub fn signal(self, signal: Signal) {
-        if self.lives() {
+        let opened = Pid::from_raw(self.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        if let Some(pidfd) = opened.filter(|_| self.lives()) {
             // It may have gone since; then there is nothing to signal.
-            let _ = kill(Pid::from_raw(self.pid), signal);
+            let _ = pidfd_send_signal(pidfd, signal);
         }
     }
 }

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
 use crate::home::Home;
-use crate::process::{self, Process};
+use crate::process::{self, Process, Signal};
 use crate::slot::Slot;
 use crate::wait::{self, wait_until};
 
@@ -119,7 +117,7 @@ impl Dispatcher {
     #[track_caller]
     pub fn crash(&mut self) {
         self.survivors = process::tree(self.pid());
-        self.signal(Signal::SIGKILL);
+        self.signal(Signal::KILL);
         wait_until("the dispatcher is dead", || {
             self.child.try_wait().ok().flatten()
         });
@@ -138,7 +136,7 @@ impl Drop for Dispatcher {
             let _ = self.child.wait();
         }
         for process in doomed {
-            process.signal(Signal::SIGKILL);
+            process.signal(Signal::KILL);
         }
         sweep(&self.home);
     }
@@ -149,7 +147,7 @@ pub(crate) fn sweep(home: &Path) {
     let left = wait::within(Duration::from_secs(10), || {
         let left = process::with_in_environment(home);
         for process in &left {
-            process.signal(Signal::SIGKILL);
+            process.signal(Signal::KILL);
         }
         left.is_empty().then_some(())
     });

@@ -85,7 +85,10 @@ impl Guard {
         match self.ask(Op::Check)? {
             Answer::Owned => Ok(Verdict::Owned),
             Answer::StandDown { reason } => Ok(Verdict::StandDown { reason }),
-            other => Err(unexpected(other)),
+            other @ (Answer::Ok
+            | Answer::Kept
+            | Answer::NotOwner { .. }
+            | Answer::Refused { .. }) => Err(unexpected(&other)),
         }
     }
 
@@ -189,7 +192,10 @@ impl Guard {
                 Ok(Lost { lines })
             }
             Answer::StandDown { reason } => Err(Error::NotOwner { reason }),
-            other => Err(unexpected(other)),
+            other @ (Answer::Ok
+            | Answer::Kept
+            | Answer::NotOwner { .. }
+            | Answer::Refused { .. }) => Err(unexpected(&other)),
         }
     }
 
@@ -199,7 +205,7 @@ impl Guard {
             Answer::Kept => Ok(Acceptance::Kept),
             Answer::NotOwner { reason } => Err(Error::NotOwner { reason }),
             Answer::Refused { message } => Err(Error::Refused { message }),
-            other @ (Answer::Owned | Answer::StandDown { .. }) => Err(unexpected(other)),
+            other @ (Answer::Owned | Answer::StandDown { .. }) => Err(unexpected(&other)),
         }
     }
 
@@ -261,14 +267,11 @@ impl Lost {
         self.lines.get_ref().set_read_timeout(patience)?;
         match read_answer(&mut self.lines) {
             Ok(Answer::StandDown { reason }) => Ok(Some(reason)),
-            Ok(other) => Err(unexpected(other)),
-            Err(Error::Unreachable(error)) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(None),
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-                    Ok(Some(Reason::StoreUnreachable))
-                }
-                _ => Err(Error::Unreachable(error)),
-            },
+            Ok(other) => Err(unexpected(&other)),
+            Err(Error::Unreachable(error)) if is_over(error.kind()) => Ok(None),
+            Err(Error::Unreachable(error)) if is_gone(error.kind()) => {
+                Ok(Some(Reason::StoreUnreachable))
+            }
             Err(other) => Err(other),
         }
     }
@@ -295,6 +298,19 @@ fn read_answer(lines: &mut BufReader<UnixStream>) -> Result<Answer, Error> {
     Ok(response.answer)
 }
 
-fn unexpected(answer: Answer) -> Error {
+fn unexpected(answer: &Answer) -> Error {
     Error::Protocol(format!("{answer:?} does not answer this question"))
+}
+
+/// The read's time is over.
+fn is_over(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// The other end is gone.
+fn is_gone(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+    )
 }

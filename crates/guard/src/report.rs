@@ -77,10 +77,6 @@ impl Report {
                 )
             }
             Self::Block {
-                kind: BlockKind::NeedsInput | BlockKind::Capability,
-                reason,
-            } => within("reason", reason.len()),
-            Self::Block {
                 kind: kind @ (BlockKind::Operator | BlockKind::GaveUp),
                 ..
             } => Err(InvalidReport::KindNotForWorkers(*kind)),
@@ -91,7 +87,11 @@ impl Report {
                     Some(_) | None => Ok(()),
                 }
             }
-            Self::Fail { reason } => within("reason", reason.len()),
+            Self::Block {
+                kind: BlockKind::NeedsInput | BlockKind::Capability,
+                reason,
+            }
+            | Self::Fail { reason } => within("reason", reason.len()),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal, raise};
 use nix::unistd::{getpid, setsid};
 use tenure_guard::{
     Acceptance, BlockKind, Error, Guard, NoIdentity, Reason, Report, ReportId, Verdict,
@@ -303,6 +303,6 @@ fn die_of(number: u64) {
     let number = i32::try_from(number).expect("the number of a signal");
     let signal = Signal::try_from(number).expect("the number of a signal");
     loop {
-        kill(getpid(), signal).expect("one may signal oneself");
+        raise(signal).expect("one may signal oneself");
     }
 }
