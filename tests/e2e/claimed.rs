@@ -33,7 +33,9 @@ pub fn claim(open: &OpenStore) -> Claimed {
 /// Takes a claim back as a person would, and closes its run: nothing of it ever ran.
 #[track_caller]
 pub fn take_back(open: &OpenStore, tenure: &Tenure) -> Ended {
-    let wish = open.store.wish(tenure.task, Wish::Reclaim, "a test".to_owned(), None);
+    let wish = open
+        .store
+        .wish(tenure.task, Wish::Reclaim, "a test".to_owned(), None);
     open.wait(wish).unwrap();
     let end = End::NeverStarted {
         reason: "taken back".to_owned(),

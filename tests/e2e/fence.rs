@@ -20,9 +20,26 @@ on_both!(
         let old = claimed::claim(&open).tenure;
         let (said, go, began) = (home.at("said"), home.at("go"), home.at("began"));
         let steps = [
-            "ignore-term", "say", &said, "append", &began, "{pid}", "wait-for", &go,
-            "heartbeat", "comment", "a remark", "complete", "done", "block", "why",
-            "defer", "1000", "later", "fail", "why",
+            "ignore-term",
+            "say",
+            &said,
+            "append",
+            &began,
+            "{pid}",
+            "wait-for",
+            &go,
+            "heartbeat",
+            "comment",
+            "a remark",
+            "complete",
+            "done",
+            "block",
+            "why",
+            "defer",
+            "1000",
+            "later",
+            "fail",
+            "why",
         ];
         let mut warden = claimed::exec(home, &old, &steps)
             .stdin(Stdio::null())
@@ -65,11 +82,22 @@ fn no_two_claims_of_one_dispatcher_share_a_claim_lock() {
         .read("env")
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .map(|line| line["env"]["TENURE_CLAIM_LOCK"].as_str().unwrap().to_owned())
+        .map(|line| {
+            line["env"]["TENURE_CLAIM_LOCK"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     assert_eq!(locks.len(), 9);
-    let secrets: BTreeSet<&str> = locks.iter().filter_map(|lock| lock.split(':').nth(1)).collect();
-    let dispatchers: BTreeSet<&str> = locks.iter().filter_map(|lock| lock.split(':').next()).collect();
+    let secrets: BTreeSet<&str> = locks
+        .iter()
+        .filter_map(|lock| lock.split(':').nth(1))
+        .collect();
+    let dispatchers: BTreeSet<&str> = locks
+        .iter()
+        .filter_map(|lock| lock.split(':').next())
+        .collect();
     assert_eq!((secrets.len(), dispatchers.len()), (9, 1), "{locks:?}");
 }
 
@@ -80,12 +108,23 @@ on_both!(
         let _dispatcher = home.serve();
         let (said, go, began) = (home.at("said"), home.at("go"), home.at("began"));
         let steps = [
-            "ignore-term", "append", &began, "{pid}", "wait-for", &go, "say", &said,
-            "check", "complete", "too late",
+            "ignore-term",
+            "append",
+            &began,
+            "{pid}",
+            "wait-for",
+            &go,
+            "say",
+            &said,
+            "check",
+            "complete",
+            "too late",
         ];
         let task = home.add(&[], &steps);
         home.until_written("began");
-        let _ = home.tenure(&["cancel", &task.to_string(), "--no-wait"]).ok();
+        let _ = home
+            .tenure(&["cancel", &task.to_string(), "--no-wait"])
+            .ok();
         home.touch("go");
 
         let shown = home.until(task, "cancelled");
@@ -105,7 +144,9 @@ on_both!(
         let (said, go) = (home.at("said"), home.at("go"));
         let task = home.add(&[], &["say", &said, "complete", "in time", "wait-for", &go]);
         home.until_written("said");
-        let _ = home.tenure(&["cancel", &task.to_string(), "--no-wait"]).with_code(4);
+        let _ = home
+            .tenure(&["cancel", &task.to_string(), "--no-wait"])
+            .with_code(4);
         home.touch("go");
         let shown = home.until(task, "done");
         assert_eq!(outcomes(&shown), ["completed"]);
@@ -125,7 +166,10 @@ fn the_first_report_stands_and_the_same_one_again_is_well() {
     let answers: Vec<&str> = said.lines().collect();
     assert_eq!(answers[0], "twice ok");
     assert!(answers[1].starts_with("fail error:refused"), "{said}");
-    let reports = event_kinds(&shown).iter().filter(|kind| **kind == "reported").count();
+    let reports = event_kinds(&shown)
+        .iter()
+        .filter(|kind| **kind == "reported")
+        .count();
     assert_eq!(reports, 1);
 }
 
@@ -144,15 +188,33 @@ fn eight_adds_with_one_key_make_one_task() {
         .collect();
     let answers: Vec<Value> = children
         .into_iter()
-        .map(|child| tenure_tests::Said::to_its_end(child, "add".to_owned()).ok().json())
+        .map(|child| {
+            tenure_tests::Said::to_its_end(child, "add".to_owned())
+                .ok()
+                .json()
+        })
         .collect();
-    let ids: BTreeSet<i64> = answers.iter().filter_map(|answer| answer["id"].as_i64()).collect();
-    let created = answers.iter().filter(|answer| answer["created"] == true).count();
+    let ids: BTreeSet<i64> = answers
+        .iter()
+        .filter_map(|answer| answer["id"].as_i64())
+        .collect();
+    let created = answers
+        .iter()
+        .filter(|answer| answer["created"] == true)
+        .count();
     assert_eq!((ids.len(), created), (1, 1), "{answers:?}");
 
     let _ = home
         .tenure(&["add", "--key", "nightly", "--", "false"])
         .with_code(4)
         .mentions(&["nightly"]);
-    assert_eq!(home.tenure(&["list", "--json"]).ok().json().as_array().unwrap().len(), 1);
+    assert_eq!(
+        home.tenure(&["list", "--json"])
+            .ok()
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }

@@ -93,7 +93,10 @@ on_both!(
                 let said = Said::by(&mut command).with_code(79);
                 let told = said.err.contains(reason) || said.out.contains(reason);
                 assert!(told, "{reason} was not told by {said}");
-                assert!(!said.err.contains(&lock[10..]), "a claim lock was shown: {said}");
+                assert!(
+                    !said.err.contains(&lock[10..]),
+                    "a claim lock was shown: {said}"
+                );
             }
         }
         assert_eq!(home.read("effects"), "", "a command started");
@@ -134,7 +137,10 @@ fn a_program_started_by_hand_is_no_worker() {
         &["guard", "check"][..],
         &["guard", "exec", "--", "touch", "effects"],
     ] {
-        let _ = home.tenure(arguments).with_code(2).mentions(&["not a worker"]);
+        let _ = home
+            .tenure(arguments)
+            .with_code(2)
+            .mentions(&["not a worker"]);
     }
     assert!(!home.work().join("effects").exists(), "the command started");
 }
@@ -145,7 +151,13 @@ fn a_command_starts_once_for_each_run() {
     home.add(&[], &["exit", "0"]);
     let open = home.store();
     let tenure = claimed::claim(&open).tenure;
-    let steps = ["append", &home.at("effects"), "ran", "wait-for", &home.at("go")];
+    let steps = [
+        "append",
+        &home.at("effects"),
+        "ran",
+        "wait-for",
+        &home.at("go"),
+    ];
     let mut first = claimed::exec(&home, &tenure, &steps)
         .stdin(std::process::Stdio::null())
         .spawn()

@@ -3,7 +3,10 @@
 //! Each module is a chapter; each test is a sentence that holds. What needs a claim that no
 //! dispatcher made takes it through the store itself, and goes on with the real warden.
 
-#![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line it happened in")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails with the line it happened in"
+)]
 
 /// Tells a scenario on each database, as a test of its own.
 macro_rules! on_both {

@@ -68,7 +68,8 @@ impl Process {
     /// Sends a signal, if it is still the same process: it is looked at again after its pidfd was
     /// opened, so that a reused pid is never hit.
     pub fn signal(self, signal: Signal) {
-        let opened = Pid::from_raw(self.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let opened =
+            Pid::from_raw(self.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         if let Some(pidfd) = opened.filter(|_| self.lives()) {
             // It may have gone since; then there is nothing to signal.
             let _ = pidfd_send_signal(pidfd, signal);
