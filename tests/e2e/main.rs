@@ -12,7 +12,6 @@
 macro_rules! on_both {
     ($name:ident, $config:expr, $scenario:expr) => {
         mod $name {
-            #[expect(clippy::wildcard_imports, reason = "the chapter's own words")]
             use super::*;
 
             #[test]

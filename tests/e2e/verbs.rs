@@ -127,13 +127,16 @@ on_both!(
     }
 );
 
+/// A task file with so many tasks.
+fn many(count: usize) -> String {
+    let task = |number| format!("[[task]]\nname = 't{number}'\ncommand = ['true']\n");
+    (0..count).map(task).collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn a_long_list_says_how_many_more_there_are() {
     let home = Home::new();
-    let tasks: String = (0..53)
-        .map(|number| format!("[[task]]\nname = 't{number}'\ncommand = ['true']\n"))
-        .collect();
-    let file = home.write("work/many.toml", &tasks);
+    let file = home.write("work/many.toml", &many(53));
     let submitted = home
         .tenure(&["submit", "--json", file.to_str().unwrap()])
         .ok()
@@ -224,8 +227,8 @@ fn a_log_is_what_the_worker_wrote_and_can_be_followed_to_its_end() {
         .spawn()
         .unwrap();
     home.touch("go");
-    let followed = Said::to_its_end(follower, "tenure log -f".to_owned()).ok();
-    assert_eq!(followed.out, "one\ntwo\nthree\n");
+    let told = Said::to_its_end(follower, "tenure log -f".to_owned()).ok();
+    assert_eq!(told.out, "one\ntwo\nthree\n");
     assert_eq!(home.tenure(&["log", &task]).ok().out, "one\ntwo\nthree\n");
 
     let script = "echo attempt $TENURE_ATTEMPT; exit 1";
@@ -277,10 +280,7 @@ fn events_can_be_followed_as_they_happen() {
 #[test]
 fn what_a_reader_closes_early_ends_without_a_panic() {
     let home = Home::new();
-    let tasks: String = (0..2000)
-        .map(|number| format!("[[task]]\nname = 't{number}'\ncommand = ['true']\n"))
-        .collect();
-    let file = home.write("work/many.toml", &tasks);
+    let file = home.write("work/many.toml", &many(2000));
     let _ = home.tenure(&["submit", file.to_str().unwrap()]).ok();
     let mut lister = home
         .command(&["list", "--json"])

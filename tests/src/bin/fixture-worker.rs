@@ -21,9 +21,11 @@ use tenure_guard::{
 };
 
 fn main() -> ExitCode {
+    let began = jiff::Timestamp::now();
     let mut steps = Steps {
         words: std::env::args().skip(1).collect::<Vec<_>>().into_iter(),
         answers: None,
+        began,
     };
     while let Some(step) = steps.words.next() {
         match steps.take(&step) {
@@ -44,6 +46,8 @@ struct Steps {
     words: std::vec::IntoIter<String>,
     /// Where answers go, once `say` was said.
     answers: Option<File>,
+    /// When this program's own first instruction was taken.
+    began: jiff::Timestamp,
 }
 
 impl Steps {
@@ -63,6 +67,7 @@ impl Steps {
             "append" => self.append(),
             "print" => println!("{}", self.word()),
             "print-error" => eprintln!("{}", self.word()),
+            "tell-time" => self.tell_time(),
             "env" => self.dump_environment(),
             "descriptors" => self.dump_descriptors(),
             "child" => self.child(),
@@ -194,6 +199,15 @@ impl Steps {
         line.push('\n');
         file.write_all(line.as_bytes())
             .expect("an effect can be written");
+    }
+
+    /// When this worker began, in milliseconds since 1970 with their fractions.
+    fn tell_time(&mut self) {
+        let micros = self.began.as_microsecond();
+        let line = format!("{}.{:03}\n", micros / 1000, micros % 1000);
+        appending(&self.word())
+            .write_all(line.as_bytes())
+            .expect("the time can be written");
     }
 
     /// The whole environment and the working folder, as one line of JSON.
