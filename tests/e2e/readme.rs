@@ -110,3 +110,32 @@ fn every_variable_of_the_contract_stands_in_the_readme() {
         );
     }
 }
+
+#[test]
+fn the_code_map_names_every_file() {
+    let crates = program::workspace().join("crates");
+    let map = fs::read_to_string(crates.join("README.md")).unwrap();
+    let mut folders = vec![crates];
+    let mut missing = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path
+                    .strip_prefix(program::workspace().join("crates"))
+                    .unwrap();
+                // As the map writes it: below its crate.
+                let name = name.iter().skip(1).collect::<std::path::PathBuf>();
+                if !map.contains(&format!("`{}`", name.display())) {
+                    missing.push(path);
+                }
+            }
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "crates/README.md does not name {missing:?}"
+    );
+}
