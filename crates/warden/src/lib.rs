@@ -1,9 +1,9 @@
 //! Stands over one worker: waits at the gate, starts it, keeps its lease, brokers its reports, ends
 //! its tree, hands over its exit.
 //!
-//! A warden is a small process of one thread. It leads the session that is the run's; its standard
-//! input is a socket to its dispatcher: the [`gate`] first, the [`lifeline`] after. Where there is no
-//! dispatcher (started by hand, or the dispatcher died) it speaks to the store itself.
+//! A warden is a small process with one loop in one thread. It leads the session that is the run's;
+//! its standard input is a socket to its dispatcher: the [`gate`] first, the [`lifeline`] after. Where
+//! there is no dispatcher (started by hand, or the dispatcher died) it speaks to the store itself.
 //!
 //! This crate is also the one place that knows processes: [`process`] opens, compares and signals
 //! them. What it leaves to others: when a run starts and what its end means (dispatcher, store).
@@ -11,3 +11,48 @@
 pub mod clock;
 pub mod gate;
 pub mod lifeline;
+pub mod process;
+
+mod broker;
+mod by_hand;
+mod command;
+mod desk;
+mod dispatched;
+mod ending;
+mod host;
+mod lease;
+mod lines;
+mod socket_path;
+mod stand;
+mod tree;
+mod uplink;
+mod wake;
+
+use std::process::ExitCode;
+
+pub use by_hand::{ByHand, exec_by_hand};
+pub use socket_path::socket_path;
+
+/// The warden that a dispatcher starts, with the gate on its standard input. With the one argument
+/// `--build` it says which build it is, so that a dispatcher uses it only where that is its own.
+pub fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|arg| arg == "--build")
+    {
+        println!("{}", build_id());
+        return ExitCode::SUCCESS;
+    }
+    match dispatched::run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tenure-warden: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Names the code that this warden was made of.
+pub fn build_id() -> &'static str {
+    env!("TENURE_BUILD")
+}

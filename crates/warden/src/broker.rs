@@ -1,0 +1,282 @@
+//! The worker's side: takes connections on the warden's socket, reads requests, sends answers.
+//! What an answer is, [`crate::stand`] decides.
+//!
+//! One request of a connection is open at a time, so that answers come in order and a client that
+//! sends without reading only holds up itself.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::stat::{Mode, umask};
+use tenure_guard::Reason;
+use tenure_guard::wire::{self, Answer, Notice, Request, Response};
+
+use crate::clock::BootInstant;
+use crate::lines::{Lines, Next};
+
+/// How many connections are held at once. A worker needs one or two; its children may have theirs.
+const MOST_CONNECTIONS: usize = 64;
+
+/// Names a connection; never reused.
+pub(crate) type ConnId = u64;
+
+/// The warden's socket and everybody who is connected.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    listener: UnixListener,
+    path: PathBuf,
+    connections: BTreeMap<ConnId, Connection>,
+    next_id: ConnId,
+}
+
+#[derive(Debug)]
+struct Connection {
+    lines: Lines,
+    peer: i32,
+    turn: Turn,
+    /// Whether it wants to be told when ownership is lost.
+    watching: bool,
+    heard_at: BootInstant,
+}
+
+/// Whose turn it is on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The client's: its next line.
+    Theirs,
+    /// Ours: a request is open.
+    Ours,
+    /// Nobody's: the last answer is on its way, and nothing more is taken.
+    Over,
+}
+
+/// What somebody said.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// Something that wants an answer.
+    Request { from: ConnId, request: Request },
+    /// A guard stood down.
+    Notice { peer: i32, reason: Reason },
+}
+
+impl Broker {
+    /// Begins to listen. The socket is 0600 from its first moment.
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        let before = umask(Mode::from_bits_truncate(0o177));
+        let bound = UnixListener::bind(path);
+        umask(before);
+        let listener = bound?;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+            connections: BTreeMap::new(),
+            next_id: 1,
+        })
+    }
+
+    /// The listener, while there is room or room can be made.
+    pub(crate) fn listener(&self) -> Option<&UnixListener> {
+        let room = self.connections.len() < MOST_CONNECTIONS || self.idlest().is_some();
+        room.then_some(&self.listener)
+    }
+
+    /// Whom to wait for: the connection, whether to read, whether to write.
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = (ConnId, &UnixStream, bool, bool)> {
+        self.connections.iter().filter_map(|(id, connection)| {
+            let read = connection.turn == Turn::Theirs && !connection.lines.has_ended();
+            let write = connection.lines.is_departing();
+            // One that we neither read nor write is left out: its hang-up would wake us for ever.
+            (read || write).then_some((*id, connection.lines.stream(), read, write))
+        })
+    }
+
+    /// Takes whoever waits to be connected.
+    pub(crate) fn accept(&mut self, now: BootInstant) {
+        while self.make_room() {
+            let Ok((stream, _)) = self.listener.accept() else {
+                return;
+            };
+            let Ok(peer) = getsockopt(&stream, sockopt::PeerCredentials) else {
+                continue;
+            };
+            let Ok(lines) = Lines::new(stream, wire::MAX_LINE) else {
+                continue;
+            };
+            let connection = Connection {
+                lines,
+                peer: peer.pid(),
+                turn: Turn::Theirs,
+                watching: false,
+                heard_at: now,
+            };
+            self.connections.insert(self.next_id, connection);
+            self.next_id += 1;
+        }
+    }
+
+    /// Silent connections give way to new ones; those that wait for us do not.
+    fn make_room(&mut self) -> bool {
+        if self.connections.len() < MOST_CONNECTIONS {
+            return true;
+        }
+        let idlest = self.idlest();
+        idlest.is_some_and(|id| self.connections.remove(&id).is_some())
+    }
+
+    fn idlest(&self) -> Option<ConnId> {
+        self.connections
+            .iter()
+            .filter(|(_, connection)| connection.turn == Turn::Theirs && !connection.watching)
+            .min_by_key(|(_, connection)| connection.heard_at)
+            .map(|(id, _)| *id)
+    }
+
+    /// Reads and writes one connection as far as that goes without waiting.
+    pub(crate) fn serve(&mut self, id: ConnId, now: BootInstant) -> Vec<Heard> {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return Vec::new();
+        };
+        connection.lines.flush();
+        if connection.turn == Turn::Theirs {
+            connection.lines.fill();
+            connection.heard_at = now;
+        }
+        self.listen(id)
+    }
+
+    /// Everybody, for the last look round before the end.
+    pub(crate) fn everybody(&self) -> Vec<ConnId> {
+        self.connections.keys().copied().collect()
+    }
+
+    /// Who is on the other side; `None` where it is gone.
+    pub(crate) fn peer(&self, id: ConnId) -> Option<i32> {
+        self.connections.get(&id).map(|connection| connection.peer)
+    }
+
+    /// Answers the open request, and looks whether the next one has arrived already.
+    pub(crate) fn answer(&mut self, id: ConnId, answer: Answer) -> Vec<Heard> {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.send(answer);
+            connection.turn = Turn::Theirs;
+        }
+        self.listen(id)
+    }
+
+    /// Answers a watch: from now on the connection is told when ownership is lost.
+    pub(crate) fn watch(&mut self, id: ConnId) -> Vec<Heard> {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.watching = true;
+        }
+        self.answer(id, Answer::Owned)
+    }
+
+    /// Ownership is lost: tells whoever wanted to know.
+    pub(crate) fn tell_watchers(&mut self, reason: &Reason) {
+        for connection in self.connections.values_mut() {
+            if connection.watching {
+                connection.watching = false;
+                connection.send(Answer::StandDown {
+                    reason: reason.clone(),
+                });
+            }
+        }
+    }
+
+    /// Takes what was said, and lets go of a connection that has come to its end.
+    fn listen(&mut self, id: ConnId) -> Vec<Heard> {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return Vec::new();
+        };
+        let heard = connection.take(id);
+        let over = match connection.turn {
+            Turn::Theirs => connection.lines.has_ended(),
+            Turn::Over => true,
+            Turn::Ours => false,
+        };
+        if over && !connection.lines.is_departing() {
+            self.connections.remove(&id);
+        }
+        heard
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // Nobody is left who could be told that it is still there.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Connection {
+    fn send(&mut self, answer: Answer) {
+        self.lines.send(&Response {
+            v: wire::VERSION,
+            answer,
+        });
+    }
+
+    /// What was said, up to the next request. What makes no sense is answered here.
+    fn take(&mut self, id: ConnId) -> Vec<Heard> {
+        let mut heard = Vec::new();
+        while self.turn == Turn::Theirs {
+            let line = match self.lines.next() {
+                Next::Line(line) => line,
+                Next::Nothing | Next::End => break,
+                Next::TooLong => {
+                    self.refuse(format!(
+                        "a line has {} bytes at most: write the rest to a file and name it",
+                        wire::MAX_LINE
+                    ));
+                    self.turn = Turn::Over;
+                    break;
+                }
+            };
+            match parse(&line) {
+                Ok(Said::Request(request)) => {
+                    self.turn = Turn::Ours;
+                    heard.push(Heard::Request {
+                        from: id,
+                        request: *request,
+                    });
+                }
+                Ok(Said::Notice(reason)) => heard.push(Heard::Notice {
+                    peer: self.peer,
+                    reason,
+                }),
+                Err(message) => self.refuse(message),
+            }
+        }
+        heard
+    }
+
+    fn refuse(&mut self, message: String) {
+        self.send(Answer::Refused { message });
+    }
+}
+
+enum Said {
+    Request(Box<Request>),
+    Notice(Reason),
+}
+
+fn parse(line: &str) -> Result<Said, String> {
+    if let Ok(notice) = serde_json::from_str::<Notice>(line)
+        && notice.v == wire::VERSION
+    {
+        return Ok(Said::Notice(notice.stood_down));
+    }
+    let request: Request = serde_json::from_str(line).map_err(|error| {
+        format!(
+            "the line is not understood ({error}): one JSON object is expected, with v, task_id, run_id, claim_lock and op"
+        )
+    })?;
+    request.validate()?;
+    Ok(Said::Request(Box::new(request)))
+}

@@ -1,0 +1,128 @@
+//! Starts the worker's command, and says which errno and which path where that fails.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::prctl;
+use nix::sys::signal::{SigHandler, Signal, signal};
+use tenure_store::life::End;
+
+/// What to start.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// An argv that is not empty.
+    pub(crate) argv: Vec<OsString>,
+    /// The whole environment.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    /// Where to run; where the warden runs, if none is named.
+    pub(crate) cwd: Option<PathBuf>,
+    /// Where the worker reads from.
+    pub(crate) input: Input,
+}
+
+/// Where the worker reads from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Input {
+    /// From nowhere, in a process group of its own.
+    Nothing,
+    /// From where the warden's caller reads; it stays in that process group, so that the terminal
+    /// treats it as the caller's.
+    Callers,
+}
+
+/// Starts it. Must be called from the main thread: the kernel ends the worker when the *thread*
+/// that started it ends.
+pub(crate) fn start(start: &Start) -> Result<i32, End> {
+    let Some((program, args)) = start.argv.split_first() else {
+        return Err(End::NeverStarted {
+            reason: "the command is empty".into(),
+        });
+    };
+    if let Some(cwd) = &start.cwd {
+        enterable(cwd)?;
+    }
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .env_clear()
+        .envs(start.env.iter().map(|(name, value)| (name, value)));
+    if let Some(cwd) = &start.cwd {
+        command.current_dir(cwd);
+    }
+    match start.input {
+        Input::Nothing => command.stdin(Stdio::null()).process_group(0),
+        Input::Callers => &mut command,
+    };
+    prepare_child(&mut command);
+    let child = command
+        .spawn()
+        .map_err(|error| not_started(&program.to_string_lossy(), &error))?;
+    i32::try_from(child.id()).map_err(|_| End::NeverStarted {
+        reason: "the worker's pid is none".into(),
+    })
+}
+
+/// The one unsafe place: what happens in the child between fork and exec.
+#[expect(
+    unsafe_code,
+    reason = "a parent-death signal can only be asked for by the child itself"
+)]
+fn prepare_child(command: &mut Command) {
+    let warden = nix::unistd::getpid();
+    // SAFETY: between fork and exec only calls that are safe in a signal handler may be made. These
+    // are plain system calls; none allocates, locks or unwinds.
+    unsafe {
+        command.pre_exec(move || {
+            prctl::set_pdeathsig(Signal::SIGKILL)?;
+            // The warden may have died before that; then nobody would send the signal.
+            if nix::unistd::getppid() != warden {
+                return Err(Errno::ESRCH.into());
+            }
+            // Whatever we were started with: std empties the mask, and ignored signals stay ignored
+            // over an exec. The two that cannot be set answer with an error.
+            for number in Signal::iterator() {
+                let _ = signal(number, SigHandler::SigDfl);
+            }
+            // Ours are closed at exec anyway; these are what somebody left open for us.
+            libc::close_range(
+                3,
+                libc::c_uint::MAX,
+                libc::CLOSE_RANGE_CLOEXEC.cast_signed(),
+            );
+            Ok(())
+        });
+    }
+}
+
+/// A missing folder and a missing program are the same errno to whoever only reads that.
+fn enterable(cwd: &Path) -> Result<(), End> {
+    let problem = match std::fs::metadata(cwd) {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => Errno::ENOTDIR.into(),
+        Err(error) => error,
+    };
+    Err(not_started(&cwd.to_string_lossy(), &problem))
+}
+
+/// A machine without room for one more process is our side's fault; everything else is the
+/// command's.
+fn not_started(path: &str, error: &io::Error) -> End {
+    let errno = error.raw_os_error().unwrap_or_default();
+    match Errno::from_raw(errno) {
+        scarce @ (Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE) => {
+            End::NeverStarted {
+                reason: format!("no room to start {path}: {} (errno {errno})", scarce.desc()),
+            }
+        }
+        other => End::SpawnFailed {
+            path: path.to_owned(),
+            errno,
+            message: other.desc().to_owned(),
+        },
+    }
+}

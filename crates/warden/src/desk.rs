@@ -1,0 +1,222 @@
+//! The store as a warden uses it when there is no dispatcher: a thread of its own, so that a store
+//! that does not answer never keeps the warden from ending its tree in time.
+//!
+//! It is opened at the first errand and not before: a steady warden holds no connection. The worker
+//! is always started by the main thread; what happens to this one means nothing to it.
+
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tenure_guard::Tenure;
+use tenure_guard::wire::Op;
+use tenure_store::life::{Ask, End};
+use tenure_store::{Error, Store, StoreUrl};
+use tokio::sync::OnceCell;
+use tokio::task::LocalSet;
+
+use crate::clock::BootInstant;
+use crate::lifeline::RequestId;
+
+/// How long opening a store may take. What is done with it afterwards has its own deadline.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How many errands may lie there: every connection's, what is kept, and our own.
+const MOST_JOBS: usize = 256;
+
+/// Who writes an ask of the warden's own down.
+const BY: &str = "warden";
+
+/// Something to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Errand {
+    /// The worker's.
+    Worker(Op),
+    /// A limit was reached.
+    Ask(Ask),
+    /// The worker's pid.
+    NoteWorker(i32),
+}
+
+/// What the desk is to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Write {
+        id: RequestId,
+        errand: Errand,
+    },
+    Renew {
+        length: Duration,
+        /// Taken before the renewal is sent: from here the lease counts.
+        sent: BootInstant,
+    },
+    End(Box<End>),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Written {
+        id: RequestId,
+        result: Result<(), Error>,
+    },
+    Renewed {
+        sent: BootInstant,
+        result: Result<Option<Ask>, Error>,
+    },
+    Ended(Result<(), Error>),
+}
+
+/// The warden's end of the desk.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    jobs: tokio::sync::mpsc::Sender<Job>,
+    done: mpsc::Receiver<Done>,
+    bell: UnixStream,
+}
+
+impl Desk {
+    pub(crate) fn open(url: StoreUrl, tenure: Tenure) -> io::Result<Self> {
+        let (bell, ringer) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        ringer.set_nonblocking(true)?;
+        let (jobs, mut waiting) = tokio::sync::mpsc::channel::<Job>(MOST_JOBS);
+        let (finished, done) = mpsc::channel();
+        let runtime = runtime()?;
+        let clerk = Clerk {
+            url,
+            tenure,
+            store: OnceCell::new(),
+        };
+        std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || {
+                let clerk = Rc::new(clerk);
+                let ringer = Rc::new(ringer);
+                LocalSet::new().block_on(&runtime, async move {
+                    while let Some(job) = waiting.recv().await {
+                        let (clerk, ringer) = (Rc::clone(&clerk), Rc::clone(&ringer));
+                        let finished = finished.clone();
+                        tokio::task::spawn_local(async move {
+                            let done = clerk.carry_out(job).await;
+                            // The bell rings already where it cannot be rung; where the warden is
+                            // gone there is nobody to tell.
+                            let _ = finished.send(done);
+                            let _ = (&*ringer).write(&[0]);
+                        });
+                    }
+                });
+            })?;
+        Ok(Self { jobs, done, bell })
+    }
+
+    /// Hands over a job; `false` where the desk takes no more.
+    pub(crate) fn submit(&self, job: Job) -> bool {
+        self.jobs.try_send(job).is_ok()
+    }
+
+    /// What was finished meanwhile.
+    pub(crate) fn collect(&mut self) -> Vec<Done> {
+        let mut rings = [0; 64];
+        while matches!(self.bell.read(&mut rings), Ok(count) if count == rings.len()) {}
+        self.done.try_iter().collect()
+    }
+}
+
+impl AsFd for Desk {
+    /// Readable when something was finished.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
+
+/// Does the jobs.
+struct Clerk {
+    url: StoreUrl,
+    tenure: Tenure,
+    store: OnceCell<Store>,
+}
+
+impl Clerk {
+    async fn carry_out(&self, job: Job) -> Done {
+        match job {
+            Job::Write { id, errand } => Done::Written {
+                id,
+                result: self.write(errand).await,
+            },
+            Job::Renew { length, sent } => Done::Renewed {
+                sent,
+                result: self.renew(length).await,
+            },
+            Job::End(end) => Done::Ended(self.end(*end).await),
+        }
+    }
+
+    async fn store(&self) -> Result<&Store, Error> {
+        self.store.get_or_try_init(|| open(&self.url)).await
+    }
+
+    async fn write(&self, errand: Errand) -> Result<(), Error> {
+        let store = self.store().await?;
+        let tenure = self.tenure.clone();
+        match errand {
+            Errand::Worker(Op::Check | Op::Watch) => Ok(()),
+            Errand::Worker(Op::Heartbeat { note }) => store.heartbeat(tenure, note).await,
+            Errand::Worker(Op::Comment { text }) => store.comment_as_worker(tenure, text).await,
+            Errand::Worker(Op::Report { id, report }) => store.report(tenure, id, report).await,
+            Errand::Ask(ask) => store.ask_as_holder(tenure, ask, BY.into()).await,
+            Errand::NoteWorker(pid) => store.note_worker(tenure, pid).await,
+        }
+    }
+
+    async fn renew(&self, length: Duration) -> Result<Option<Ask>, Error> {
+        renew(self.store().await?, &self.tenure, length).await
+    }
+
+    async fn end(&self, end: End) -> Result<(), Error> {
+        let store = self.store().await?;
+        store.end(self.tenure.clone(), end).await.map(|_| ())
+    }
+}
+
+/// Opens a store that must be there already: a warden makes none.
+pub(crate) async fn open(url: &StoreUrl) -> Result<Store, Error> {
+    if let StoreUrl::Sqlite(path) = url
+        && !path.exists()
+    {
+        return Err(Error::Unavailable(format!("{} is gone", path.display())));
+    }
+    within(PATIENCE, Store::open(url))
+        .await?
+        .map_err(|error| Error::Unavailable(error.to_string()))
+}
+
+/// Renews one lease; what was asked meanwhile.
+pub(crate) async fn renew(
+    store: &Store,
+    tenure: &Tenure,
+    length: Duration,
+) -> Result<Option<Ask>, Error> {
+    let answers = store.renew(vec![tenure.clone()], length).await?;
+    match answers.into_iter().next() {
+        Some(answer) => answer.map(|renewed| renewed.ask),
+        None => Err(Error::Unreadable("a renewal was not answered".into())),
+    }
+}
+
+async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, Error> {
+    tokio::time::timeout(patience, work)
+        .await
+        .map_err(|_| Error::Unavailable(format!("no answer within {patience:?}")))
+}
+
+/// A runtime for one thread.
+pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}

@@ -1,0 +1,548 @@
+//! Standing over a worker: the one loop of a warden. It waits for whatever comes first — an order, a
+//! request, a signal, a moment —, lets the tables decide ([`crate::ending`], [`crate::lease`]), and
+//! does what they say. It ends when the end is acknowledged.
+//!
+//! **Invariant:** nothing here waits for anything but the one `poll`.
+//! **Invariant:** the end is handed over only after the kernel said that no child is left.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use tenure_guard::wire::{Answer, Op, Request};
+use tenure_guard::{Reason, Tenure};
+use tenure_store::life::{Ask, End, Exit};
+
+use crate::broker::{Broker, ConnId, Heard};
+use crate::clock::BootInstant;
+use crate::command::{self, Start};
+use crate::ending::{Act, Cue, Ending, Graces};
+use crate::lease::Lease;
+use crate::tree::{Membership, Tree};
+use crate::uplink::{News, Uplink};
+use crate::wake::{Alarm, Signals, Told};
+
+/// Who ends many processes at once sends TERM to the warden a moment before or after the worker:
+/// so long a death by such a signal waits for ours before it is called a crash.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// How long a run may take, and how long its worker may be silent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_runtime: Option<Duration>,
+    pub(crate) heartbeat_timeout: Option<Duration>,
+}
+
+/// Everything that standing needs.
+#[derive(Debug)]
+pub(crate) struct Post {
+    pub(crate) tenure: Tenure,
+    pub(crate) graces: Graces,
+    pub(crate) limits: Limits,
+    pub(crate) lease: Lease,
+    pub(crate) signals: Signals,
+    pub(crate) broker: Broker,
+    pub(crate) uplink: Uplink,
+}
+
+/// What is known of the worker.
+#[derive(Clone, Debug)]
+enum Worker {
+    /// It never came to be.
+    Absent(End),
+    Runs {
+        pid: i32,
+    },
+    Ended {
+        exit: Exit,
+        at: BootInstant,
+        tree_dead: bool,
+    },
+}
+
+/// A warden at its post.
+#[derive(Debug)]
+struct Stand {
+    post: Post,
+    tree: Tree,
+    alarm: Alarm,
+    worker: Worker,
+    ending: Ending,
+    run_ends_at: Option<BootInstant>,
+    silent_at: Option<BootInstant>,
+    /// The limit that we announced, until the dispatcher's order answers it.
+    announced: Option<Ask>,
+    interrupted: bool,
+    /// Whether we told the worker to end, while it ran.
+    told_to_end: bool,
+    lease_over: bool,
+    /// Why the task is not this worker's any more.
+    lost: Option<Reason>,
+    /// Why a guard in the tree stood down, or was told to.
+    stood_down: Option<Reason>,
+    acknowledged: bool,
+}
+
+/// What woke us.
+#[derive(Clone, Copy, Debug)]
+enum Woken {
+    Alarm,
+    Signals,
+    Lifeline,
+    Desk,
+    Listener,
+    Connection(ConnId),
+}
+
+/// Starts the command and stands over it to the end. The exit code is the command's.
+pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
+    nix::sys::prctl::set_child_subreaper(true)?;
+    let alarm = Alarm::new()?;
+    let worker = match command::start(start) {
+        Ok(pid) => Worker::Runs { pid },
+        Err(end) => Worker::Absent(end),
+    };
+    let now = BootInstant::now();
+    let mut stand = Stand {
+        tree: Tree::of_self(),
+        alarm,
+        worker,
+        ending: Ending::Steady,
+        run_ends_at: post.limits.max_runtime.map(|limit| now + limit),
+        silent_at: post.limits.heartbeat_timeout.map(|limit| now + limit),
+        announced: None,
+        interrupted: false,
+        told_to_end: false,
+        lease_over: false,
+        lost: None,
+        stood_down: None,
+        acknowledged: false,
+        post,
+    };
+    if let Worker::Runs { pid } = stand.worker {
+        stand.post.uplink.started(pid, now);
+    }
+    while !stand.acknowledged {
+        stand.advance(BootInstant::now());
+        if stand.acknowledged {
+            break;
+        }
+        for woken in stand.wait()? {
+            stand.serve(woken);
+        }
+    }
+    Ok(stand.exit_code())
+}
+
+impl Stand {
+    /// Sleeps until something is to be done.
+    fn wait(&self) -> io::Result<Vec<Woken>> {
+        self.alarm.set(self.due())?;
+        let mut awaited = vec![
+            (Woken::Alarm, self.alarm.as_fd(), PollFlags::POLLIN),
+            (Woken::Signals, self.post.signals.as_fd(), PollFlags::POLLIN),
+        ];
+        if let Some(lifeline) = self.post.uplink.lifeline() {
+            let flags = interest(true, lifeline.is_departing());
+            awaited.push((Woken::Lifeline, lifeline.stream().as_fd(), flags));
+        }
+        if let Some(desk) = self.post.uplink.desk() {
+            awaited.push((Woken::Desk, desk.as_fd(), PollFlags::POLLIN));
+        }
+        if let Some(listener) = self.post.broker.listener() {
+            awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
+        }
+        for (id, stream, read, write) in self.post.broker.awaited() {
+            awaited.push((Woken::Connection(id), stream.as_fd(), interest(read, write)));
+        }
+        let mut fds: Vec<PollFd> = awaited
+            .iter()
+            .map(|(_, fd, flags)| PollFd::new(*fd, *flags))
+            .collect();
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(Vec::new()),
+            Err(errno) => return Err(errno.into()),
+        }
+        let ready = fds.iter().map(|fd| fd.any().unwrap_or(true));
+        Ok(awaited
+            .iter()
+            .zip(ready)
+            .filter(|(_, ready)| *ready)
+            .map(|((woken, _, _), _)| *woken)
+            .collect())
+    }
+
+    /// The next moment at which something happens by itself.
+    fn due(&self) -> Option<BootInstant> {
+        let now = BootInstant::now();
+        let limits = if self.ending == Ending::Steady {
+            [self.run_ends_at, self.silent_at]
+        } else {
+            [None, None]
+        };
+        let worker = match &self.worker {
+            Worker::Absent(_) => [None, None],
+            Worker::Runs { .. }
+            | Worker::Ended {
+                tree_dead: false, ..
+            } => [self.ending.due(), self.lease_runs_out_at()],
+            Worker::Ended { at, .. } => [Some(*at + SETTLING).filter(|until| now < *until), None],
+        };
+        limits
+            .into_iter()
+            .chain(worker)
+            .flatten()
+            .chain(self.post.uplink.due(now))
+            .min()
+    }
+
+    fn lease_runs_out_at(&self) -> Option<BootInstant> {
+        let terminate_at = self.post.lease.terminate_at(self.post.graces.kill);
+        terminate_at.filter(|_| !self.lease_over)
+    }
+
+    /// Does what the time says.
+    fn advance(&mut self, now: BootInstant) {
+        if self.tree_lives() {
+            self.mind_limits(now);
+            self.mind_lease(now);
+            self.cue(Cue::Clock, now);
+            if matches!(self.ending, Ending::Killing { .. }) {
+                self.reap(now);
+            }
+        }
+        if let Some(end) = self.end(now) {
+            self.post.uplink.conclude(end, now);
+        }
+        let news = self.post.uplink.tick(now);
+        self.learn(news, now);
+    }
+
+    fn tree_lives(&self) -> bool {
+        match self.worker {
+            Worker::Absent(_) => false,
+            Worker::Runs { .. } => true,
+            Worker::Ended { tree_dead, .. } => !tree_dead,
+        }
+    }
+
+    fn mind_limits(&mut self, now: BootInstant) {
+        if self.ending != Ending::Steady {
+            return;
+        }
+        let over = |at: Option<BootInstant>| at.is_some_and(|at| now >= at);
+        let ask = if over(self.run_ends_at) {
+            Ask::Timeout
+        } else if over(self.silent_at) {
+            Ask::Silence
+        } else {
+            return;
+        };
+        self.announced = Some(ask);
+        self.post.uplink.ask(ask, now);
+        self.cue(Cue::End, now);
+    }
+
+    fn mind_lease(&mut self, now: BootInstant) {
+        if self.lease_runs_out_at().is_some_and(|at| now >= at)
+            && let Some(kill_at) = self.post.lease.kill_at()
+        {
+            self.lease_over = true;
+            self.interrupted |= self.worker_runs();
+            self.post.broker.tell_watchers(&Reason::LeaseExpired);
+            self.cue(Cue::LeaseOver { kill_at }, now);
+        }
+    }
+
+    fn worker_runs(&self) -> bool {
+        matches!(self.worker, Worker::Runs { .. })
+    }
+
+    /// Asks the table, and does what it says.
+    fn cue(&mut self, cue: Cue, now: BootInstant) {
+        let (ending, act) = self.ending.on(cue, now, self.post.graces);
+        self.ending = ending;
+        self.told_to_end |= act != Act::Wait && self.worker_runs();
+        match act {
+            Act::Wait => {}
+            Act::Terminate => self.tree.terminate(),
+            Act::Kill => self.tree.kill(),
+        }
+    }
+
+    /// The end, once there is nothing more to see.
+    fn end(&self, now: BootInstant) -> Option<End> {
+        match &self.worker {
+            Worker::Absent(end) => Some(end.clone()),
+            Worker::Ended {
+                exit,
+                at,
+                tree_dead: true,
+            } if !self.is_settling(*exit, *at, now) => Some(End::Exited {
+                exit: *exit,
+                interrupted: self.interrupted,
+                stood_down: self.stood_down.clone(),
+                tree_unverified: false,
+            }),
+            Worker::Runs { .. } | Worker::Ended { .. } => None,
+        }
+    }
+
+    /// Whether our own signal may still come, and would explain this exit.
+    fn is_settling(&self, exit: Exit, at: BootInstant, now: BootInstant) -> bool {
+        !self.interrupted && !self.told_to_end && looks_interrupted(exit) && now < at + SETTLING
+    }
+
+    fn serve(&mut self, woken: Woken) {
+        let now = BootInstant::now();
+        match woken {
+            // `advance` comes before every wait, whatever woke us.
+            Woken::Alarm => {}
+            Woken::Signals => {
+                while let Some(told) = self.post.signals.next() {
+                    match told {
+                        Told::Child => self.reap(now),
+                        Told::Interrupt => self.interrupt(now),
+                    }
+                }
+            }
+            Woken::Lifeline => {
+                let news = self.post.uplink.hear(now);
+                self.learn(news, now);
+            }
+            Woken::Desk => {
+                let news = self.post.uplink.collect(now);
+                self.learn(news, now);
+            }
+            Woken::Listener => self.post.broker.accept(now),
+            Woken::Connection(id) => {
+                let heard = self.post.broker.serve(id, now);
+                self.hear(heard, now);
+            }
+        }
+    }
+
+    fn interrupt(&mut self, now: BootInstant) {
+        let explains = match self.worker {
+            Worker::Absent(_) => false,
+            Worker::Runs { .. } => true,
+            Worker::Ended { exit, .. } => looks_interrupted(exit),
+        };
+        self.interrupted |= explains;
+        self.cue(Cue::End, now);
+    }
+
+    fn reap(&mut self, now: BootInstant) {
+        let reaped = Tree::reap();
+        for (pid, exit) in reaped.ended {
+            if matches!(self.worker, Worker::Runs { pid: worker } if worker == pid) {
+                self.worker = Worker::Ended {
+                    exit,
+                    at: now,
+                    tree_dead: false,
+                };
+            }
+        }
+        let Worker::Ended { exit, at, .. } = self.worker else {
+            return;
+        };
+        if reaped.empty {
+            // What was said before the last of the tree died is waiting on the socket by now.
+            self.look_round(now);
+            self.worker = Worker::Ended {
+                exit,
+                at,
+                tree_dead: true,
+            };
+        } else {
+            self.cue(Cue::WorkerEnded, now);
+        }
+    }
+
+    fn look_round(&mut self, now: BootInstant) {
+        self.post.broker.accept(now);
+        for id in self.post.broker.everybody() {
+            let heard = self.post.broker.serve(id, now);
+            self.hear(heard, now);
+        }
+    }
+
+    /// What came from above.
+    fn learn(&mut self, news: Vec<News>, now: BootInstant) {
+        for news in news {
+            match news {
+                News::Lease(end) => self.post.lease.renewed_until(end),
+                News::Ordered(ask) => {
+                    self.mind_ask(ask);
+                    // The order that answers our own announcement is no second one.
+                    if self.announced.take() == Some(ask) {
+                        continue;
+                    }
+                    self.cue(Cue::Hasten, now);
+                }
+                News::Asked(ask) => {
+                    self.mind_ask(ask);
+                    self.cue(Cue::End, now);
+                }
+                News::Dispossessed(reason) => {
+                    self.interrupted |= self.worker_runs();
+                    self.lose(reason);
+                    self.cue(Cue::End, now);
+                }
+                News::Answered { to, op, answer } => {
+                    let heard = self.pass_down(to, &op, answer, now);
+                    self.hear(heard, now);
+                }
+                News::Acknowledged => self.acknowledged |= !self.tree_lives(),
+            }
+        }
+    }
+
+    fn mind_ask(&mut self, ask: Ask) {
+        if !ask.takes_reports() {
+            self.lose(Reason::Ending(ask.name().to_owned()));
+        }
+    }
+
+    /// The first reason stands.
+    fn lose(&mut self, reason: Reason) {
+        let reason = self.lost.get_or_insert(reason);
+        self.post.broker.tell_watchers(reason);
+    }
+
+    /// Gives the worker its answer, and draws our own conclusions from it.
+    fn pass_down(&mut self, to: ConnId, op: &Op, answer: Answer, now: BootInstant) -> Vec<Heard> {
+        match (&answer, op) {
+            (Answer::NotOwner { reason }, _) => self.remember(to, reason.clone()),
+            (Answer::Ok | Answer::Kept, Op::Report { .. }) => self.cue(Cue::Reported, now),
+            (Answer::Ok | Answer::Kept | Answer::Refused { .. }, _)
+            | (Answer::Owned | Answer::StandDown { .. }, _) => {}
+        }
+        self.post.broker.answer(to, answer)
+    }
+
+    /// What came from below.
+    fn hear(&mut self, heard: Vec<Heard>, now: BootInstant) {
+        let mut heard = VecDeque::from(heard);
+        while let Some(said) = heard.pop_front() {
+            match said {
+                Heard::Notice { peer, reason } => {
+                    if self.is_ours(peer) {
+                        self.stood_down = Some(reason);
+                    }
+                }
+                Heard::Request { from, request } => {
+                    heard.extend(self.request(from, request, now));
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, from: ConnId, request: Request, now: BootInstant) -> Vec<Heard> {
+        let mismatch = mismatch(&self.post.tenure, &request.tenure);
+        let lost = mismatch.or_else(|| self.lost.clone());
+        match request.op {
+            Op::Check | Op::Watch => {
+                let lapsed = self.lease_over.then_some(Reason::LeaseExpired);
+                match (lost.or(lapsed), request.op) {
+                    (Some(reason), _) => {
+                        self.remember(from, reason.clone());
+                        self.post.broker.answer(from, Answer::StandDown { reason })
+                    }
+                    (None, Op::Watch) => self.post.broker.watch(from),
+                    (None, _) => self.post.broker.answer(from, Answer::Owned),
+                }
+            }
+            op @ (Op::Heartbeat { .. } | Op::Comment { .. } | Op::Report { .. }) => {
+                if let Some(reason) = lost {
+                    return self.pass_down(from, &op, Answer::NotOwner { reason }, now);
+                }
+                if matches!(op, Op::Heartbeat { .. }) {
+                    let timeout = self.post.limits.heartbeat_timeout;
+                    self.silent_at = timeout.map(|timeout| now + timeout);
+                }
+                match self.post.uplink.request(from, op.clone(), now) {
+                    Some(answer) => self.pass_down(from, &op, answer, now),
+                    None => Vec::new(),
+                }
+            }
+        }
+    }
+
+    /// Somebody in the tree was told "not owner": so an exit 79 may be meant.
+    fn remember(&mut self, to: ConnId, reason: Reason) {
+        if self
+            .post
+            .broker
+            .peer(to)
+            .is_some_and(|peer| self.is_ours(peer))
+        {
+            self.stood_down = Some(reason);
+        }
+    }
+
+    /// A guard says that it stands down and exits, so its process may be gone by now; the socket is
+    /// for our user alone, and only a living stranger is refused.
+    fn is_ours(&self, peer: i32) -> bool {
+        match self.tree.membership(peer) {
+            Membership::Inside | Membership::Gone => true,
+            Membership::Outside => false,
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match &self.worker {
+            Worker::Ended { exit, .. } => match exit {
+                Exit::Code(code) => code_of(*code),
+                Exit::Signal(signal) => code_of(128 + signal),
+                Exit::Unobserved => ExitCode::FAILURE,
+            },
+            // As shells say it.
+            Worker::Absent(End::SpawnFailed { errno, .. }) if *errno == Errno::ENOENT as i32 => {
+                code_of(127)
+            }
+            Worker::Absent(End::SpawnFailed { .. }) => code_of(126),
+            Worker::Absent(_) | Worker::Runs { .. } => ExitCode::FAILURE,
+        }
+    }
+}
+
+fn code_of(code: i32) -> ExitCode {
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn interest(read: bool, write: bool) -> PollFlags {
+    let mut flags = PollFlags::empty();
+    flags.set(PollFlags::POLLIN, read);
+    flags.set(PollFlags::POLLOUT, write);
+    flags
+}
+
+/// Whether the worker may have ended because of a TERM, HUP or INT; a shell says it with a code.
+fn looks_interrupted(exit: Exit) -> bool {
+    let signals = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT].map(|signal| signal as i32);
+    match exit {
+        Exit::Signal(signal) => signals.contains(&signal),
+        Exit::Code(code) => signals.contains(&(code - 128)),
+        Exit::Unobserved => false,
+    }
+}
+
+/// In what the tenure shown differs from the one that this warden stands for.
+fn mismatch(own: &Tenure, shown: &Tenure) -> Option<Reason> {
+    if shown.task != own.task {
+        Some(Reason::TaskMissing)
+    } else if shown.run != own.run {
+        Some(Reason::RunMismatch)
+    } else if shown.lock != own.lock {
+        Some(Reason::ClaimMismatch)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,170 @@
+//! The tree: everything that descends from this process, which is its subreaper, and everything in
+//! its session. Finds it, signals it, reaps it.
+//!
+//! **Invariant:** the tree is dead when the kernel says that no child is left (ECHILD): whoever
+//! loses its parent becomes a child of the subreaper.
+//! **Invariant:** the identity of a member is its membership, read again after its pidfd was opened.
+
+use std::collections::HashMap;
+use std::io;
+
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitOptions, WaitStatus};
+use tenure_store::life::Exit;
+
+use crate::process::{self, Stat};
+
+/// How long a chain of parents may be: a bound against a `/proc` that changes while it is read.
+const LONGEST_CHAIN: usize = 4096;
+
+/// `__WALL`: wait for every child, however it was made.
+const WALL: u32 = 0x4000_0000;
+
+/// A tree, as its root sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tree {
+    root: i32,
+    /// Only where it is our own: started by hand we may be a guest in a person's.
+    session: Option<i32>,
+}
+
+/// Whether a process belongs to the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    Inside,
+    Outside,
+    /// It has ended, and nothing can be read of it any more.
+    Gone,
+}
+
+/// What reaping brought.
+#[derive(Debug)]
+pub(crate) struct Reaped {
+    /// Who ended, and how.
+    pub(crate) ended: Vec<(i32, Exit)>,
+    /// Whether no child is left: the tree is dead.
+    pub(crate) empty: bool,
+}
+
+impl Tree {
+    /// The tree of this process.
+    pub(crate) fn of_self() -> Self {
+        let root = nix::unistd::getpid().as_raw();
+        let session = nix::unistd::getsid(None)
+            .ok()
+            .map(nix::unistd::Pid::as_raw)
+            .filter(|session| *session == root);
+        Self { root, session }
+    }
+
+    pub(crate) fn membership(&self, pid: i32) -> Membership {
+        let Ok(stat) = Stat::read(pid) else {
+            return Membership::Gone;
+        };
+        if pid == self.root {
+            return Membership::Outside;
+        }
+        self.place(stat, |parent| Stat::read(parent).ok())
+    }
+
+    /// Follows the parents up to the root.
+    fn place(&self, stat: Stat, read: impl Fn(i32) -> Option<Stat>) -> Membership {
+        if Some(stat.session) == self.session {
+            return Membership::Inside;
+        }
+        let mut parent = stat.parent;
+        for _ in 0..LONGEST_CHAIN {
+            if parent == self.root {
+                return Membership::Inside;
+            }
+            if parent <= 1 {
+                return Membership::Outside;
+            }
+            match read(parent) {
+                Some(stat) => parent = stat.parent,
+                None => return Membership::Gone,
+            }
+        }
+        Membership::Outside
+    }
+
+    /// SIGTERM to everything, and SIGCONT, without which a stopped process would not get it.
+    pub(crate) fn terminate(&self) {
+        self.signal(&[Signal::TERM, Signal::CONT]);
+    }
+
+    /// SIGKILL to everything that is there now.
+    pub(crate) fn kill(&self) {
+        self.signal(&[Signal::KILL]);
+    }
+
+    /// Best effort: whom it does not reach, the next round does, and only ECHILD ends the rounds.
+    fn signal(&self, signals: &[Signal]) {
+        for pid in self.members().unwrap_or_default() {
+            let Ok(pidfd) = process::open(pid) else {
+                continue;
+            };
+            if self.membership(pid) == Membership::Inside {
+                for signal in signals {
+                    let _ = process::send(&pidfd, *signal);
+                }
+            }
+        }
+    }
+
+    /// Everybody who seems to belong to it, from one walk over `/proc`.
+    fn members(&self) -> io::Result<Vec<i32>> {
+        let mut everybody = HashMap::new();
+        for entry in std::fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
+                continue;
+            };
+            if let Ok(stat) = Stat::read(pid) {
+                everybody.insert(pid, stat);
+            }
+        }
+        let inside = |pid: &i32, stat: Stat| {
+            *pid != self.root
+                && self.place(stat, |parent| everybody.get(&parent).copied()) == Membership::Inside
+        };
+        Ok(everybody
+            .iter()
+            .filter(|(pid, stat)| inside(pid, **stat))
+            .map(|(pid, _)| *pid)
+            .collect())
+    }
+
+    /// Collects everybody who ended. Never waits.
+    pub(crate) fn reap() -> Reaped {
+        // Also children that a thread made with clone and no exit signal.
+        let options = WaitOptions::NOHANG | WaitOptions::from_bits_retain(WALL);
+        let mut ended = Vec::new();
+        loop {
+            match rustix::process::wait(options) {
+                Ok(Some((pid, status))) => {
+                    if let Some(exit) = exit_of(status) {
+                        ended.push((pid.as_raw_nonzero().get(), exit));
+                    }
+                }
+                Err(Errno::CHILD) => return Reaped { ended, empty: true },
+                Err(Errno::INTR) => {}
+                Ok(None) | Err(_) => {
+                    return Reaped {
+                        ended,
+                        empty: false,
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// The kernel's word; none where the process merely stopped or went on.
+fn exit_of(status: WaitStatus) -> Option<Exit> {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Some(Exit::Code(code)),
+        (None, Some(signal)) => Some(Exit::Signal(signal)),
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,529 @@
+//! The way up: to the dispatcher over the lifeline, or, where there is none or it is silent, to the
+//! store. Every errand is open until it was answered on either way, and an errand that was under
+//! way when one broke is repeated on the other: the store takes each but once.
+//!
+//! Taking up the lifeline of another dispatcher (adoption) would put a new [`Lines`] in the place of
+//! the old; nothing else here depends on who is at the other end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tenure_guard::wire::{Answer, Op};
+use tenure_guard::{Reason, Tenure};
+use tenure_store::life::{Ask, End};
+use tenure_store::{Error, StoreUrl};
+
+use crate::broker::ConnId;
+use crate::clock::BootInstant;
+use crate::desk::{Desk, Done, Errand, Job};
+use crate::lifeline::{Message, Order, RequestId};
+use crate::lines::{Lines, Next};
+
+/// How long the dispatcher has for a request before it goes to the store directly: its own deadline
+/// there is 3 s, and an answer takes its way.
+const DISPATCHERS_PATIENCE: Duration = Duration::from_secs(4);
+
+/// How long to wait before the store is tried again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How many remarks are kept for a store that is away; each may have 64 KiB.
+const MOST_KEPT: usize = 64;
+
+/// What came from above.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum News {
+    /// The lease was renewed until then.
+    Lease(BootInstant),
+    /// The dispatcher wants the tree to end.
+    Ordered(Ask),
+    /// The store says that the tree was asked to end, or asked for something else than before.
+    Asked(Ask),
+    /// The task is somebody else's, or its run is closed.
+    Dispossessed(Reason),
+    /// The worker's request was answered.
+    Answered { to: ConnId, op: Op, answer: Answer },
+    /// The end is durable.
+    Acknowledged,
+}
+
+/// The way up.
+#[derive(Debug)]
+pub(crate) struct Uplink {
+    lifeline: Option<Lines>,
+    heard_at: BootInstant,
+    store: StoreUrl,
+    tenure: Tenure,
+    lease: Duration,
+    desk: Option<Desk>,
+    open: BTreeMap<RequestId, Open>,
+    next_id: RequestId,
+    /// What the dispatcher was told without an answer to come: repeated where it dies.
+    told: Vec<(Errand, Told)>,
+    renewal: Renewal,
+    asked: Option<Ask>,
+    end: Option<(End, Ended)>,
+}
+
+/// An errand that was not answered.
+#[derive(Debug)]
+struct Open {
+    errand: Errand,
+    /// Who waits for the answer; nobody any more where it was kept.
+    from: Option<ConnId>,
+    place: Place,
+}
+
+/// Where an errand is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Lifeline { until: BootInstant },
+    Desk,
+    Paused { until: BootInstant },
+}
+
+/// Who knows what was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Dispatcher,
+    Store,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Renewal {
+    UnderWay,
+    Due { at: BootInstant },
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ended {
+    dispatcher_knows: bool,
+    store: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Lifeline,
+    Store,
+}
+
+impl Uplink {
+    /// `lifeline` is what the gate became; by hand there is none.
+    pub(crate) fn new(
+        lifeline: Option<Lines>,
+        store: StoreUrl,
+        tenure: Tenure,
+        lease: Duration,
+    ) -> Self {
+        let now = BootInstant::now();
+        Self {
+            lifeline,
+            heard_at: now,
+            store,
+            tenure,
+            lease,
+            desk: None,
+            open: BTreeMap::new(),
+            next_id: 1,
+            told: Vec::new(),
+            renewal: Renewal::Due {
+                at: BootInstant::ZERO,
+            },
+            asked: None,
+            end: None,
+        }
+    }
+
+    /// The lease was just renewed: by hand the start did it.
+    pub(crate) fn renewed_at(&mut self, now: BootInstant) {
+        self.renewal = Renewal::Due {
+            at: now + self.renewal_pause(),
+        };
+    }
+
+    pub(crate) fn lifeline(&self) -> Option<&Lines> {
+        self.lifeline.as_ref()
+    }
+
+    pub(crate) fn desk(&self) -> Option<&Desk> {
+        self.desk.as_ref()
+    }
+
+    /// Silence for a third of the lease counts as gone; a word brings the dispatcher back.
+    fn way(&self, now: BootInstant) -> Way {
+        match &self.lifeline {
+            Some(_) if now < self.silent_at() => Way::Lifeline,
+            Some(_) | None => Way::Store,
+        }
+    }
+
+    fn renewal_pause(&self) -> Duration {
+        self.lease / 6
+    }
+
+    fn silent_at(&self) -> BootInstant {
+        self.heard_at + self.lease / 3
+    }
+
+    /// The command runs.
+    pub(crate) fn started(&mut self, pid: i32, now: BootInstant) {
+        self.tell(&Message::Started { pid }, Errand::NoteWorker(pid), now);
+    }
+
+    /// A limit was reached. Whether the dispatcher was told, and may answer with an order.
+    pub(crate) fn ask(&mut self, ask: Ask, now: BootInstant) {
+        self.asked = Some(ask);
+        self.tell(&Message::Ask { ask }, Errand::Ask(ask), now);
+    }
+
+    fn tell(&mut self, message: &Message, errand: Errand, now: BootInstant) {
+        let way = self.way(now);
+        match (&mut self.lifeline, way) {
+            (Some(lifeline), Way::Lifeline) => {
+                lifeline.send(message);
+                self.told.push((errand, Told::Dispatcher));
+            }
+            (Some(_) | None, _) => {
+                self.told.push((errand.clone(), Told::Store));
+                self.dispatch(errand, None, now);
+            }
+        }
+    }
+
+    /// Passes a request of the worker on, or answers it at once.
+    pub(crate) fn request(&mut self, from: ConnId, op: Op, now: BootInstant) -> Option<Answer> {
+        if let Op::Report { id, .. } = &op
+            && let Some((kept, standing)) = self.kept_report()
+        {
+            return Some(if kept == id {
+                Answer::Kept
+            } else {
+                Answer::Refused {
+                    message: format!("reported {standing} already; the first report stands"),
+                }
+            });
+        }
+        self.dispatch(Errand::Worker(op), Some(from), now);
+        None
+    }
+
+    fn kept_report(&self) -> Option<(&tenure_guard::ReportId, &'static str)> {
+        self.open.values().find_map(|open| match &open.errand {
+            Errand::Worker(Op::Report { id, report }) if open.from.is_none() => {
+                Some((id, report.name()))
+            }
+            Errand::Worker(_) | Errand::Ask(_) | Errand::NoteWorker(_) => None,
+        })
+    }
+
+    fn dispatch(&mut self, errand: Errand, from: Option<ConnId>, now: BootInstant) {
+        let id = self.next_id;
+        self.next_id += 1;
+        let way = self.way(now);
+        let place = match (&errand, &mut self.lifeline, way) {
+            (Errand::Worker(op), Some(lifeline), Way::Lifeline) => {
+                let op = op.clone();
+                lifeline.send(&Message::Request { id, op });
+                Place::Lifeline {
+                    until: now + DISPATCHERS_PATIENCE,
+                }
+            }
+            (Errand::Worker(_) | Errand::Ask(_) | Errand::NoteWorker(_), _, _) => {
+                Place::Paused { until: now }
+            }
+        };
+        self.open.insert(
+            id,
+            Open {
+                errand,
+                from,
+                place,
+            },
+        );
+    }
+
+    /// The tree is dead: hands the end over once everything else was answered.
+    pub(crate) fn conclude(&mut self, end: End, now: BootInstant) {
+        if self.end.is_none() {
+            let ended = Ended {
+                dispatcher_knows: false,
+                store: Place::Paused { until: now },
+            };
+            self.end = Some((end, ended));
+        }
+    }
+
+    /// Reads the lifeline.
+    pub(crate) fn hear(&mut self, now: BootInstant) -> Vec<News> {
+        let mut news = Vec::new();
+        let Some(lifeline) = &mut self.lifeline else {
+            return news;
+        };
+        lifeline.flush();
+        lifeline.fill();
+        loop {
+            match lifeline.next() {
+                Next::Line(line) => {
+                    self.heard_at = now;
+                    // An order that this version does not know is not for it; its sender speaks
+                    // this version too.
+                    if let Ok(order) = serde_json::from_str::<Order>(&line) {
+                        news.extend(obey(order, &mut self.open, &mut self.asked, now));
+                    }
+                }
+                Next::Nothing => break,
+                Next::TooLong | Next::End => {
+                    self.lifeline = None;
+                    break;
+                }
+            }
+        }
+        news
+    }
+
+    /// Collects what the store answered.
+    pub(crate) fn collect(&mut self, now: BootInstant) -> Vec<News> {
+        let done = self.desk.as_mut().map(Desk::collect).unwrap_or_default();
+        done.into_iter()
+            .flat_map(|done| match done {
+                Done::Written { id, result } => Vec::from_iter(self.written(id, result, now)),
+                Done::Renewed { sent, result } => self.renewed(sent, result, now),
+                Done::Ended(result) => Vec::from_iter(self.ended(result, now)),
+            })
+            .collect()
+    }
+
+    fn written(
+        &mut self,
+        id: RequestId,
+        result: Result<(), Error>,
+        now: BootInstant,
+    ) -> Option<News> {
+        let open = self.open.remove(&id)?;
+        let from = open.from;
+        let away = matches!(result, Err(Error::Unavailable(_)));
+        let answer = match result {
+            Ok(()) => Answer::Ok,
+            Err(Error::Unavailable(problem)) => self.keep(id, &open.errand, &problem, now),
+            Err(Error::NotOwner { reason }) => Answer::NotOwner { reason },
+            Err(other) => Answer::Refused {
+                message: other.to_string(),
+            },
+        };
+        match (open.errand, from, answer) {
+            (Errand::Worker(op), Some(to), answer) => Some(News::Answered { to, op, answer }),
+            (_, _, Answer::NotOwner { reason }) if !away => Some(News::Dispossessed(reason)),
+            (Errand::Worker(_) | Errand::Ask(_) | Errand::NoteWorker(_), _, _) => None,
+        }
+    }
+
+    /// The store is away: the errand stays here and is tried again. Only the newest sign of life is
+    /// worth keeping.
+    fn keep(&mut self, id: RequestId, errand: &Errand, problem: &str, now: BootInstant) -> Answer {
+        let kept = |open: &Open| open.from.is_none() && matches!(open.errand, Errand::Worker(_));
+        if matches!(errand, Errand::Worker(Op::Heartbeat { .. })) {
+            self.open.retain(|_, open| {
+                !(kept(open) && matches!(open.errand, Errand::Worker(Op::Heartbeat { .. })))
+            });
+        }
+        if matches!(errand, Errand::Worker(Op::Comment { .. }))
+            && self.open.values().filter(|open| kept(open)).count() >= MOST_KEPT
+        {
+            return Answer::Refused {
+                message: format!("the store is away, and no more is kept: {problem}"),
+            };
+        }
+        let place = Place::Paused { until: now + PAUSE };
+        self.open.insert(
+            id,
+            Open {
+                errand: errand.clone(),
+                from: None,
+                place,
+            },
+        );
+        Answer::Kept
+    }
+
+    fn renewed(
+        &mut self,
+        sent: BootInstant,
+        result: Result<Option<Ask>, Error>,
+        now: BootInstant,
+    ) -> Vec<News> {
+        let pause = match &result {
+            Ok(_) => self.renewal_pause(),
+            Err(_) => PAUSE.min(self.lease / 12),
+        };
+        self.renewal = Renewal::Due { at: now + pause };
+        match result {
+            Ok(ask) => {
+                let news = ask.filter(|ask| self.asked != Some(*ask)).map(News::Asked);
+                self.asked = ask.or(self.asked);
+                let lease = News::Lease(sent + self.lease);
+                std::iter::once(lease).chain(news).collect()
+            }
+            Err(Error::NotOwner { reason }) => vec![News::Dispossessed(reason)],
+            // Whatever it was: without a renewal the lease runs out, and that is what decides.
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn ended(&mut self, result: Result<(), Error>, now: BootInstant) -> Option<News> {
+        match result {
+            // Closed by somebody else is closed.
+            Ok(()) | Err(Error::NotOwner { .. }) => Some(News::Acknowledged),
+            Err(_) => {
+                if let Some((_, ended)) = &mut self.end {
+                    ended.store = Place::Paused { until: now + PAUSE };
+                }
+                None
+            }
+        }
+    }
+
+    /// Does what is due: repeats on the store what the dispatcher left, renews, hands over the end.
+    pub(crate) fn tick(&mut self, now: BootInstant) -> Vec<News> {
+        let way = self.way(now);
+        if way == Way::Store {
+            let told = std::mem::take(&mut self.told);
+            for (errand, by) in told {
+                if by == Told::Dispatcher {
+                    self.dispatch(errand.clone(), None, now);
+                }
+                self.told.push((errand, Told::Store));
+            }
+            if matches!(self.renewal, Renewal::Due { at } if now >= at) && self.end.is_none() {
+                self.renewal = Renewal::UnderWay;
+                let job = Job::Renew {
+                    length: self.lease,
+                    sent: now,
+                };
+                if !self.submit(job) {
+                    self.renewal = Renewal::Due { at: now + PAUSE };
+                }
+            }
+        }
+        let news = self.push_on(way, now);
+        self.hand_over(way, now);
+        news
+    }
+
+    /// Brings errands that wait, or wait too long, to the store.
+    fn push_on(&mut self, way: Way, now: BootInstant) -> Vec<News> {
+        let ready: Vec<RequestId> = self
+            .open
+            .iter()
+            .filter(|(_, open)| match open.place {
+                Place::Lifeline { until } => way == Way::Store || now >= until,
+                Place::Paused { until } => now >= until,
+                Place::Desk => false,
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        let mut news = Vec::new();
+        for id in ready {
+            let Some(open) = self.open.get_mut(&id) else {
+                continue;
+            };
+            open.place = Place::Desk;
+            let errand = open.errand.clone();
+            if !self.submit(Job::Write { id, errand }) {
+                let full = Error::Unavailable("no more can be asked of the store now".into());
+                news.extend(self.written(id, Err(full), now));
+            }
+        }
+        news
+    }
+
+    fn hand_over(&mut self, way: Way, now: BootInstant) {
+        let Some((end, mut ended)) = self.end.clone().filter(|_| self.open.is_empty()) else {
+            return;
+        };
+        match (way, &mut self.lifeline) {
+            (Way::Lifeline, Some(lifeline)) if !ended.dispatcher_knows => {
+                ended.dispatcher_knows = true;
+                // From now on the dispatcher has its time anew.
+                self.heard_at = now;
+                lifeline.send(&Message::Ended { end: end.clone() });
+            }
+            (Way::Lifeline, _) => {}
+            (Way::Store, _) => {
+                if matches!(ended.store, Place::Paused { until } if now >= until) {
+                    let submitted = self.submit(Job::End(Box::new(end.clone())));
+                    ended.store = if submitted {
+                        Place::Desk
+                    } else {
+                        Place::Paused { until: now + PAUSE }
+                    };
+                }
+            }
+        }
+        self.end = Some((end, ended));
+    }
+
+    fn submit(&mut self, job: Job) -> bool {
+        if self.desk.is_none() {
+            self.desk = Desk::open(self.store.clone(), self.tenure.clone()).ok();
+        }
+        self.desk.as_ref().is_some_and(|desk| desk.submit(job))
+    }
+
+    /// When something is due by itself.
+    pub(crate) fn due(&self, now: BootInstant) -> Option<BootInstant> {
+        let way = self.way(now);
+        let silent = (way == Way::Lifeline).then(|| self.silent_at());
+        let renewal = match self.renewal {
+            Renewal::Due { at } if way == Way::Store && self.end.is_none() => Some(at),
+            Renewal::Due { .. } | Renewal::UnderWay => None,
+        };
+        let errand = |place: Place| match place {
+            Place::Lifeline { until } | Place::Paused { until } => Some(until),
+            Place::Desk => None,
+        };
+        let errands = self.open.values().filter_map(|open| errand(open.place));
+        let end = self
+            .end
+            .as_ref()
+            .filter(|_| way == Way::Store && self.open.is_empty())
+            .and_then(|(_, ended)| errand(ended.store));
+        errands.chain(silent).chain(renewal).chain(end).min()
+    }
+}
+
+/// What an order changes here, and what it means to the warden.
+fn obey(
+    order: Order,
+    open: &mut BTreeMap<RequestId, Open>,
+    asked: &mut Option<Ask>,
+    now: BootInstant,
+) -> Option<News> {
+    match order {
+        Order::Lease { end } => Some(News::Lease(end)),
+        Order::End { ask } => {
+            *asked = Some(ask);
+            Some(News::Ordered(ask))
+        }
+        Order::Acknowledged => Some(News::Acknowledged),
+        Order::Answer { id, answer } => {
+            let Open { errand, from, .. } = open.remove(&id)?;
+            // A dispatcher that keeps a report may die with it.
+            if answer == Answer::Kept {
+                let place = Place::Paused { until: now + PAUSE };
+                let errand = errand.clone();
+                open.insert(
+                    id,
+                    Open {
+                        errand,
+                        from: None,
+                        place,
+                    },
+                );
+            }
+            match errand {
+                Errand::Worker(op) => from.map(|to| News::Answered { to, op, answer }),
+                Errand::Ask(_) | Errand::NoteWorker(_) => None,
+            }
+        }
+    }
+}
