@@ -115,27 +115,42 @@ fn every_variable_of_the_contract_stands_in_the_readme() {
 fn the_code_map_names_every_file() {
     let crates = program::workspace().join("crates");
     let map = fs::read_to_string(crates.join("README.md")).unwrap();
-    let mut folders = vec![crates];
     let mut missing = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path
-                    .strip_prefix(program::workspace().join("crates"))
-                    .unwrap();
-                // As the map writes it: below its crate.
-                let name = name.iter().skip(1).collect::<std::path::PathBuf>();
-                if !map.contains(&format!("`{}`", name.display())) {
-                    missing.push(path);
-                }
+    for entry in fs::read_dir(&crates).unwrap() {
+        let root = entry.unwrap().path();
+        let Some(name) = root
+            .file_name()
+            .and_then(|name| name.to_str())
+            .filter(|_| root.is_dir())
+        else {
+            continue;
+        };
+        // From its heading to the next one.
+        let heading = format!("\n## crates/{name}:");
+        let section = map.split(&heading).nth(1).unwrap_or_default();
+        let section = section.split("\n## ").next().unwrap_or_default();
+        for path in rust_files(&root) {
+            let below = path.strip_prefix(&root).unwrap().display();
+            if !section.contains(&format!("`{below}`")) {
+                missing.push(format!("{name}/{below}"));
             }
         }
     }
     assert!(
         missing.is_empty(),
-        "crates/README.md does not name {missing:?}"
+        "crates/README.md does not name {missing:#?}"
     );
+}
+
+fn rust_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
 }
