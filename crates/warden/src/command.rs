@@ -113,16 +113,16 @@ fn enterable(cwd: &Path) -> Result<(), End> {
 /// command's.
 fn not_started(path: &str, error: &io::Error) -> End {
     let errno = error.raw_os_error().unwrap_or_default();
-    match Errno::from_raw(errno) {
-        scarce @ (Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE) => {
-            End::NeverStarted {
-                reason: format!("no room to start {path}: {} (errno {errno})", scarce.desc()),
-            }
-        }
-        other => End::SpawnFailed {
-            path: path.to_owned(),
-            errno,
-            message: other.desc().to_owned(),
-        },
+    let kind = Errno::from_raw(errno);
+    let message = kind.desc();
+    if [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE].contains(&kind) {
+        return End::NeverStarted {
+            reason: format!("no room to start {path}: {message} (errno {errno})"),
+        };
+    }
+    End::SpawnFailed {
+        path: path.to_owned(),
+        errno,
+        message: message.to_owned(),
     }
 }

@@ -77,15 +77,23 @@ struct Stand {
     silent_at: Option<BootInstant>,
     /// The limit that we announced, until the dispatcher's order answers it.
     announced: Option<Ask>,
-    interrupted: bool,
-    /// Whether we told the worker to end, while it ran.
-    told_to_end: bool,
+    /// The lease cannot be kept, and the tree is being ended for that.
     lease_over: bool,
     /// Why the task is not this worker's any more.
     lost: Option<Reason>,
+    seen: Seen,
+    acknowledged: bool,
+}
+
+/// What explains the worker's exit.
+#[derive(Debug, Default)]
+struct Seen {
+    /// It was ended for a reason that is not its own.
+    interrupted: bool,
+    /// We told it to end, while it ran.
+    told_to_end: bool,
     /// Why a guard in the tree stood down, or was told to.
     stood_down: Option<Reason>,
-    acknowledged: bool,
 }
 
 /// What woke us.
@@ -116,11 +124,9 @@ pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
         run_ends_at: post.limits.max_runtime.map(|limit| now + limit),
         silent_at: post.limits.heartbeat_timeout.map(|limit| now + limit),
         announced: None,
-        interrupted: false,
-        told_to_end: false,
         lease_over: false,
         lost: None,
-        stood_down: None,
+        seen: Seen::default(),
         acknowledged: false,
         post,
     };
@@ -254,7 +260,7 @@ impl Stand {
             && let Some(kill_at) = self.post.lease.kill_at()
         {
             self.lease_over = true;
-            self.interrupted |= self.worker_runs();
+            self.seen.interrupted |= self.worker_runs();
             self.post.broker.tell_watchers(&Reason::LeaseExpired);
             self.cue(Cue::LeaseOver { kill_at }, now);
         }
@@ -268,7 +274,7 @@ impl Stand {
     fn cue(&mut self, cue: Cue, now: BootInstant) {
         let (ending, act) = self.ending.on(cue, now, self.post.graces);
         self.ending = ending;
-        self.told_to_end |= act != Act::Wait && self.worker_runs();
+        self.seen.told_to_end |= act != Act::Wait && self.worker_runs();
         match act {
             Act::Wait => {}
             Act::Terminate => self.tree.terminate(),
@@ -286,8 +292,8 @@ impl Stand {
                 tree_dead: true,
             } if !self.is_settling(*exit, *at, now) => Some(End::Exited {
                 exit: *exit,
-                interrupted: self.interrupted,
-                stood_down: self.stood_down.clone(),
+                interrupted: self.seen.interrupted,
+                stood_down: self.seen.stood_down.clone(),
                 tree_unverified: false,
             }),
             Worker::Runs { .. } | Worker::Ended { .. } => None,
@@ -296,7 +302,10 @@ impl Stand {
 
     /// Whether our own signal may still come, and would explain this exit.
     fn is_settling(&self, exit: Exit, at: BootInstant, now: BootInstant) -> bool {
-        !self.interrupted && !self.told_to_end && looks_interrupted(exit) && now < at + SETTLING
+        !self.seen.interrupted
+            && !self.seen.told_to_end
+            && looks_interrupted(exit)
+            && now < at + SETTLING
     }
 
     fn serve(&mut self, woken: Woken) {
@@ -334,7 +343,7 @@ impl Stand {
             Worker::Runs { .. } => true,
             Worker::Ended { exit, .. } => looks_interrupted(exit),
         };
-        self.interrupted |= explains;
+        self.seen.interrupted |= explains;
         self.cue(Cue::End, now);
     }
 
@@ -391,7 +400,7 @@ impl Stand {
                     self.cue(Cue::End, now);
                 }
                 News::Dispossessed(reason) => {
-                    self.interrupted |= self.worker_runs();
+                    self.seen.interrupted |= self.worker_runs();
                     self.lose(reason);
                     self.cue(Cue::End, now);
                 }
@@ -421,8 +430,14 @@ impl Stand {
         match (&answer, op) {
             (Answer::NotOwner { reason }, _) => self.remember(to, reason.clone()),
             (Answer::Ok | Answer::Kept, Op::Report { .. }) => self.cue(Cue::Reported, now),
-            (Answer::Ok | Answer::Kept | Answer::Refused { .. }, _)
-            | (Answer::Owned | Answer::StandDown { .. }, _) => {}
+            (
+                Answer::Ok
+                | Answer::Kept
+                | Answer::Refused { .. }
+                | Answer::Owned
+                | Answer::StandDown { .. },
+                _,
+            ) => {}
         }
         self.post.broker.answer(to, answer)
     }
@@ -434,7 +449,7 @@ impl Stand {
             match said {
                 Heard::Notice { peer, reason } => {
                     if self.is_ours(peer) {
-                        self.stood_down = Some(reason);
+                        self.seen.stood_down = Some(reason);
                     }
                 }
                 Heard::Request { from, request } => {
@@ -483,7 +498,7 @@ impl Stand {
             .peer(to)
             .is_some_and(|peer| self.is_ours(peer))
         {
-            self.stood_down = Some(reason);
+            self.seen.stood_down = Some(reason);
         }
     }
 
