@@ -176,7 +176,7 @@ fn a_task_file_is_refused_whole_and_says_which_task_and_why() {
 fn an_unknown_name_under_add_is_named_and_nothing_is_added() {
     let home = Home::with(&Home::profile("known", "skills = ['rust']", &["exit", "0"]));
     for (arguments, code, mentions) in [
-        (&["add"][..], 2, &["--assignee"][..]),
+        (&["add"][..], 2, &["command", "assignee"][..]),
         (
             &["add", "--assignee", "known", "--", "true"],
             2,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tenure_guard::env;
 use tenure_tests::home::{outcomes, runs};
-use tenure_tests::{Home, Said};
+use tenure_tests::{Home, Said, wait_until};
 
 use crate::claimed;
 
@@ -169,7 +169,8 @@ fn a_command_starts_once_for_each_run() {
         .mentions(&["already_started"]);
 
     home.touch("go");
-    assert!(first.wait().unwrap().success());
+    let ended = wait_until("the first one ended", || first.try_wait().ok().flatten());
+    assert!(ended.success());
     assert_eq!(home.read("effects"), "ran\n");
     let shown = home.show(tenure.task.0);
     assert_eq!(outcomes(&shown), ["completed"]);

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 /// How long any fact may take: far more than it needs, since a slow machine is no failure.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often a fact is looked at.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How long to pause between two looks: little at first, since most facts come soon, and more later,
+/// since a look may start a program.
+const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(50)];
 
 /// Waits until `look` yields a value, and returns it.
 ///
@@ -24,6 +25,7 @@ pub fn wait_until<T>(fact: &str, look: impl FnMut() -> Option<T>) -> T {
 /// The same with a deadline of the caller's; `None` when it is over.
 pub fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + patience;
+    let [mut pause, longest] = PAUSES;
     loop {
         if let Some(value) = look() {
             return Some(value);
@@ -31,6 +33,7 @@ pub fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Opt
         if Instant::now() >= deadline {
             return None;
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
+        pause = (pause * 2).min(longest);
     }
 }
