@@ -223,3 +223,33 @@ fn a_log_says_each_move_with_its_ids_and_never_a_whole_claim_lock() {
     assert!(log.contains("task.id"), "{log}");
     assert!(log.contains("run.outcome"), "{log}");
 }
+
+#[test]
+fn where_no_warden_program_lies_beside_it_tenure_itself_stands_over_workers() {
+    let mut home = Home::new();
+    let alone = home.lone_program().display().to_string();
+    let _dispatcher = home.serve();
+    let script = "tr '\\0' ' ' < /proc/$PPID/cmdline > warden; echo >> warden; \
+                  \"$TENURE_BIN\" guard check";
+    let added = home
+        .tenure(&["add", "--json", "--", "sh", "-euc", script])
+        .ok();
+    home.until(added.json()["id"].as_i64().unwrap(), "done");
+    assert_eq!(home.read("warden").trim(), format!("{alone} guard exec"));
+}
+
+#[test]
+fn where_the_warden_program_lies_beside_it_that_stands_over_workers() {
+    let home = Home::new();
+    let _dispatcher = home.serve();
+    let script = "tr '\\0' ' ' < /proc/$PPID/cmdline > warden; echo >> warden";
+    let added = home
+        .tenure(&["add", "--json", "--", "sh", "-c", script])
+        .ok();
+    home.until(added.json()["id"].as_i64().unwrap(), "done");
+    assert!(
+        home.read("warden").trim().ends_with("tenure-e2e-warden"),
+        "{}",
+        home.read("warden")
+    );
+}

@@ -319,3 +319,31 @@ fn what_is_written_in_a_title_reaches_no_terminal_raw() {
         );
     }
 }
+
+#[test]
+fn each_layer_of_the_configuration_outranks_the_one_before() {
+    let home = Home::with("[dispatcher]\nslots = 3\npoll = '3s'\nlease = '33s'");
+    let file = home.write("work/other.toml", "[dispatcher]\nslots = 4\npoll = '4s'\n");
+    let shown = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = home.command(&["config", "show", "--json"]);
+        let said = Said::by(command.args(arguments).envs(variables.iter().copied())).ok();
+        let dispatcher = said.json()["dispatcher"].clone();
+        ["slots", "poll", "lease"].map(|key| dispatcher[key].to_string())
+    };
+    assert_eq!(shown(&[], &[]), ["3", "\"3s\"", "\"33s\""]);
+    let file = ["--config", file.to_str().unwrap()];
+    assert_eq!(shown(&file, &[]), ["4", "\"4s\"", "\"33s\""]);
+    let variables = [("TENURE__DISPATCHER__SLOTS", "5")];
+    assert_eq!(shown(&file, &variables), ["5", "\"4s\"", "\"33s\""]);
+}
+
+#[test]
+fn the_state_folder_of_a_service_is_where_systemd_says() {
+    let home = Home::new();
+    let state = home.path().join("state");
+    let mut command = home.command(&["add", "--", "true"]);
+    let _ = Said::by(command.env("STATE_DIRECTORY", &state)).ok();
+    assert!(state.join("tenure.db").exists());
+    assert_eq!(tenure_tests::home::mode(&state), 0o700);
+    assert!(!home.path().join(".local").exists());
+}

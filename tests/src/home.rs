@@ -35,6 +35,7 @@ backoff = { base = "10ms", max = "50ms" }
 pub struct Home {
     folder: TempDir,
     store: StoreUrl,
+    program: PathBuf,
 }
 
 impl Home {
@@ -56,7 +57,12 @@ impl Home {
             .tempdir()
             .expect("a temporary folder can be made");
         let store = StoreUrl::Sqlite(folder.path().join(".local/state/tenure/tenure.db"));
-        let home = Self { folder, store };
+        let program = program::tenure();
+        let home = Self {
+            folder,
+            store,
+            program,
+        };
         for folder in ["work", "tmp"] {
             fs::create_dir(home.path().join(folder)).expect("a folder in a new home can be made");
         }
@@ -86,6 +92,16 @@ impl Home {
         let mut config = table(CONFIG);
         merge(&mut config, table(more));
         self.write(".config/tenure/tenure.toml", &config.to_string());
+    }
+
+    /// From now on a copy of the program, with no warden's program beside it; where it is.
+    ///
+    /// # Panics
+    /// Where it cannot be copied.
+    pub fn lone_program(&mut self) -> &Path {
+        self.program = self.path().join("tenure");
+        fs::copy(program::tenure(), &self.program).expect("a program can be copied");
+        &self.program
     }
 
     /// The folder.
@@ -128,7 +144,7 @@ impl Home {
 
     /// The command line of `tenure` in a clean environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program::tenure());
+        let mut command = Command::new(&self.program);
         command
             .args(arguments)
             .env_clear()
