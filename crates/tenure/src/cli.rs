@@ -40,8 +40,13 @@ pub struct Cli {
 /// Before or after the verb.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
-    /// The store: a path, sqlite:///path or postgres://user@host/database [env: TENURE_DB]
-    #[arg(long, global = true, value_name = "URL")]
+    /// The store
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help = "The store: a path, sqlite:///path or postgres://user@host/database [env: TENURE_DB]"
+    )]
     pub db: Option<String>,
     /// A configuration file over those of the system and the user
     #[arg(long, global = true, value_name = "FILE")]
@@ -332,7 +337,7 @@ pub struct Comment {
 pub struct Block {
     /// The task; not in a worker
     pub id: Option<TaskId>,
-    /// Why it waits: needs_input, capability, or a person's operator (the default)
+    /// Why it waits: `needs_input`, `capability`, or a person's `operator` (the default)
     #[arg(long, value_parser = block_kind)]
     pub kind: Option<BlockKind>,
     /// In words

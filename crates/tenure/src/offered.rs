@@ -67,7 +67,7 @@ impl Offered {
         let has_all = |known: &&PublishedProfile| {
             task.skills.iter().all(|skill| known.skills.contains(skill))
         };
-        if named.iter().any(|known| has_all(known)) {
+        if named.iter().any(has_all) {
             return Ok(());
         }
         let offers = |skill: &&String| named.iter().any(|known| known.skills.contains(skill));

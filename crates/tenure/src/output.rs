@@ -8,9 +8,12 @@ use crate::failure::{Code, Failure};
 pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    written.map_err(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Failure::silent(Code::Ok),
-        _ => Failure::io("the output cannot be written", error),
+    written.map_err(|error| {
+        if error.kind() == ErrorKind::BrokenPipe {
+            Failure::silent(Code::Ok)
+        } else {
+            Failure::io("the output cannot be written", error)
+        }
     })
 }
 

@@ -433,13 +433,12 @@ protocol = "report"
 
     #[test]
     fn a_long_chain_is_no_cycle() {
-        let mut text = String::from("[[task]]\nname = 't0'\ncommand = ['true']\n");
-        for index in 1..5000 {
-            text.push_str(&format!(
-                "[[task]]\nname = 't{index}'\ncommand = ['true']\nafter = ['t{}']\n",
-                index - 1
-            ));
-        }
+        let task = |index: usize| {
+            let after = index.checked_sub(1).map(|parent| format!("'t{parent}'"));
+            let after = after.unwrap_or_default();
+            format!("[[task]]\nname = 't{index}'\ncommand = ['true']\nafter = [{after}]\n")
+        };
+        let text: String = (0..5000).rev().map(task).collect();
         assert_eq!(read(&text).unwrap().len(), 5000);
     }
 }

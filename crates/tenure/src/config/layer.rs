@@ -26,6 +26,9 @@ pub struct Layer {
 /// The first part of the variables that are a layer: `TENURE__DISPATCHER__SLOTS`.
 const PREFIX: &str = "TENURE__";
 
+/// The origin of what nobody said.
+pub const BUILT_IN: &str = "built-in";
+
 impl Layer {
     /// What holds where nobody says anything.
     pub fn builtin() -> Result<Self, Failure> {
@@ -68,23 +71,15 @@ protocol = "exit"
             max = duration::format(limits.backoff.max),
             tempfail = tenure_guard::exit_code::TRY_LATER,
         );
-        Self::text("built-in", &text)
+        Self::text(BUILT_IN, &text)
     }
 
     /// A file that need not be there.
     pub fn file_if_there(path: &Path) -> Result<Option<Self>, Failure> {
         match std::fs::read_to_string(path) {
             Ok(text) => Self::of_file(path, &text).map(Some),
-            Err(error) => match error.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
-                // Another user's home, seen from a service: not ours to read, and not an error.
-                ErrorKind::PermissionDenied
-                    if path.parent().is_none_or(|folder| !folder.exists()) =>
-                {
-                    Ok(None)
-                }
-                _ => Err(unreadable(path, &error)),
-            },
+            Err(error) if is_absent(path, error.kind()) => Ok(None),
+            Err(error) => Err(unreadable(path, &error)),
         }
     }
 
@@ -122,13 +117,11 @@ protocol = "exit"
             .map_err(|_| Failure::usage(format!("{name}: the value is not UTF-8")))?;
         let path = name[PREFIX.len()..].to_lowercase();
         let keys: Vec<&str> = path.split("__").collect();
-        let (last, tables) = match keys.split_last() {
-            Some((last, tables @ ["store" | "dispatcher" | "defaults", ..])) => (last, tables),
-            Some(_) | None => {
-                return Err(Failure::usage(format!(
-                    "{name}: only keys of store, dispatcher and defaults can be set by a variable, like TENURE__DISPATCHER__SLOTS; profiles belong into a file"
-                )));
-            }
+        let Some((last, tables @ ["store" | "dispatcher" | "defaults", ..])) = keys.split_last()
+        else {
+            return Err(Failure::usage(format!(
+                "{name}: only keys of store, dispatcher and defaults can be set by a variable, like TENURE__DISPATCHER__SLOTS; profiles belong into a file"
+            )));
         };
         let innermost = Table::from_iter([((*last).to_owned(), scalar(&value))]);
         let table = tables.iter().rev().fold(innermost, |inner, key| {
@@ -191,6 +184,14 @@ protocol = "exit"
 fn scalar(text: &str) -> Value {
     text.parse()
         .map_or_else(|_| Value::String(text.to_owned()), Value::Integer)
+}
+
+/// Whether there is no such file, as far as this user can see: a folder that may not be looked into
+/// (another user's home, seen from a service) has nothing for us.
+fn is_absent(path: &Path, kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory)
+        || (kind == ErrorKind::PermissionDenied
+            && path.parent().is_none_or(|folder| !folder.exists()))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

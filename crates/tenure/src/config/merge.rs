@@ -60,25 +60,18 @@ impl Merged {
     }
 
     /// Which layer said something at this key, or else beside it.
-    fn origin_of(&self, key: &str) -> Option<String> {
+    pub fn origin_of(&self, key: &str) -> Option<String> {
         let mut value = &self.values;
         for part in key.split('.') {
-            match &value.kind {
-                ValueKind::Table(table) => match table.get(part) {
-                    Some(inner) => value = inner,
-                    None => break,
-                },
-                _ => break,
-            }
+            let ValueKind::Table(table) = &value.kind else {
+                break;
+            };
+            let Some(inner) = table.get(part) else {
+                break;
+            };
+            value = inner;
         }
-        any_origin(value)
-    }
-}
-
-fn any_origin(value: &Value) -> Option<String> {
-    match &value.kind {
-        ValueKind::Table(table) => table.values().find_map(any_origin),
-        _ => value.origin().map(str::to_owned),
+        super::show::origin_of(value)
     }
 }
 

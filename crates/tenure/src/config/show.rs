@@ -1,7 +1,9 @@
 //! Prints the merged configuration, each value with the layer it came from. A password is never
 //! printed.
 
-use config::{Map, Value, ValueKind};
+use std::fmt::Write as _;
+
+use config::{Value, ValueKind};
 use tenure_store::StoreUrl;
 
 use super::Merged;
@@ -11,91 +13,71 @@ impl Merged {
     /// As TOML, with the origin as a comment.
     pub fn to_toml(&self, store: &StoreUrl) -> String {
         let mut text = String::new();
-        let mut root = table_of(&self.values);
-        show_store(&mut root, store);
-        for (key, value) in sorted(&root) {
-            print_table(&mut text, key, value);
+        for (section, value) in sections(&self.shown(store)) {
+            // Writing to a string cannot fail; so below.
+            let _ = writeln!(text, "[{section}]");
+            for (key, inner) in entries(&value) {
+                let origin = origin_of(inner).unwrap_or_else(|| super::layer::BUILT_IN.to_owned());
+                let (key, origin) = (toml_key(key), escape::line(&origin));
+                let _ = writeln!(text, "{key} = {}  # {origin}", plain(inner));
+            }
+            text.push('\n');
         }
         text
     }
 
     /// As JSON, without the origins.
-    pub fn to_json(&self, store: &StoreUrl) -> serde_json::Value {
-        let mut root = table_of(&self.values);
-        show_store(&mut root, store);
-        json(&Value::new(None, ValueKind::Table(root)))
+    ///
+    /// # Errors
+    /// The serializer's, which a configuration does not provoke.
+    pub fn to_json(&self, store: &StoreUrl) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::to_value(plain(&self.shown(store)))
+    }
+
+    /// The values with the address in force, which has no password here.
+    fn shown(&self, store: &StoreUrl) -> Value {
+        let mut shown = self.values.clone();
+        let origin = self.origin_of("store.url");
+        let url = ValueKind::String(store.to_string());
+        let table = [("url".to_owned(), Value::new(origin.as_ref(), url))];
+        if let ValueKind::Table(root) = &mut shown.kind {
+            let table = ValueKind::Table(table.into_iter().collect());
+            root.insert("store".to_owned(), Value::new(None, table));
+        }
+        shown
     }
 }
 
-fn table_of(value: &Value) -> Map<String, Value> {
-    match &value.kind {
-        ValueKind::Table(table) => table.clone(),
-        _ => Map::new(),
-    }
-}
-
-/// The address in force, without its password.
-fn show_store(root: &mut Map<String, Value>, store: &StoreUrl) {
-    let said = root.get("store").map(table_of).unwrap_or_default();
-    let origin = said
-        .get("url")
-        .and_then(Value::origin)
-        .unwrap_or("built-in");
-    let url = Value::new(
-        Some(&origin.to_owned()),
-        ValueKind::String(store.to_string()),
-    );
-    let table = Map::from_iter([("url".to_owned(), url)]);
-    root.insert(
-        "store".to_owned(),
-        Value::new(None, ValueKind::Table(table)),
-    );
-}
-
-fn sorted(table: &Map<String, Value>) -> Vec<(&String, &Value)> {
-    let mut pairs: Vec<_> = table.iter().collect();
-    pairs.sort_by_key(|(key, _)| *key);
-    pairs
-}
-
-/// A table as a section; tables in it are sections of their own down to the profiles, and inline
-/// beneath.
-fn print_table(text: &mut String, path: &str, value: &Value) {
-    let ValueKind::Table(table) = &value.kind else {
-        return;
-    };
-    let is_section = path == "profiles";
-    if !is_section {
-        text.push_str(&format!("[{path}]\n"));
-    }
-    for (key, inner) in sorted(table) {
-        match (&inner.kind, is_section) {
-            (ValueKind::Table(_), true) => {
-                print_table(text, &format!("{path}.{}", toml_key(key)), inner)
+/// The tables that are written as sections: the top ones, and each profile.
+fn sections(root: &Value) -> Vec<(String, Value)> {
+    let mut sections = Vec::new();
+    for (name, value) in entries(root) {
+        if name == "profiles" {
+            for (profile, value) in entries(value) {
+                sections.push((format!("profiles.{}", toml_key(profile)), value.clone()));
             }
-            _ => {
-                let origin = origin_of(inner).unwrap_or_else(|| "built-in".to_owned());
-                let origin = escape::line(&origin);
-                text.push_str(&format!(
-                    "{} = {}  # {origin}\n",
-                    toml_key(key),
-                    toml_value(inner)
-                ));
-            }
+        } else {
+            sections.push((toml_key(name), value.clone()));
         }
     }
-    if !is_section {
-        text.push('\n');
-    }
+    sections
 }
 
-fn origin_of(value: &Value) -> Option<String> {
-    match &value.kind {
-        ValueKind::Table(table) => sorted(table)
-            .into_iter()
-            .find_map(|(_, inner)| origin_of(inner)),
-        _ => value.origin().map(str::to_owned),
-    }
+/// What a table holds, sorted; nothing where it is none.
+fn entries(value: &Value) -> Vec<(&String, &Value)> {
+    let ValueKind::Table(table) = &value.kind else {
+        return Vec::new();
+    };
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| *key);
+    entries
+}
+
+/// Where a value came from; of a table, where one of its values did.
+pub fn origin_of(value: &Value) -> Option<String> {
+    let mut inner = entries(value).into_iter().map(|(_, inner)| inner);
+    let own = value.origin().map(str::to_owned);
+    own.or_else(|| inner.find_map(origin_of))
 }
 
 fn toml_key(key: &str) -> String {
@@ -107,42 +89,22 @@ fn toml_key(key: &str) -> String {
     }
 }
 
-fn toml_value(value: &Value) -> String {
+/// The value alone. A file has no other kinds of numbers than the two that TOML has.
+fn plain(value: &Value) -> toml::Value {
     match &value.kind {
-        ValueKind::Table(table) => {
-            let pairs = sorted(table).into_iter();
-            let pairs: Vec<String> = pairs
-                .map(|(key, inner)| format!("{} = {}", toml_key(key), toml_value(inner)))
-                .collect();
-            if pairs.is_empty() {
-                "{}".to_owned()
-            } else {
-                format!("{{ {} }}", pairs.join(", "))
-            }
+        ValueKind::Table(_) => {
+            let pairs = entries(value).into_iter();
+            let pairs = pairs.map(|(key, inner)| (key.clone(), plain(inner)));
+            toml::Value::Table(pairs.collect())
         }
-        ValueKind::Array(items) => {
-            let items: Vec<String> = items.iter().map(toml_value).collect();
-            format!("[{}]", items.join(", "))
-        }
-        ValueKind::I64(number) => number.to_string(),
-        ValueKind::Boolean(truth) => truth.to_string(),
-        ValueKind::Float(number) => toml::Value::Float(*number).to_string(),
-        other => toml::Value::String(other.to_string()).to_string(),
-    }
-}
-
-fn json(value: &Value) -> serde_json::Value {
-    match &value.kind {
-        ValueKind::Table(table) => sorted(table)
-            .into_iter()
-            .map(|(key, inner)| (key.clone(), json(inner)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        ValueKind::Array(items) => items.iter().map(json).collect(),
+        ValueKind::Array(items) => toml::Value::Array(items.iter().map(plain).collect()),
         ValueKind::I64(number) => (*number).into(),
-        ValueKind::Boolean(truth) => (*truth).into(),
         ValueKind::Float(number) => (*number).into(),
-        other => other.to_string().into(),
+        ValueKind::Boolean(truth) => (*truth).into(),
+        ValueKind::String(text) => text.clone().into(),
+        ValueKind::Nil | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => {
+            value.to_string().into()
+        }
     }
 }
 
@@ -171,6 +133,9 @@ mod tests {
             .find(|line| line.starts_with("command"))
             .unwrap();
         assert!(line.ends_with("tenure.toml"), "{line}");
-        assert_eq!(merged.to_json(&store)["dispatcher"]["lease"], "60s");
+        assert_eq!(
+            merged.to_json(&store).unwrap()["dispatcher"]["lease"],
+            "60s"
+        );
     }
 }

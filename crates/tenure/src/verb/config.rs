@@ -2,7 +2,7 @@
 
 use crate::cli::Global;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::output;
 
 /// Prints it.
@@ -10,7 +10,8 @@ pub fn show(global: &Global, json: bool) -> Result<(), Failure> {
     let merged = Config::merge(&global.flags())?;
     let store = merged.resolve()?.store_url()?;
     if json {
-        output::json(&merged.to_json(&store))
+        let json = merged.to_json(&store);
+        output::json(&json.map_err(|error| Failure::new(Code::Failed, error))?)
     } else {
         output::bytes(merged.to_toml(&store).as_bytes())
     }

@@ -75,9 +75,11 @@ pub fn text(event: &Event) -> String {
         .run_id
         .map(|run| format!(" run {run}"))
         .unwrap_or_default();
-    let payload = match &event.payload {
-        serde_json::Value::Object(map) if map.is_empty() => String::new(),
-        payload => format!("  {}", escape::line(&payload.to_string())),
+    let is_empty = |map: &serde_json::Map<_, _>| map.is_empty();
+    let payload = if event.payload.as_object().is_some_and(is_empty) {
+        String::new()
+    } else {
+        format!("  {}", escape::line(&event.payload.to_string()))
     };
     let at = seconds(event.at);
     format!("{at} task {}{run} {}{payload}", event.task_id, event.kind)

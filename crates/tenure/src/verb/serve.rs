@@ -56,7 +56,7 @@ fn log(meant: Option<Control>) {
             tracing::info!(dispatcher.control = ?control, "asked to stop");
         }
         None => {
-            tracing::info!("a hangup means nothing yet: restart to read the configuration again")
+            tracing::info!("a hangup means nothing yet: restart to read the configuration again");
         }
     }
 }

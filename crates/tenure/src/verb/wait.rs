@@ -21,16 +21,16 @@ pub async fn run(global: &Global, args: &Wait) -> Result<(), Failure> {
     let waiting = settled(&store, &args.ids);
     let rows = match args.timeout {
         None => waiting.await?,
-        Some(patience) => match tokio::time::timeout(patience, waiting).await {
-            Ok(rows) => rows?,
-            Err(_) => {
+        Some(patience) => {
+            let Ok(rows) = tokio::time::timeout(patience, waiting).await else {
                 print(&store.tasks(&args.ids).await?, args.json)?;
                 return Err(Failure::new(
                     Code::Later,
                     anyhow::anyhow!("the time is over, and not every task has come to rest"),
                 ));
-            }
-        },
+            };
+            rows?
+        }
     };
     print(&rows, args.json)?;
     if rows.iter().all(|row| row.status == TaskStatus::Done) {
