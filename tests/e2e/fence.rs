@@ -175,9 +175,7 @@ fn the_first_report_stands_and_the_same_one_again_is_well() {
     assert_eq!(reports, 1);
 }
 
-#[test]
-fn eight_adds_with_one_key_make_one_task() {
-    let home = Home::new();
+on_both!(eight_adds_with_one_key_make_one_task, "", |home| {
     let children: Vec<_> = (0..8)
         .map(|_| {
             home.command(&["add", "--json", "--key", "nightly", "--", "true"])
@@ -219,4 +217,4 @@ fn eight_adds_with_one_key_make_one_task() {
             .len(),
         1
     );
-}
+});
