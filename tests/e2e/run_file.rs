@@ -116,23 +116,21 @@ fn the_second_ctrl_c_ends_the_runs_and_leaves_their_tasks_ready() {
         "work/long.toml",
         &format!("[[task]]\nname = 'long'\ncommand = ['{worker}', 'append', '{began}', '{{pid}}', 'hang']\n"),
     );
+    let messages = std::fs::File::create(home.work().join("messages")).unwrap();
     let child = home
         .command(&["run", file.to_str().unwrap()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(messages)
         .spawn()
         .unwrap();
     let runner = Process::now(i32::try_from(child.id()).unwrap()).unwrap();
     let pid = home.until_written("began").trim().parse().unwrap();
     let worker = Process::now(pid).expect("the worker lives");
     runner.signal(Signal::INT);
-    // The first one drains: the worker goes on. How long nothing happens cannot be waited for, so
-    // the second one follows as soon as the first was noted.
-    wait_until("the first Ctrl-C was noted", || {
-        runner.lives().then_some(())
+    wait_until("the first Ctrl-C is answered", || {
+        home.read("messages").contains("drain").then_some(())
     });
-    std::thread::sleep(std::time::Duration::from_millis(300));
     assert!(worker.lives(), "the first Ctrl-C ended the worker");
     runner.signal(Signal::INT);
     let said = Said::to_its_end(child, "tenure run".to_owned()).with_code(1);
