@@ -1,10 +1,8 @@
 //! One suite for both databases: the same promises hold on SQLite and on PostgreSQL.
+//!
+//! Each case is written once, as an async function of a [`world::World`], and named in an
+//! `on_both!`; time is told by the test, so nothing sleeps.
 
-#[test]
-fn a_throwaway_server_gives_each_test_its_own_database() {
-    let (first, second) = (
-        tenure_tests::postgres::database(),
-        tenure_tests::postgres::database(),
-    );
-    assert!(first.is_none() || first != second);
-}
+mod add;
+mod statements;
+mod world;

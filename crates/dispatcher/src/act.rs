@@ -11,7 +11,7 @@ use tenure_guard::wire::{Answer, Op};
 use tenure_guard::{Reason, RunId, Tenure};
 use tenure_store::claim::{Claimed, Offer, Wanted};
 use tenure_store::life::{Ask, End};
-use tenure_store::start::Start;
+use tenure_store::start::{Start, Started};
 use tenure_store::{Error, Store};
 use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::Word;
@@ -91,7 +91,7 @@ impl Edge {
             } => self.claim(room, offers, recover),
             Action::Spawn(claimed) => self.spawn(claimed),
             Action::Start(run) => self.start(run),
-            Action::Go(run) => self.go(run),
+            Action::Go(run, started) => self.go(run, started),
             Action::StandDown(run, reason) => self.stand_down(run, &reason),
             Action::Hang(run) => self.hang(run),
             Action::End(run, ask) => self.end(run, ask),
@@ -250,7 +250,7 @@ impl Edge {
         tokio::spawn(async move {
             let answer = loop {
                 match store.start(start.clone()).await {
-                    Ok(_) => break Ok(()),
+                    Ok(started) => break Ok(started),
                     Err(Error::NotOwner { reason }) => break Err(Unstarted::NotOwner(reason)),
                     Err(error) if claim_end.remaining().is_zero() => {
                         break Err(Unstarted::Unanswered(error.to_string()));
@@ -265,11 +265,12 @@ impl Edge {
         });
     }
 
-    fn go(&self, run: RunId) {
+    fn go(&self, run: RunId, started: Started) {
         self.hub.changed();
         if let Some(hand) = self.hands.get(&run) {
             hand.say(&Word::Go {
                 lease_end: hand.lease_end,
+                deadline: started.deadline.map(|time| time.to_string()),
             });
         }
     }

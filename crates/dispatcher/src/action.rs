@@ -3,6 +3,7 @@
 use tenure_guard::{Reason, RunId};
 use tenure_store::claim::{Claimed, Offer};
 use tenure_store::life::{Ask, End};
+use tenure_store::start::Started;
 
 /// Something to do. The core decides it, the edge carries it out.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) enum Action {
     /// Commit the start.
     Start(RunId),
     /// Open the gate.
-    Go(RunId),
+    Go(RunId, Started),
     /// Keep the gate shut and say why.
     StandDown(RunId, Reason),
     /// Let the lifeline go.

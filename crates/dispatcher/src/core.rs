@@ -15,6 +15,7 @@ use tenure_store::claim::{Claimed, Claims, Offer};
 use tenure_store::end::Ended;
 use tenure_store::life::{Ask, End, Outcome};
 use tenure_store::read::Counts;
+use tenure_store::start::Started;
 
 use crate::Control;
 use crate::action::Action;
@@ -298,7 +299,7 @@ impl Core {
         actions
     }
 
-    fn started(&mut self, id: RunId, answer: Result<(), Unstarted>) -> Vec<Action> {
+    fn started(&mut self, id: RunId, answer: Result<Started, Unstarted>) -> Vec<Action> {
         let Some(run) = self.runs.get_mut(&id) else {
             return Vec::new();
         };
@@ -307,20 +308,22 @@ impl Core {
         };
         let dead = run.reaped || run.line_closed;
         match answer {
-            Ok(()) if dead => {
+            Ok(_) if dead => {
                 run.stage = Stage::Closing {
                     warden: Some(warden),
                 };
                 let reason = "the warden died at the gate".to_owned();
                 vec![Action::Close(id, End::NeverStarted { reason })]
             }
-            Ok(()) => {
+            Ok(started) => {
                 run.stage = Stage::Open {
                     warden,
                     asked: None,
                 };
                 let shutdown = (self.mode == Mode::Ending).then_some(Action::Shutdown(id));
-                std::iter::once(Action::Go(id)).chain(shutdown).collect()
+                std::iter::once(Action::Go(id, started))
+                    .chain(shutdown)
+                    .collect()
             }
             Err(Unstarted::NotOwner(reason)) => {
                 run.stage = Stage::Open {

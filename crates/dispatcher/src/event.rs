@@ -5,6 +5,7 @@ use tenure_store::claim::Claims;
 use tenure_store::end::Ended;
 use tenure_store::life::{Ask, End};
 use tenure_store::read::Counts;
+use tenure_store::start::Started;
 
 use crate::Control;
 
@@ -27,7 +28,7 @@ pub(crate) enum Event {
         /// Which run.
         run: RunId,
         /// Whether the gate may open.
-        answer: Result<(), Unstarted>,
+        answer: Result<Started, Unstarted>,
     },
     /// A warden began to end its tree by itself.
     Asked {

@@ -10,6 +10,8 @@ use super::*;
 const POLL: Duration = Duration::from_secs(5);
 const RENEW: Duration = Duration::from_secs(10);
 
+const NO_LIMIT: Started = Started { deadline: None };
+
 /// A core and its time, and the events that a well-behaved world would answer with.
 struct World {
     core: Core,
@@ -60,9 +62,9 @@ impl World {
         });
         let actions = self.tell(Event::Started {
             run: RunId(run),
-            answer: Ok(()),
+            answer: Ok(NO_LIMIT),
         });
-        assert!(matches!(actions[..], [Action::Go(_)]), "{actions:?}");
+        assert!(matches!(actions[..], [Action::Go(..)]), "{actions:?}");
     }
 
     fn ended(&mut self, run: i64, outcome: Outcome) -> Vec<Action> {
@@ -199,7 +201,7 @@ fn a_warden_that_dies_at_the_gate_started_nothing() {
     });
     let actions = world.tell(Event::Started {
         run: RunId(1),
-        answer: Ok(()),
+        answer: Ok(NO_LIMIT),
     });
     assert!(
         matches!(actions[..], [Action::Close(_, End::NeverStarted { .. })]),
@@ -318,10 +320,10 @@ fn a_run_whose_gate_opens_during_a_shutdown_is_ended_too() {
     assert!(world.tell(Event::Control(Control::Terminate)).is_empty());
     let actions = world.tell(Event::Started {
         run: RunId(1),
-        answer: Ok(()),
+        answer: Ok(NO_LIMIT),
     });
     assert!(
-        matches!(actions[..], [Action::Go(_), Action::Shutdown(_)]),
+        matches!(actions[..], [Action::Go(..), Action::Shutdown(_)]),
         "{actions:?}"
     );
 }
