@@ -119,11 +119,6 @@ impl Gate {
             }
         };
         match self.read::<Word>() {
-<<<<<<< HEAD
-            Ok(Word::Go { lease_end }) => self.go(brief, store, broker, lease_end),
-            Ok(Word::StandDown { reason }) => Ok(self.stand_down(reason)),
-            Err(Shut::Garbled(problem)) => Ok(self.give_up(format!("the word: {problem}"))),
-=======
             Ok(Word::Go {
                 lease_end,
                 deadline,
@@ -132,9 +127,8 @@ impl Gate {
                 brief.env.extend(deadline);
                 self.go(brief, store, broker, lease_end)
             }
-            Ok(Word::StandDown { reason }) => self.stand_down(reason),
-            Err(Shut::Garbled(problem)) => self.give_up(format!("the word: {problem}")),
->>>>>>> store
+            Ok(Word::StandDown { reason }) => Ok(self.stand_down(reason)),
+            Err(Shut::Garbled(problem)) => Ok(self.give_up(format!("the word: {problem}"))),
             Err(Shut::Deserted | Shut::Dismissed) => Ok(ExitCode::SUCCESS),
         }
     }
