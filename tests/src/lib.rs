@@ -1,1 +1,3 @@
+//! What the tests of the whole share: throwaway servers, homes and daemons.
 
+pub mod postgres;

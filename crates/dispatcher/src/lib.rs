@@ -4,14 +4,23 @@
 //! legal and what an end means (the store), where settings come from and what people read (the
 //! command line).
 
+mod act;
+mod action;
+mod core;
+mod environment;
+mod event;
+mod folder;
+mod hold_back;
 pub mod hub;
+mod line;
+mod reap;
+mod serve;
 pub mod settings;
+mod spawn;
 pub mod template;
+mod wake;
 
-use tenure_store::Store;
-use tenure_store::dispatcher::Hold;
-use tokio::sync::{mpsc, oneshot};
-
+pub use serve::run;
 pub use settings::{Host, OnStop, Profile, Settings, WardenProgram};
 
 /// What the process around a dispatcher tells it.
@@ -42,21 +51,4 @@ pub enum Error {
     /// The store failed for good.
     #[error(transparent)]
     Store(#[from] tenure_store::Error),
-}
-
-/// Runs a dispatcher until it is told to finish, or, where it serves one batch, until nothing of
-/// that can move without a person. `ready` is told as soon as it can dispatch: the store is open,
-/// the socket is bound, the wardens' program was found.
-///
-/// # Errors
-/// [`Error`]; runs that are open then are seen to their end by their wardens.
-pub async fn run(
-    settings: Settings,
-    store: Store,
-    hold: Hold,
-    control: mpsc::UnboundedReceiver<Control>,
-    ready: oneshot::Sender<()>,
-) -> Result<(), Error> {
-    let _ = (settings, store, hold, control, ready);
-    todo!()
 }

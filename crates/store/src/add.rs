@@ -1,12 +1,26 @@
 //! add: takes tasks, whole or not at all.
 
+use std::sync::Arc;
+
 use serde::Serialize;
+use serde_json::json;
+use sha2::Digest;
+use sqlx::FromRow;
 use tenure_guard::TaskId;
 
+use crate::clock::millis;
+use crate::connection::Number;
 use crate::error::Error;
+use crate::event::EventKind;
 use crate::ids::BatchId;
+use crate::life::{Rest, TaskStatus};
 use crate::open::Store;
-use crate::task::NewTask;
+use crate::sql;
+use crate::task::{NewTask, NotBefore, Parent, Work};
+use crate::transaction::Transaction;
+use crate::validate;
+use crate::value::{Value, values};
+use crate::writer::Write;
 
 /// What became of a task that was to be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -33,8 +47,12 @@ impl Store {
     /// [`Error::Invalid`], [`Error::NoSuchTask`] for a parent, [`Error::KeyTaken`],
     /// [`Error::Unavailable`].
     pub async fn add(&self, task: NewTask) -> Result<Added, Error> {
-        let _ = task;
-        todo!()
+        let written = self.add_all(None, vec![task]).await?;
+        written
+            .tasks
+            .first()
+            .copied()
+            .ok_or_else(|| Error::Unreadable("an added task has no id".into()))
     }
 
     /// Adds a batch of tasks, all or none; `source` says where they came from. Cycles among
@@ -43,7 +61,258 @@ impl Store {
     /// # Errors
     /// As [`Store::add`].
     pub async fn submit(&self, source: &str, tasks: Vec<NewTask>) -> Result<Submitted, Error> {
-        let _ = (source, tasks);
-        todo!()
+        let written = self.add_all(Some(source.to_owned()), tasks).await?;
+        let batch = written
+            .batch
+            .ok_or_else(|| Error::Unreadable("a submission has no batch".into()))?;
+        Ok(Submitted {
+            batch,
+            tasks: written.tasks,
+        })
     }
+
+    async fn add_all(&self, source: Option<String>, tasks: Vec<NewTask>) -> Result<Written, Error> {
+        let order = validate::order(&tasks)?;
+        let submission = Arc::new(Submission {
+            request: uuid::Uuid::new_v4(),
+            source,
+            tasks,
+            order,
+        });
+        match self.write(Arc::clone(&submission)).await {
+            // It may have been written: each task carries the request, so the second time only
+            // finds what the first one added.
+            Err(Error::Unavailable(_)) => self.write(submission).await,
+            result => result,
+        }
+    }
+}
+
+/// Tasks to add, under the name of one request.
+struct Submission {
+    request: uuid::Uuid,
+    source: Option<String>,
+    tasks: Vec<NewTask>,
+    order: Vec<usize>,
+}
+
+struct Written {
+    batch: Option<BatchId>,
+    tasks: Vec<Added>,
+}
+
+#[derive(FromRow)]
+struct ByKey {
+    id: i64,
+    fingerprint: Option<String>,
+}
+
+#[derive(FromRow)]
+struct ByRequest {
+    id: i64,
+    batch_id: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct ParentStatus {
+    status: String,
+}
+
+impl Write for Arc<Submission> {
+    type Answer = Written;
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<Written, Error> {
+        let mut batch = self.batch_of_earlier_try(tx).await?;
+        if let (Some(source), None) = (&self.source, batch) {
+            let now = tx.now().await?;
+            let new = values![source.as_str(), now];
+            batch = Some(BatchId(tx.number(&sql::ADD_BATCH, new).await?));
+        }
+        let mut added = vec![None; self.tasks.len()];
+        for place in &self.order {
+            added[*place] = Some(self.add(tx, *place, batch, &added).await?);
+        }
+        Ok(Written {
+            batch,
+            tasks: added.into_iter().flatten().collect(),
+        })
+    }
+}
+
+impl Submission {
+    fn request(&self, place: usize) -> String {
+        format!("{}:{place}", self.request)
+    }
+
+    /// The batch that an earlier try of this very request made, if one got through.
+    async fn batch_of_earlier_try(&self, tx: &mut Transaction) -> Result<Option<BatchId>, Error> {
+        for place in 0..self.tasks.len() {
+            let request = values![self.request(place)];
+            let found = tx.fetch_one::<ByRequest>(&sql::TASK_BY_REQUEST, request);
+            if let Some(row) = found.await? {
+                return Ok(row.batch_id.map(BatchId));
+            }
+            // What has a key may belong to an older submission; what has none tells for all.
+            if self.tasks[place].key.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn add(
+        &self,
+        tx: &mut Transaction,
+        place: usize,
+        batch: Option<BatchId>,
+        added: &[Option<Added>],
+    ) -> Result<Added, Error> {
+        let task = &self.tasks[place];
+        let request = self.request(place);
+        let earlier = values![request.as_str()];
+        if let Some(row) = tx
+            .fetch_one::<ByRequest>(&sql::TASK_BY_REQUEST, earlier)
+            .await?
+        {
+            return Ok(Added {
+                id: TaskId(row.id),
+                created: true,
+            });
+        }
+        let parents = resolve(task, added);
+        let fingerprint = match &task.key {
+            Some(_) => Some(fingerprint(task, &parents)?),
+            None => None,
+        };
+        let keyed = task.key.as_deref().zip(fingerprint.as_deref());
+        if let Some((key, fingerprint)) = keyed
+            && let Some(found) = by_key(tx, key, fingerprint).await?
+        {
+            return Ok(found);
+        }
+        let row = self.row(tx, task, &parents, batch).await?;
+        let mut columns = row.columns;
+        columns.extend(values![
+            task.key.as_deref(),
+            fingerprint.as_deref(),
+            request.as_str(),
+            tx.now().await?
+        ]);
+        let Some(Number { number }) = tx.fetch_one(&sql::ADD_TASK, columns).await? else {
+            // Another writer added the key between the two looks.
+            let (key, fingerprint) = keyed.unwrap_or_default();
+            return by_key(tx, key, fingerprint)
+                .await?
+                .ok_or_else(|| Error::Unavailable(format!("key {key:?} is being added")));
+        };
+        let id = TaskId(number);
+        for parent in &parents {
+            tx.execute(&sql::ADD_LINK, values![*parent, id]).await?;
+        }
+        let payload = json!({
+            "title": task.title(),
+            "assignee": task.work.profile(),
+            "batch_id": batch,
+            "status": row.status,
+        });
+        tx.event(id, None, EventKind::Added, &payload);
+        Ok(Added { id, created: true })
+    }
+
+    /// The first columns of a new task, and where it stands.
+    async fn row(
+        &self,
+        tx: &mut Transaction,
+        task: &NewTask,
+        parents: &[TaskId],
+        batch: Option<BatchId>,
+    ) -> Result<Row, Error> {
+        let now = tx.now().await?;
+        let not_before = task.not_before.map(|time| match time {
+            NotBefore::At(time) => time.as_millisecond(),
+            NotBefore::In(wait) => now.saturating_add(millis(wait)),
+        });
+        let mut pending = 0_i64;
+        for parent in parents {
+            let row = tx.fetch_one::<ParentStatus>(&sql::PARENT, values![*parent]);
+            let status = row.await?.ok_or(Error::NoSuchTask(*parent))?.status;
+            if status.parse::<TaskStatus>()? != TaskStatus::Done {
+                pending += 1;
+            }
+        }
+        let status = Rest {
+            waits_for_parents: pending > 0,
+            waits_for_time: not_before.is_some_and(|time| time > now),
+        }
+        .status();
+        let command = match &task.work {
+            Work::Command(argv) => Some(serde_json::to_string(argv)?),
+            Work::Assignee(_) => None,
+        };
+        let columns = values![
+            batch,
+            task.name.as_deref(),
+            task.title(),
+            task.body.as_str(),
+            task.work.profile(),
+            command,
+            task.cwd.as_path(),
+            serde_json::to_string(&task.env)?,
+            serde_json::to_string(&task.skills)?,
+            serde_json::to_string(&task.limits)?,
+            task.priority,
+            status,
+            pending,
+            not_before,
+        ];
+        Ok(Row { columns, status })
+    }
+}
+
+struct Row {
+    columns: Vec<Value>,
+    status: TaskStatus,
+}
+
+/// The parents of a task by their ids, each once.
+fn resolve(task: &NewTask, added: &[Option<Added>]) -> Vec<TaskId> {
+    let mut parents: Vec<TaskId> = task
+        .after
+        .iter()
+        .filter_map(|parent| match parent {
+            Parent::Task(id) => Some(*id),
+            // Parents are added first.
+            Parent::Sibling(place) => added[*place].map(|added| added.id),
+        })
+        .collect();
+    parents.sort_unstable();
+    parents.dedup();
+    parents
+}
+
+/// What makes a task the same task: all that was said of it, its parents by their ids.
+fn fingerprint(task: &NewTask, parents: &[TaskId]) -> Result<String, Error> {
+    let mut said = task.clone();
+    said.after = parents.iter().copied().map(Parent::Task).collect();
+    let text = serde_json::to_string(&said)?;
+    let digest = sha2::Sha256::digest(text);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The task that has this key, if one has.
+async fn by_key(
+    tx: &mut Transaction,
+    key: &str,
+    fingerprint: &str,
+) -> Result<Option<Added>, Error> {
+    let found = tx.fetch_one::<ByKey>(&sql::TASK_BY_KEY, values![key]);
+    let Some(row) = found.await? else {
+        return Ok(None);
+    };
+    let id = TaskId(row.id);
+    if row.fingerprint.as_deref() != Some(fingerprint) {
+        let key = key.to_owned();
+        return Err(Error::KeyTaken { key, task: id });
+    }
+    Ok(Some(Added { id, created: false }))
 }

@@ -1,15 +1,26 @@
 //! claim: takes runnable tasks; makes a run and its claim lock for each.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tenure_guard::Tenure;
+use serde_json::json;
+use sqlx::FromRow;
+use tenure_guard::{ClaimLock, RunId, TaskId, Tenure};
 
+use crate::clock::millis;
 use crate::error::Error;
+use crate::event::EventKind;
 use crate::ids::{BatchId, DispatcherId};
-use crate::life::{Limits, LimitsLayer};
+use crate::life::{Limits, LimitsLayer, Move, Rest, TaskStatus};
+use crate::moved::small;
 use crate::open::Store;
+use crate::promote::{make_due_ready, next_due};
+use crate::sql;
+use crate::transaction::Transaction;
+use crate::value::values;
+use crate::writer::Write;
 
 /// What a dispatcher can run.
 #[derive(Clone, Debug)]
@@ -77,8 +88,7 @@ impl Store {
     /// [`Error::Unavailable`]; a claim whose answer was lost is found by
     /// [`Store::claimed_but_not_started`].
     pub async fn claim(&self, wanted: Wanted) -> Result<Claims, Error> {
-        let _ = wanted;
-        todo!()
+        self.write(wanted).await
     }
 
     /// Runs of this dispatcher that were claimed and never started: what a claim whose answer was
@@ -90,7 +100,155 @@ impl Store {
         &self,
         dispatcher: DispatcherId,
     ) -> Result<Vec<Tenure>, Error> {
-        let _ = dispatcher;
-        todo!()
+        let rows: Vec<Unstarted> = self
+            .read(async |tx| tx.fetch(&sql::UNSTARTED, values![dispatcher]).await)
+            .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Tenure {
+                    task: TaskId(row.task_id),
+                    run: RunId(row.run_id),
+                    lock: row.claim_lock.parse()?,
+                })
+            })
+            .collect()
     }
+}
+
+#[derive(FromRow)]
+struct Unstarted {
+    task_id: i64,
+    run_id: i64,
+    claim_lock: String,
+}
+
+/// A task that may be claimed, with all that its worker needs.
+#[derive(FromRow)]
+struct Candidate {
+    id: i64,
+    title: String,
+    body: String,
+    assignee: String,
+    command: Option<String>,
+    cwd: String,
+    env: String,
+    limits: String,
+    priority: i64,
+    attempts: i64,
+}
+
+impl Write for Wanted {
+    type Answer = Claims;
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<Claims, Error> {
+        make_due_ready(tx).await?;
+        let mut candidates = Vec::new();
+        for (place, offer) in self.offers.iter().enumerate() {
+            let room = self.room_of(tx, offer).await?;
+            let found = self.candidates(tx, offer, room).await?;
+            candidates.extend(found.into_iter().map(|candidate| (place, candidate)));
+        }
+        candidates.sort_by_key(|(_, candidate)| (Reverse(candidate.priority), candidate.id));
+        candidates.truncate(usize::try_from(self.room).unwrap_or(usize::MAX));
+        let mut claimed = Vec::with_capacity(candidates.len());
+        for (place, candidate) in candidates {
+            claimed.push(self.take(tx, &self.offers[place], candidate).await?);
+        }
+        Ok(Claims {
+            claimed,
+            next_due: next_due(tx).await?,
+        })
+    }
+}
+
+impl Wanted {
+    /// How many more of this profile may run.
+    async fn room_of(&self, tx: &mut Transaction, offer: &Offer) -> Result<u32, Error> {
+        let Some(cap) = offer.max_running else {
+            return Ok(self.room);
+        };
+        let profile = offer.profile.as_str();
+        tx.execute(&sql::LOCK_PROFILE, values![profile]).await?;
+        let running = tx
+            .number(&sql::RUNNING_OF_PROFILE, values![profile])
+            .await?;
+        Ok(cap.saturating_sub(small(running)?).min(self.room))
+    }
+
+    async fn candidates(
+        &self,
+        tx: &mut Transaction,
+        offer: &Offer,
+        room: u32,
+    ) -> Result<Vec<Candidate>, Error> {
+        if room == 0 {
+            return Ok(Vec::new());
+        }
+        let profile = offer.profile.as_str();
+        match self.batch {
+            Some(batch) => {
+                let asked = values![profile, room, batch];
+                tx.fetch(&sql::CANDIDATES_OF_BATCH, asked).await
+            }
+            None => tx.fetch(&sql::CANDIDATES, values![profile, room]).await,
+        }
+    }
+
+    /// Makes the run and its lock, and gives the task to it.
+    async fn take(
+        &self,
+        tx: &mut Transaction,
+        offer: &Offer,
+        candidate: Candidate,
+    ) -> Result<Claimed, Error> {
+        let now = tx.now().await?;
+        let task = TaskId(candidate.id);
+        let attempt = small(candidate.attempts)?.saturating_add(1);
+        let own: LimitsLayer = serde_json::from_str(&candidate.limits)?;
+        let limits = own.over(offer.limits.clone()).resolve();
+        let lock = new_lock(self.dispatcher)?;
+        let run = values![
+            task,
+            attempt,
+            self.dispatcher,
+            &lock,
+            candidate.assignee.as_str(),
+            serde_json::to_string(&limits)?,
+            now,
+            now.saturating_add(millis(self.lease)),
+        ];
+        let run = RunId(tx.number(&sql::CLAIM_RUN, run).await?);
+        let rest = Rest {
+            waits_for_parents: false,
+            waits_for_time: false,
+        };
+        let status = TaskStatus::Ready
+            .after(Move::Claimed, rest)
+            .map_err(|source| Error::Illegal { task, source })?;
+        let given = values![task, status, run, attempt, now];
+        tx.execute(&sql::CLAIM_TASK, given).await?;
+        let payload = json!({
+            "attempt": attempt,
+            "profile": candidate.assignee,
+            "dispatcher_id": self.dispatcher,
+        });
+        tx.event(task, run, EventKind::Claimed, &payload);
+        let command = candidate.command.as_deref().map(serde_json::from_str);
+        Ok(Claimed {
+            tenure: Tenure { task, run, lock },
+            attempt,
+            profile: candidate.assignee,
+            limits,
+            title: candidate.title,
+            body: candidate.body,
+            command: command.transpose()?,
+            cwd: candidate.cwd.into(),
+            env: serde_json::from_str(&candidate.env)?,
+        })
+    }
+}
+
+/// A lock that nobody else has: 128 random bits, never derived from host, pid or time.
+fn new_lock(dispatcher: DispatcherId) -> Result<ClaimLock, Error> {
+    Ok(format!("{dispatcher}:{:032x}", rand::random::<u128>()).parse()?)
 }

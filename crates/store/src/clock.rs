@@ -26,9 +26,23 @@ impl Clock {
             millis.fetch_add(crate::clock::millis(by), Ordering::SeqCst);
         }
     }
+
+    /// The time, where it is not the database that tells it.
+    pub(crate) fn told(&self) -> Option<i64> {
+        match self {
+            Self::Database => None,
+            Self::Manual(millis) => Some(millis.load(Ordering::SeqCst)),
+        }
+    }
 }
 
 /// A duration as the store writes it; centuries are as good as for ever.
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+/// A time as the store writes it, as the rest of the world does.
+pub(crate) fn timestamp(millis: i64) -> Result<jiff::Timestamp, crate::Error> {
+    jiff::Timestamp::from_millisecond(millis)
+        .map_err(|error| crate::Error::Unreadable(error.to_string()))
 }

@@ -1,12 +1,24 @@
 //! dispatcher: which dispatchers there are, what they can run, where they listen.
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
 
+use crate::clock::millis;
 use crate::error::Error;
 use crate::ids::{BatchId, DispatcherId};
+use crate::moved::small;
 use crate::open::Store;
+use crate::sql;
+use crate::transaction::Transaction;
+use crate::url::StoreUrl;
+use crate::value::values;
+use crate::writer::Write;
 
 /// A profile as a dispatcher publishes it, so that whoever adds a task can be told of a typo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,13 +62,51 @@ pub struct Hold {
     lock: Option<std::fs::File>,
 }
 
+/// How often, and how far apart, the lock is tried: whoever only looks whether it is held has it
+/// for an instant.
+const TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// How long a dispatcher of a shared store counts as living after it was last seen.
+const LIVING: Duration = Duration::from_secs(30);
+
 impl Store {
     /// Becomes the store's dispatcher.
     ///
     /// # Errors
     /// [`Error::Held`] on SQLite where another one is, naming it.
     pub async fn hold(&self) -> Result<Hold, Error> {
-        todo!()
+        let StoreUrl::Sqlite(path) = self.url() else {
+            return Ok(Hold { lock: None });
+        };
+        let lock = lock_file(path);
+        let mut file = open_lock(&lock).map_err(|error| away(&lock, &error))?;
+        if !try_hard(&file, &lock).await? {
+            return Err(self.held(path, &mut file).await);
+        }
+        sign(&mut file).map_err(|error| away(&lock, &error))?;
+        // The lock proves that every other dispatcher of this file is dead.
+        self.write(RetireAll).await?;
+        Ok(Hold { lock: Some(file) })
+    }
+
+    async fn held(&self, path: &Path, file: &mut File) -> Error {
+        let mut holder = String::new();
+        // What cannot be read is left unsaid.
+        let _ = file.read_to_string(&mut holder);
+        let holder = holder.lines().next().unwrap_or("pid unknown");
+        let published = self.published(0).await.unwrap_or_default();
+        let served = match published.last() {
+            Some(dispatcher) => format!(
+                "dispatcher {} on {} ({holder})",
+                dispatcher.id, dispatcher.host_name
+            ),
+            None => format!("another dispatcher ({holder})"),
+        };
+        Error::Held(format!(
+            "{} is served by {served}: stop that one first, or name another store",
+            path.display()
+        ))
     }
 
     /// Publishes a dispatcher, or again after its profiles changed.
@@ -64,8 +114,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn publish(&self, dispatcher: Dispatcher) -> Result<(), Error> {
-        let _ = dispatcher;
-        todo!()
+        self.write(Publish(dispatcher)).await
     }
 
     /// Notes that a dispatcher lives.
@@ -73,8 +122,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn dispatcher_seen(&self, id: DispatcherId) -> Result<(), Error> {
-        let _ = id;
-        todo!()
+        self.write(Seen(id)).await
     }
 
     /// Notes that a dispatcher is gone for good.
@@ -82,16 +130,180 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn retire(&self, id: DispatcherId) -> Result<(), Error> {
-        let _ = id;
-        todo!()
+        self.write(Retire(id)).await
     }
 
-    /// Dispatchers that were seen within the last half minute and did not retire. On SQLite the lock decides, so a killed
-    /// one is not listed.
+    /// Dispatchers that were seen within the last half minute and did not retire. On SQLite the
+    /// lock decides, so a killed one is not listed.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn living_dispatchers(&self) -> Result<Vec<Dispatcher>, Error> {
-        todo!()
+        match self.url() {
+            StoreUrl::Sqlite(path) => {
+                if is_held(path) {
+                    self.published(0).await
+                } else {
+                    Ok(Vec::new())
+                }
+            }
+            StoreUrl::Postgres(_) => {
+                let now = self.read(async |tx| tx.now().await).await?;
+                self.published(now.saturating_sub(millis(LIVING))).await
+            }
+        }
     }
+
+    /// Dispatchers that did not retire and were seen after a time.
+    async fn published(&self, after: i64) -> Result<Vec<Dispatcher>, Error> {
+        let rows: Vec<Published> = self
+            .read(async |tx| tx.fetch(&sql::LIVING, values![after]).await)
+            .await?;
+        rows.into_iter().map(Published::read).collect()
+    }
+}
+
+#[derive(FromRow)]
+struct Published {
+    id: String,
+    host_id: String,
+    host_name: String,
+    boot_id: String,
+    pid: i64,
+    socket: String,
+    version: String,
+    slots: i64,
+    profiles: String,
+    batch_id: Option<i64>,
+}
+
+impl Published {
+    fn read(self) -> Result<Dispatcher, Error> {
+        let unreadable = |what: String| Error::Unreadable(format!("dispatcher {what}"));
+        Ok(Dispatcher {
+            id: dispatcher_id(&self.id)?,
+            host_id: self.host_id,
+            host_name: self.host_name,
+            boot_id: self.boot_id,
+            pid: i32::try_from(self.pid).map_err(|_| unreadable(format!("pid {}", self.pid)))?,
+            socket: self.socket.into(),
+            version: self.version,
+            slots: small(self.slots)?,
+            profiles: serde_json::from_str(&self.profiles)?,
+            batch: self.batch_id.map(BatchId),
+        })
+    }
+}
+
+/// A dispatcher's id as the store writes it.
+pub(crate) fn dispatcher_id(text: &str) -> Result<DispatcherId, Error> {
+    text.parse()
+        .map(DispatcherId)
+        .map_err(|_| Error::Unreadable(format!("{text:?} is no dispatcher id")))
+}
+
+struct Publish(Dispatcher);
+
+impl Write for Publish {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+        let Self(dispatcher) = self;
+        let now = tx.now().await?;
+        let row = values![
+            dispatcher.id,
+            dispatcher.host_id.as_str(),
+            dispatcher.host_name.as_str(),
+            dispatcher.boot_id.as_str(),
+            dispatcher.pid,
+            dispatcher.socket.as_path(),
+            dispatcher.version.as_str(),
+            dispatcher.slots,
+            serde_json::to_string(&dispatcher.profiles)?,
+            dispatcher.batch,
+            now,
+        ];
+        tx.execute(&sql::PUBLISH, row).await?;
+        Ok(())
+    }
+}
+
+struct Seen(DispatcherId);
+
+impl Write for Seen {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+        let now = tx.now().await?;
+        tx.execute(&sql::SEEN, values![self.0, now]).await?;
+        Ok(())
+    }
+}
+
+struct Retire(DispatcherId);
+
+impl Write for Retire {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+        let now = tx.now().await?;
+        tx.execute(&sql::RETIRE, values![self.0, now]).await?;
+        Ok(())
+    }
+}
+
+struct RetireAll;
+
+impl Write for RetireAll {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+        let now = tx.now().await?;
+        tx.execute(&sql::RETIRE_ALL, values![now]).await?;
+        Ok(())
+    }
+}
+
+/// The lock lies beside the file: SQLite's own locks must not be touched.
+fn lock_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+fn open_lock(lock: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(lock)
+}
+
+async fn try_hard(file: &File, lock: &Path) -> Result<bool, Error> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(BETWEEN_TRIES).await,
+            Err(TryLockError::Error(error)) => return Err(away(lock, &error)),
+        }
+    }
+    Ok(false)
+}
+
+/// Says in the file who holds it, for whoever is refused.
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "pid {}", std::process::id())
+}
+
+/// Whether some process holds the lock. A file that cannot be opened is nobody's to look into.
+fn is_held(path: &Path) -> bool {
+    File::open(lock_file(path))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn away(lock: &Path, error: &io::Error) -> Error {
+    Error::Unavailable(format!("cannot lock {}: {error}", lock.display()))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tenure_guard::{MalformedId, Reason, RunId, TaskId};
 
 use crate::life::IllegalMove;
+use crate::life::word::UnknownWord;
 
 /// An operation did not happen; nothing of it was written.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,18 @@ pub enum Error {
 
 impl From<MalformedId> for Error {
     fn from(error: MalformedId) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+impl From<UnknownWord> for Error {
+    fn from(error: UnknownWord) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
         Self::Unreadable(error.to_string())
     }
 }

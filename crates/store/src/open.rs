@@ -1,15 +1,61 @@
 //! Opening a store: which database, which version, is it ours.
 
-use crate::clock::Clock;
-use crate::error::OpenError;
-use crate::ids::InstanceId;
-use crate::url::StoreUrl;
+mod filesystem;
+mod postgres;
+mod sqlite;
 
-/// An open store. Cheap to clone; every clone is the same store.
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::connection::Connection;
+use crate::database::{Address, Database, Readers};
+use crate::error::{Error, OpenError};
+use crate::ids::InstanceId;
+use crate::transaction::Transaction;
+use crate::url::StoreUrl;
+use crate::writer::{Write, Writer};
+use filesystem::FileId;
+
+/// An open store. Cheap to clone; every clone is the same store. It lives on the runtime on which
+/// it was opened.
 #[derive(Clone, Debug)]
 pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     instance: InstanceId,
     url: StoreUrl,
+    file: Option<OpenFile>,
+    writer: Writer,
+    readers: Readers,
+}
+
+/// A file and which one it was when it was opened.
+#[derive(Debug)]
+struct OpenFile {
+    path: PathBuf,
+    id: FileId,
+}
+
+/// A database of which it is known that it is a store of this version.
+struct Opened {
+    address: Address,
+    /// For the writer, where it may write.
+    connection: Option<Connection>,
+    instance: InstanceId,
+    file: Option<OpenFile>,
+}
+
+/// What a caller wants of a store that it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intent {
+    /// It shall be there, with the newest tables.
+    Create,
+    /// It is there or not; nothing is created or changed.
+    Existing,
 }
 
 impl Store {
@@ -27,8 +73,13 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub async fn open_with(url: &StoreUrl, clock: Clock) -> Result<Self, OpenError> {
-        let _ = (url, clock);
-        todo!()
+        match open(url, Intent::Create).await? {
+            Some(opened) => Ok(Self::new(url, clock, opened)),
+            None => Err(crate::migrate::unavailable(
+                &url.to_string(),
+                "it was removed while it was opened",
+            )),
+        }
     }
 
     /// Opens a store that exists, creating and changing nothing; `None` where there is none yet.
@@ -36,18 +87,35 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and [`OpenError::Older`].
     pub async fn open_existing(url: &StoreUrl) -> Result<Option<Self>, OpenError> {
-        let _ = url;
-        todo!()
+        let opened = open(url, Intent::Existing).await?;
+        Ok(opened.map(|opened| Self::new(url, Clock::Database, opened)))
+    }
+
+    fn new(url: &StoreUrl, clock: Clock, opened: Opened) -> Self {
+        let readers = Readers::new(opened.address.clone(), clock.clone());
+        let mut database = Database::new(opened.address, clock);
+        if let Some(connection) = opened.connection {
+            database.keep(connection);
+        }
+        Self {
+            shared: Arc::new(Shared {
+                instance: opened.instance,
+                url: url.clone(),
+                file: opened.file,
+                writer: Writer::start(database),
+                readers,
+            }),
+        }
     }
 
     /// The store's name for ever.
     pub fn instance(&self) -> InstanceId {
-        self.instance
+        self.shared.instance
     }
 
     /// Where it is.
     pub fn url(&self) -> &StoreUrl {
-        &self.url
+        &self.shared.url
     }
 
     /// Checks that the open file is still the one at the path: a replaced WAL database splits
@@ -55,7 +123,54 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] naming the path.
-    pub async fn check_file(&self) -> Result<(), crate::Error> {
-        todo!()
+    pub async fn check_file(&self) -> Result<(), Error> {
+        let Some(file) = &self.shared.file else {
+            return Ok(());
+        };
+        let split = |what: &str| {
+            Err(Error::Unavailable(format!(
+                "{} {what} while it was open: stop, put the old file back or start anew",
+                file.path.display()
+            )))
+        };
+        // By its path only: closing any descriptor of the file drops SQLite's locks on it.
+        match FileId::of(&file.path) {
+            Ok(id) if id == file.id => Ok(()),
+            Ok(_) => split("was replaced"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => split("was removed"),
+            Err(error) => split(&format!("cannot be looked at any more ({error})")),
+        }
     }
+
+    /// Writes in group commit; durable when this returns.
+    pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Answer, Error> {
+        self.shared.writer.write(write).await
+    }
+
+    /// Reads one moment of the store.
+    pub(crate) async fn read<T>(
+        &self,
+        reading: impl AsyncFnOnce(&mut Transaction) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.shared.readers.read(reading).await
+    }
+}
+
+async fn open(url: &StoreUrl, intent: Intent) -> Result<Option<Opened>, OpenError> {
+    let opening = async {
+        match url {
+            StoreUrl::Sqlite(path) => sqlite::open(path, intent).await,
+            StoreUrl::Postgres(address) => postgres::open(url, address, intent).await,
+        }
+    };
+    // Creating the tables is many statements; beyond this the server is not just slow.
+    let limit = 4 * crate::writer::DEADLINE;
+    tokio::time::timeout(limit, opening)
+        .await
+        .unwrap_or_else(|_| {
+            Err(crate::migrate::unavailable(
+                &url.to_string(),
+                &format!("nothing within {} s", limit.as_secs()),
+            ))
+        })
 }

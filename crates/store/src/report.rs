@@ -1,18 +1,72 @@
 //! report: records the worker's own word on how it ended. It does not close the run.
 
+use serde_json::json;
 use tenure_guard::{Report, ReportId, Tenure};
 
 use crate::error::Error;
+use crate::event::EventKind;
 use crate::open::Store;
+use crate::recorded::Recorded;
+use crate::sql;
+use crate::standing::{Asking, not_owner, refusal};
+use crate::transaction::Transaction;
+use crate::value::values;
+use crate::writer::Write;
 
 impl Store {
-    /// Records a report, fenced; the first one stands, the same id again is `Ok`. Refused once a
-    /// person took the task away (`ending:<verb>`); a time limit or a shutdown still takes it.
+    /// Records a report, fenced; the first one stands, the same id again is `Ok`, on a closed run
+    /// too. Refused once a person took the task away (`ending:<verb>`); a time limit or a shutdown
+    /// still takes it.
     ///
     /// # Errors
     /// [`Error::NotOwner`], [`Error::AlreadyReported`], [`Error::Invalid`], [`Error::Unavailable`].
     pub async fn report(&self, tenure: Tenure, id: ReportId, report: Report) -> Result<(), Error> {
-        let _ = (tenure, id, report);
-        todo!()
+        report
+            .validate()
+            .map_err(|error| Error::Invalid(error.to_string()))?;
+        self.write(Word { tenure, id, report }).await
+    }
+}
+
+struct Word {
+    tenure: Tenure,
+    id: ReportId,
+    report: Report,
+}
+
+impl Write for Word {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+        let now = tx.now().await?;
+        let Tenure { task, run, lock } = &self.tenure;
+        let report = serde_json::to_string(&self.report)?;
+        let shown = values![*task, *run, lock, self.id.0.as_str(), report, now];
+        if tx.execute(&sql::REPORT, shown).await? == 0 {
+            return self.not_recorded(tx).await;
+        }
+        let payload = json!({ "report": self.report.name(), "content": self.report });
+        tx.event(*task, *run, EventKind::Reported, &payload);
+        Ok(())
+    }
+}
+
+impl Word {
+    /// Well where this very report is recorded already; else why it is not.
+    async fn not_recorded(&self, tx: &mut Transaction) -> Result<(), Error> {
+        let standing = match Recorded::read(tx, &self.tenure).await? {
+            Some(recorded) if recorded.report_id.as_ref() == Some(&self.id.0) => return Ok(()),
+            Some(recorded) => recorded.report()?,
+            None => None,
+        };
+        let refusal = refusal(tx, &self.tenure, Asking::Report).await?;
+        match (refusal, standing) {
+            (Some(reason), _) => Err(Error::NotOwner { reason }),
+            (None, Some(standing)) => Err(Error::AlreadyReported {
+                run: self.tenure.run,
+                standing: standing.name().to_owned(),
+            }),
+            (None, None) => Err(not_owner(tx, &self.tenure, Asking::Report).await?),
+        }
     }
 }

@@ -3,11 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::json;
 use tenure_guard::Tenure;
 
+use crate::clock::{millis, timestamp};
 use crate::error::Error;
+use crate::event::EventKind;
 use crate::open::Store;
 use crate::process::ProcessId;
+use crate::recorded::Recorded;
+use crate::sql;
+use crate::standing::{Asking, not_owner, refusal};
+use crate::transaction::Transaction;
+use crate::value::values;
+use crate::writer::Write;
 
 /// What is written down at a start.
 #[derive(Clone, Debug)]
@@ -32,14 +41,14 @@ pub struct Started {
 }
 
 impl Store {
-    /// Commits the start, fenced; the lease must still hold, and nobody may have started the run.
-    /// The same warden again is answered like the first time, so a lost answer can be asked for.
+    /// Commits the start, fenced; the lease must still hold, nothing may be asked of the run, and
+    /// nobody may have started it. The same warden again is answered like the first time, so a
+    /// lost answer can be asked for.
     ///
     /// # Errors
     /// [`Error::NotOwner`] with the reason, in the order of the check; [`Error::Unavailable`].
     pub async fn start(&self, start: Start) -> Result<Started, Error> {
-        let _ = start;
-        todo!()
+        self.write(start).await
     }
 
     /// Writes down the worker's own pid, fenced.
@@ -47,7 +56,88 @@ impl Store {
     /// # Errors
     /// [`Error::NotOwner`], [`Error::Unavailable`].
     pub async fn note_worker(&self, tenure: Tenure, pid: i32) -> Result<(), Error> {
-        let _ = (tenure, pid);
-        todo!()
+        self.write(NoteWorker { tenure, pid }).await
+    }
+}
+
+impl Write for Start {
+    type Answer = Started;
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<Started, Error> {
+        let Some(recorded) = Recorded::read(tx, &self.tenure).await? else {
+            return Err(not_owner(tx, &self.tenure, Asking::Start).await?);
+        };
+        let now = tx.now().await?;
+        let deadline = recorded
+            .limits()?
+            .max_runtime
+            .map(|limit| now.saturating_add(millis(limit)));
+        let changed = tx
+            .execute(
+                &sql::START,
+                values![
+                    self.tenure.task,
+                    self.tenure.run,
+                    &self.tenure.lock,
+                    now,
+                    now.saturating_add(millis(self.lease)),
+                    deadline,
+                    self.warden.host_id.as_str(),
+                    self.warden.boot_id.as_str(),
+                    self.warden.pid_namespace.cast_signed(),
+                    self.warden.pid,
+                    self.warden.start_ticks.cast_signed(),
+                    self.warden.inode.cast_signed(),
+                    self.socket.as_path(),
+                    self.log.as_deref(),
+                ],
+            )
+            .await?;
+        if changed == 0 {
+            return self.repeated(tx, &recorded).await;
+        }
+        let payload = json!({ "warden_pid": self.warden.pid, "host_id": self.warden.host_id });
+        tx.event(
+            self.tenure.task,
+            self.tenure.run,
+            EventKind::Started,
+            &payload,
+        );
+        Started::until(deadline)
+    }
+}
+
+impl Start {
+    /// The answer of the first time, for the warden that got it or should have.
+    async fn repeated(&self, tx: &mut Transaction, recorded: &Recorded) -> Result<Started, Error> {
+        match refusal(tx, &self.tenure, Asking::Open).await? {
+            None if recorded.is_started_by(&self.warden) => Started::until(recorded.deadline_at),
+            Some(_) | None => Err(not_owner(tx, &self.tenure, Asking::Start).await?),
+        }
+    }
+}
+
+impl Started {
+    fn until(deadline: Option<i64>) -> Result<Self, Error> {
+        let deadline = deadline.map(timestamp).transpose()?;
+        Ok(Self { deadline })
+    }
+}
+
+struct NoteWorker {
+    tenure: Tenure,
+    pid: i32,
+}
+
+impl Write for NoteWorker {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+        let Tenure { task, run, lock } = &self.tenure;
+        let shown = values![*task, *run, lock, self.pid];
+        match tx.execute(&sql::NOTE_WORKER, shown).await? {
+            0 => Err(not_owner(tx, &self.tenure, Asking::Open).await?),
+            _ => Ok(()),
+        }
     }
 }

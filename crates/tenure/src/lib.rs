@@ -1,1 +1,67 @@
+//! The command line of Tenure: configuration, task files, verbs, and what people read.
+//!
+//! The binaries are three lines each and call [`main_impl`] and [`warden_main`], so that another
+//! package can build duplicates of them for its tests. What this crate leaves to others: what is
+//! legal (the store), when to run what (the dispatcher), how a worker is stood over (the warden).
 
+mod batch;
+mod cli;
+mod config;
+mod escape;
+mod failure;
+mod folders;
+mod follow;
+mod limit_keys;
+mod logging;
+mod offered;
+mod output;
+mod place;
+mod progress;
+mod settings;
+mod signals;
+mod summary;
+mod table;
+mod task_file;
+mod verb;
+mod worker;
+
+use std::process::ExitCode;
+
+/// The program `tenure`.
+pub fn main_impl() -> ExitCode {
+    // Start-up time is paid on every run, so a warden is dispatched before anything heavy.
+    if is_dispatched_warden(std::env::args_os().skip(1)) {
+        return tenure_warden::main();
+    }
+    match verb::run(cli::parse()) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// The program `tenure-warden`.
+pub fn warden_main() -> ExitCode {
+    tenure_warden::main()
+}
+
+/// `guard exec` and nothing after it: the gate is on the standard input. A command of a person's
+/// own would follow.
+fn is_dispatched_warden(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    arguments.next().is_some_and(|word| word == "guard")
+        && arguments.next().is_some_and(|word| word == "exec")
+        && arguments.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bare_guard_exec_is_a_dispatched_warden() {
+        let is = |line: &str| is_dispatched_warden(line.split_whitespace().map(Into::into));
+        assert!(is("guard exec"));
+        for other in ["", "guard", "guard check", "guard exec -- true", "exec"] {
+            assert!(!is(other), "{other:?} was taken for a dispatched warden");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::de::DeserializeOwned;
-use tenure_guard::{Reason, exit_code};
+use tenure_guard::{Reason, env, exit_code};
 use tenure_store::life::End;
 use tenure_store::{Error, StoreUrl};
 
@@ -99,7 +99,7 @@ impl Gate {
         }
     }
 
-    fn prepare(mut self, brief: Brief) -> io::Result<ExitCode> {
+    fn prepare(mut self, mut brief: Brief) -> io::Result<ExitCode> {
         if brief.v != gate::VERSION {
             let reason = format!(
                 "the dispatcher speaks version {} of the gate, this warden {}: install both from one build",
@@ -119,7 +119,14 @@ impl Gate {
             }
         };
         match self.read::<Word>() {
-            Ok(Word::Go { lease_end }) => self.go(brief, store, broker, lease_end),
+            Ok(Word::Go {
+                lease_end,
+                deadline,
+            }) => {
+                let deadline = deadline.map(|time| (env::DEADLINE.to_owned(), time));
+                brief.env.extend(deadline);
+                self.go(brief, store, broker, lease_end)
+            }
             Ok(Word::StandDown { reason }) => Ok(self.stand_down(reason)),
             Err(Shut::Garbled(problem)) => Ok(self.give_up(format!("the word: {problem}"))),
             Err(Shut::Deserted | Shut::Dismissed) => Ok(ExitCode::SUCCESS),

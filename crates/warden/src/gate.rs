@@ -53,6 +53,9 @@ pub enum Word {
     Go {
         /// The lease's end, taken before the start was sent to the store.
         lease_end: BootInstant,
+        /// When the run's time is up, in RFC 3339, where it has a limit: for the worker to read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<String>,
     },
     /// The start found the claim gone.
     StandDown {

@@ -159,6 +159,8 @@ pub(crate) struct Stat {
     pub(crate) parent: i32,
     pub(crate) session: i32,
     pub(crate) start_ticks: u64,
+    /// Ended, and not reaped yet.
+    pub(crate) is_dead: bool,
 }
 
 impl Stat {
@@ -180,6 +182,7 @@ impl Stat {
             parent: fields.get(1)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,
+            is_dead: matches!(*fields.first()?, "Z" | "X"),
         })
     }
 }
@@ -207,7 +210,8 @@ mod tests {
             Stat {
                 parent: 7,
                 session: 9,
-                start_ticks: 12345
+                start_ticks: 12345,
+                is_dead: false,
             }
         );
     }

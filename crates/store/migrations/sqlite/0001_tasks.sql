@@ -2,9 +2,13 @@
 -- are milliseconds, lists and objects are JSON text. The CHECKs repeat what life/moves.rs decides,
 -- as far as one row can tell.
 
+-- "tenu": what other programs, and `file`, know a store by.
+PRAGMA application_id = 1952804469;
+
 CREATE TABLE store (
-    only        INTEGER PRIMARY KEY CHECK (only = 1),
-    instance_id TEXT    NOT NULL
+    one            INTEGER PRIMARY KEY CHECK (one = 1),
+    instance_id    TEXT    NOT NULL,
+    schema_version BIGINT  NOT NULL
 );
 
 CREATE TABLE batches (
@@ -86,10 +90,12 @@ CREATE TABLE runs (
     ask_by             TEXT,
     ask_reason         TEXT,
     asked_at           BIGINT,
+    ask_block_kind     TEXT    CHECK (ask_block_kind IN ('needs_input', 'capability', 'operator')),
     report_id          TEXT,
     report             TEXT,
     reported_at        BIGINT,
-    exit               TEXT,
+    -- What was seen of its end, as the holder's side told it; the exit is in it.
+    seen               TEXT,
     tree_unverified    BIGINT  NOT NULL DEFAULT 0 CHECK (tree_unverified IN (0, 1)),
     outcome            TEXT    CHECK (outcome IN
                        ('completed', 'blocked', 'deferred', 'failed', 'crashed',
@@ -100,10 +106,12 @@ CREATE TABLE runs (
     ended_at           BIGINT,
     UNIQUE (task_id, attempt),
     CHECK ((ended_at IS NULL) = (outcome IS NULL)),
+    CHECK ((seen IS NULL) = (outcome IS NULL)),
     CHECK ((outcome IS NULL) = (reason IS NULL)),
     CHECK ((started_at IS NULL) = (warden_pid IS NULL)),
     CHECK (pid IS NULL OR started_at IS NOT NULL),
     CHECK ((ask IS NULL) = (asked_at IS NULL)),
+    CHECK (ask_block_kind IS NULL OR ask = 'block'),
     CHECK ((report IS NULL) = (reported_at IS NULL)),
     CHECK ((report IS NULL) = (report_id IS NULL))
 );

@@ -24,4 +24,4 @@ pub use limits::{Limits, LimitsLayer, Protocol, TempfailExit};
 pub use moves::{IllegalMove, Move, Rest};
 pub use outcome::Outcome;
 pub use status::{RunStatus, TaskStatus};
-pub use streaks::{Next, Streaks};
+pub use streaks::{Asked, Ending, Next, Streaks};

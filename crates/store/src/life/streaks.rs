@@ -67,9 +67,38 @@ pub struct Ending<'a> {
     /// The worker's word, if it was recorded.
     pub report: Option<&'a Report>,
     /// What was asked, if anything.
-    pub ask: Option<Ask>,
+    pub asked: Option<Asked<'a>>,
     /// A random number for the back-off.
     pub jitter: u32,
+}
+
+/// What was asked of a run, with what a person said to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// What was asked.
+    pub ask: Ask,
+    /// The kind of block that a person chose.
+    pub kind: Option<BlockKind>,
+    /// The person's reason.
+    pub reason: Option<&'a str>,
+}
+
+impl Ending<'_> {
+    fn ask(&self) -> Option<Ask> {
+        self.asked.map(|asked| asked.ask)
+    }
+
+    /// What a person who asked for it said, else what the end itself says.
+    fn blocked_by_a_person(&self) -> Next {
+        let said = self.asked.and_then(|asked| asked.reason);
+        Next::Blocked {
+            kind: self
+                .asked
+                .and_then(|asked| asked.kind)
+                .unwrap_or(BlockKind::Operator),
+            reason: said.unwrap_or(self.reason).to_owned(),
+        }
+    }
 }
 
 impl Streaks {
@@ -147,7 +176,7 @@ impl Streaks {
 
     /// Where the task goes, with `self` as it stands *after* the end.
     pub fn next(self, ending: &Ending<'_>, limits: &Limits) -> Next {
-        match Self::kind(ending.outcome, ending.ask) {
+        match Self::kind(ending.outcome, ending.ask()) {
             Some(kind) => self.again(kind, ending, limits),
             None => Self::settled(ending),
         }
@@ -191,22 +220,16 @@ impl Streaks {
         match ending.outcome {
             Outcome::Completed => Next::Done,
             Outcome::Cancelled => Next::Cancelled {
-                archived: ending.ask == Some(Ask::Archive),
+                archived: ending.ask() == Some(Ask::Archive),
             },
             Outcome::Blocked => match ending.report {
                 Some(Report::Block { kind, reason }) => Next::Blocked {
                     kind: *kind,
                     reason: reason.clone(),
                 },
-                Some(_) | None => Next::Blocked {
-                    kind: BlockKind::Operator,
-                    reason: ending.reason.to_owned(),
-                },
+                Some(_) | None => ending.blocked_by_a_person(),
             },
-            Outcome::Stopped => Next::Blocked {
-                kind: BlockKind::Operator,
-                reason: ending.reason.to_owned(),
-            },
+            Outcome::Stopped => ending.blocked_by_a_person(),
             Outcome::Reclaimed => Next::Again {
                 after: Duration::ZERO,
             },

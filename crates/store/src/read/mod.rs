@@ -1,5 +1,6 @@
 //! The reading half: what the command line shows. Each answers from indexes, in pages.
 
+mod decode;
 mod rows;
 
 pub use rows::{
@@ -7,21 +8,29 @@ pub use rows::{
     ParentResult, Related, RunView, TaskFilter, TaskRow,
 };
 
+use sqlx::FromRow;
 use tenure_guard::{RunId, TaskId};
 
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::ids::{BatchId, EventId};
+use crate::life::TaskStatus;
 use crate::open::Store;
+use crate::sql;
+use crate::transaction::Transaction;
+use crate::value::values;
+use decode::{
+    AttemptColumns, CommentColumns, EventColumns, ParentColumns, RelatedColumns, RunColumns, Shown,
+    TaskColumns, show_all,
+};
 
 impl Store {
-    /// A page of tasks, and how many more there are.
+    /// A page of tasks, oldest first, and how many more there are.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn list(&self, filter: &TaskFilter) -> Result<Page<TaskRow>, Error> {
-        let _ = filter;
-        todo!()
+        self.read(async |tx| page(tx, filter).await).await
     }
 
     /// All about one task.
@@ -29,8 +38,24 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::Unavailable`].
     pub async fn show(&self, task: TaskId) -> Result<Detail, Error> {
-        let _ = task;
-        todo!()
+        self.read(async |tx| {
+            let row = one_task(tx, task).await?;
+            let runs = tx.fetch(&sql::RUNS_OF_TASK, values![task]).await?;
+            let newest = values![task, Detail::EVENTS];
+            let mut events = tx.fetch(&sql::NEWEST_EVENTS_OF_TASK, newest).await?;
+            events.reverse();
+            let parents = tx.fetch(&sql::PARENTS, values![task]).await?;
+            let children = tx.fetch(&sql::CHILDREN, values![task]).await?;
+            Ok(Detail {
+                task: row,
+                runs: show_all::<RunColumns>(runs)?,
+                events: show_all::<EventColumns>(events)?,
+                parents: show_all::<RelatedColumns>(parents)?,
+                children: show_all::<RelatedColumns>(children)?,
+                comments: comments(tx, task).await?,
+            })
+        })
+        .await
     }
 
     /// The tasks with these ids, in that order.
@@ -38,8 +63,14 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::Unavailable`].
     pub async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<TaskRow>, Error> {
-        let _ = ids;
-        todo!()
+        self.read(async |tx| {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in ids {
+                rows.push(one_task(tx, *id).await?);
+            }
+            Ok(rows)
+        })
+        .await
     }
 
     /// The runs of a task, oldest first.
@@ -47,8 +78,11 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::Unavailable`].
     pub async fn runs(&self, task: TaskId) -> Result<Vec<RunView>, Error> {
-        let _ = task;
-        todo!()
+        self.read(async |tx| {
+            one_task(tx, task).await?;
+            show_all::<RunColumns>(tx.fetch(&sql::RUNS_OF_TASK, values![task]).await?)
+        })
+        .await
     }
 
     /// One run.
@@ -56,8 +90,11 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchRun`], [`Error::Unavailable`].
     pub async fn run(&self, run: RunId) -> Result<RunView, Error> {
-        let _ = run;
-        todo!()
+        self.read(async |tx| {
+            let row = tx.fetch_one::<RunColumns>(&sql::RUN, values![run]).await?;
+            row.ok_or(Error::NoSuchRun(run))?.show()
+        })
+        .await
     }
 
     /// Events in the order of writing, a page of at most `limit`.
@@ -65,8 +102,26 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, Error> {
-        let _ = filter;
-        todo!()
+        self.read(async |tx| {
+            let mut asked = values![
+                filter.after.0,
+                filter.limit,
+                filter.kind.map(EventKind::name)
+            ];
+            let rows = match (filter.task, filter.batch) {
+                (Some(task), _) => {
+                    asked.extend(values![task]);
+                    tx.fetch(&sql::EVENTS_OF_TASK, asked).await?
+                }
+                (None, Some(batch)) => {
+                    asked.extend(values![batch]);
+                    tx.fetch(&sql::EVENTS_OF_BATCH, asked).await?
+                }
+                (None, None) => tx.fetch(&sql::EVENTS, asked).await?,
+            };
+            show_all::<EventColumns>(rows)
+        })
+        .await
     }
 
     /// The newest event's id, to begin following from.
@@ -74,7 +129,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn newest_event(&self) -> Result<EventId, Error> {
-        todo!()
+        self.read(async |tx| Ok(EventId(tx.number(&sql::NEWEST_EVENT, Vec::new()).await?)))
+            .await
     }
 
     /// How many tasks of a batch stand where.
@@ -82,8 +138,14 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn batch_counts(&self, batch: BatchId) -> Result<Counts, Error> {
-        let _ = batch;
-        todo!()
+        let rows: Vec<CountColumns> = self
+            .read(async |tx| tx.fetch(&sql::BATCH_COUNTS, values![batch]).await)
+            .await?;
+        let mut counts = Counts::default();
+        for row in rows {
+            *counts.of(row.status.parse()?) = row.number.unsigned_abs();
+        }
+        Ok(counts)
     }
 
     /// What a worker is told at its start (`TENURE_CONTEXT`).
@@ -91,7 +153,110 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::Unavailable`].
     pub async fn context(&self, task: TaskId, run: RunId) -> Result<Context, Error> {
-        let _ = (task, run);
-        todo!()
+        self.read(async |tx| {
+            let row = one_task(tx, task).await?;
+            let parents = tx.fetch(&sql::PARENT_RESULTS, values![task]).await?;
+            let newest = values![task, run, Context::ATTEMPTS];
+            let mut attempts = tx.fetch(&sql::EARLIER_ATTEMPTS, newest).await?;
+            attempts.reverse();
+            Ok(Context {
+                version: Context::VERSION,
+                task: row,
+                parents: show_all::<ParentColumns>(parents)?,
+                attempts: show_all::<AttemptColumns>(attempts)?,
+                comments: comments(tx, task).await?,
+            })
+        })
+        .await
+    }
+}
+
+#[derive(FromRow)]
+struct CountColumns {
+    status: String,
+    number: i64,
+}
+
+impl Counts {
+    fn of(&mut self, status: TaskStatus) -> &mut u64 {
+        match status {
+            TaskStatus::Todo => &mut self.todo,
+            TaskStatus::Scheduled => &mut self.scheduled,
+            TaskStatus::Ready => &mut self.ready,
+            TaskStatus::Running => &mut self.running,
+            TaskStatus::Blocked => &mut self.blocked,
+            TaskStatus::Done => &mut self.done,
+            TaskStatus::Cancelled => &mut self.cancelled,
+        }
+    }
+}
+
+async fn one_task(tx: &mut Transaction, task: TaskId) -> Result<TaskRow, Error> {
+    let row = tx.fetch_one::<TaskColumns>(&sql::TASK, values![task]);
+    row.await?.ok_or(Error::NoSuchTask(task))?.show()
+}
+
+/// The newest remarks, oldest first.
+async fn comments(tx: &mut Transaction, task: TaskId) -> Result<Vec<CommentView>, Error> {
+    let newest = values![task, Context::COMMENTS];
+    let mut rows = tx.fetch(&sql::COMMENTS_OF_TASK, newest).await?;
+    rows.reverse();
+    show_all::<CommentColumns>(rows)
+}
+
+/// Asks each status by an index that begins with it, and merges: what a page costs does not grow
+/// with the number of tasks.
+async fn page(tx: &mut Transaction, filter: &TaskFilter) -> Result<Page<TaskRow>, Error> {
+    let wanted = TaskStatus::ALL
+        .iter()
+        .copied()
+        .filter(|status| match filter.status {
+            Some(only) => *status == only,
+            None => filter.all || !status.is_finished(),
+        });
+    let limit = filter.limit.map_or(i64::MAX, i64::from);
+    let mut rows = Vec::new();
+    let mut total = 0;
+    for status in wanted {
+        let assignee = filter.assignee.as_deref();
+        let found: Vec<TaskColumns> = match filter.batch {
+            Some(batch) => {
+                let asked = values![status, assignee, limit, batch];
+                tx.fetch(&sql::LIST_OF_BATCH, asked).await?
+            }
+            None => {
+                tx.fetch(&sql::LIST, values![status, assignee, limit])
+                    .await?
+            }
+        };
+        total += match filter.limit {
+            None => i64::try_from(found.len()).unwrap_or(i64::MAX),
+            Some(_) => count(tx, filter, status).await?,
+        };
+        rows.extend(show_all(found)?);
+    }
+    rows.sort_by_key(|row| row.id);
+    if let Some(limit) = filter.limit {
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    Ok(Page {
+        more: total.unsigned_abs().saturating_sub(shown),
+        rows,
+    })
+}
+
+async fn count(
+    tx: &mut Transaction,
+    filter: &TaskFilter,
+    status: TaskStatus,
+) -> Result<i64, Error> {
+    let assignee = filter.assignee.as_deref();
+    match filter.batch {
+        Some(batch) => {
+            let asked = values![status, assignee, batch];
+            tx.number(&sql::COUNT_OF_BATCH, asked).await
+        }
+        None => tx.number(&sql::COUNT, values![status, assignee]).await,
     }
 }

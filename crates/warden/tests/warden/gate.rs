@@ -118,6 +118,7 @@ fn the_program_is_looked_up_in_the_path_of_the_brief() {
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
     post.say(&Word::Go {
         lease_end: tenure_warden::clock::BootInstant::now() + post.brief.lease,
+        deadline: None,
     });
     assert_eq!(post.ended(), exited(Exit::Code(0)));
     assert_eq!(post.log(), "found\n");

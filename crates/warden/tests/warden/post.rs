@@ -74,6 +74,7 @@ impl Post {
         let mut post = Self::prepare(script, change);
         post.say(&Word::Go {
             lease_end: BootInstant::now() + post.brief.lease,
+            deadline: None,
         });
         post
     }

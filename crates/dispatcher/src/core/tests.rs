@@ -1,0 +1,400 @@
+//! The core without a process or a database: events in, actions out.
+
+use std::collections::BTreeMap;
+
+use tenure_guard::{Reason, Tenure};
+use tenure_store::life::{Exit, Limits, LimitsLayer, TaskStatus};
+
+use super::*;
+
+const POLL: Duration = Duration::from_secs(5);
+const RENEW: Duration = Duration::from_secs(10);
+
+const NO_LIMIT: Started = Started { deadline: None };
+
+/// A core and its time, and the events that a well-behaved world would answer with.
+struct World {
+    core: Core,
+    now: Instant,
+}
+
+impl World {
+    fn with(slots: u32, one_batch: bool) -> Self {
+        let now = Instant::now();
+        let offers = ["a", "b"].map(|profile| Offer {
+            profile: profile.to_owned(),
+            limits: LimitsLayer::default(),
+            max_running: None,
+        });
+        let rules = Rules {
+            slots,
+            offers: offers.into(),
+            poll: POLL,
+            renew_every: RENEW,
+            one_batch,
+        };
+        Self {
+            core: Core::new(rules, now),
+            now,
+        }
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Action> {
+        self.core.handle(self.now, event)
+    }
+
+    /// Answers a claim with these runs, one task each, of profile `a`.
+    fn claimed(&mut self, runs: &[i64]) -> Vec<Action> {
+        let claimed = runs.iter().map(|&run| claimed(run)).collect();
+        self.tell(Event::Claimed(Ok(Claims {
+            claimed,
+            next_due: None,
+        })))
+    }
+
+    /// Brings a run to where its command runs, under a warden whose pid is its number.
+    fn open(&mut self, run: i64) {
+        self.tell(Event::Look);
+        self.claimed(&[run]);
+        self.tell(Event::Spawned {
+            run: RunId(run),
+            warden: Ok(pid(run)),
+        });
+        let actions = self.tell(Event::Started {
+            run: RunId(run),
+            answer: Ok(NO_LIMIT),
+        });
+        assert!(matches!(actions[..], [Action::Go(..)]), "{actions:?}");
+    }
+
+    fn ended(&mut self, run: i64, outcome: Outcome) -> Vec<Action> {
+        let ended = Ended {
+            outcome,
+            reason: String::new(),
+            status: TaskStatus::Done,
+            promoted: Vec::new(),
+        };
+        self.tell(Event::Ended {
+            run: RunId(run),
+            ended: Some(ended),
+        })
+    }
+}
+
+fn pid(run: i64) -> i32 {
+    i32::try_from(run).unwrap()
+}
+
+fn claimed(run: i64) -> Claimed {
+    let lock = format!("0191e6a0-0000-7000-8000-000000000001:{run:032x}");
+    Claimed {
+        tenure: Tenure {
+            task: TaskId(run),
+            run: RunId(run),
+            lock: lock.parse().unwrap(),
+        },
+        attempt: 1,
+        profile: "a".into(),
+        limits: Limits::default(),
+        title: "t".into(),
+        body: String::new(),
+        command: None,
+        cwd: "/".into(),
+        env: BTreeMap::new(),
+    }
+}
+
+fn exited(code: i32) -> End {
+    End::Exited {
+        exit: Exit::Code(code),
+        interrupted: false,
+        stood_down: None,
+        tree_unverified: false,
+    }
+}
+
+/// The claim among the actions: its room and its profiles.
+fn claim(actions: &[Action]) -> Option<(u32, Vec<&str>)> {
+    actions.iter().find_map(|action| {
+        let Action::Claim { room, offers, .. } = action else {
+            return None;
+        };
+        Some((
+            *room,
+            offers.iter().map(|offer| offer.profile.as_str()).collect(),
+        ))
+    })
+}
+
+fn room(actions: &[Action]) -> Option<u32> {
+    claim(actions).map(|(room, _)| room)
+}
+
+fn profiles(actions: &[Action]) -> Vec<&str> {
+    claim(actions)
+        .map(|(_, profiles)| profiles)
+        .unwrap_or_default()
+}
+
+#[test]
+fn room_is_given_away_once_however_often_it_is_poked() {
+    let mut world = World::with(2, false);
+    assert_eq!(room(&world.tell(Event::Look)), Some(2));
+    assert_eq!(room(&world.tell(Event::Look)), None);
+    let actions = world.claimed(&[1]);
+    assert_eq!(
+        room(&actions),
+        Some(1),
+        "it was poked meanwhile, so it looks again"
+    );
+}
+
+#[test]
+fn a_full_dispatcher_claims_again_when_a_run_has_ended() {
+    let mut world = World::with(1, false);
+    world.open(1);
+    assert_eq!(room(&world.tell(Event::Look)), None);
+    let end = exited(0);
+    assert!(matches!(
+        world.tell(Event::Over { run: RunId(1), end })[..],
+        [Action::Close(..)]
+    ));
+    assert_eq!(
+        room(&world.tell(Event::Look)),
+        None,
+        "its end is not written yet"
+    );
+    let actions = world.ended(1, Outcome::Completed);
+    assert!(matches!(actions[0], Action::Acknowledge(RunId(1))));
+    assert_eq!(room(&actions), Some(1));
+}
+
+#[test]
+fn the_gate_stays_shut_when_the_start_finds_the_claim_gone() {
+    let mut world = World::with(1, false);
+    world.tell(Event::Look);
+    world.claimed(&[1]);
+    world.tell(Event::Spawned {
+        run: RunId(1),
+        warden: Ok(1),
+    });
+    let answer = Err(Unstarted::NotOwner(Reason::RunMismatch));
+    let actions = world.tell(Event::Started {
+        run: RunId(1),
+        answer,
+    });
+    assert!(matches!(
+        actions[..],
+        [Action::StandDown(RunId(1), Reason::RunMismatch)]
+    ));
+}
+
+#[test]
+fn a_warden_that_dies_at_the_gate_started_nothing() {
+    let mut world = World::with(1, false);
+    world.tell(Event::Look);
+    world.claimed(&[1]);
+    world.tell(Event::Reaped { pid: 1 });
+    world.tell(Event::Spawned {
+        run: RunId(1),
+        warden: Ok(1),
+    });
+    let actions = world.tell(Event::Started {
+        run: RunId(1),
+        answer: Ok(NO_LIMIT),
+    });
+    assert!(
+        matches!(actions[..], [Action::Close(_, End::NeverStarted { .. })]),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn a_killed_warden_is_buried_once_its_line_has_nothing_more_to_say() {
+    let mut world = World::with(1, false);
+    world.open(1);
+    assert!(
+        world.tell(Event::Reaped { pid: 1 }).is_empty(),
+        "its last words may be on the line"
+    );
+    let actions = world.tell(Event::LineClosed { run: RunId(1) });
+    assert!(
+        matches!(actions[..], [Action::Bury(RunId(1))]),
+        "{actions:?}"
+    );
+    let actions = world.tell(Event::Buried { run: RunId(1) });
+    assert!(
+        matches!(actions[..], [Action::Close(_, End::Unseen { .. })]),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn a_warden_that_handed_over_its_end_is_not_mourned() {
+    let mut world = World::with(1, false);
+    world.open(1);
+    world.tell(Event::Over {
+        run: RunId(1),
+        end: exited(0),
+    });
+    world.ended(1, Outcome::Completed);
+    assert!(world.tell(Event::LineClosed { run: RunId(1) }).is_empty());
+    assert!(world.tell(Event::Reaped { pid: 1 }).is_empty());
+}
+
+#[test]
+fn an_ask_is_passed_on_once() {
+    let mut world = World::with(1, false);
+    world.open(1);
+    let asks = || Event::Asks(vec![(RunId(1), Ask::Cancel)]);
+    assert!(matches!(
+        world.tell(asks())[..],
+        [Action::End(RunId(1), Ask::Cancel)]
+    ));
+    assert!(world.tell(asks()).is_empty());
+}
+
+#[test]
+fn a_profile_whose_wardens_cannot_be_made_is_held_back_and_the_others_are_not() {
+    let mut world = World::with(1, false);
+    world.tell(Event::Look);
+    world.claimed(&[1]);
+    let warden = Err("no space left on device".to_owned());
+    let actions = world.tell(Event::Spawned {
+        run: RunId(1),
+        warden,
+    });
+    assert!(matches!(
+        actions[..],
+        [Action::Close(_, End::NeverStarted { .. })]
+    ));
+    assert_eq!(profiles(&world.ended(1, Outcome::NeverStarted)), ["b"]);
+    world.claimed(&[]);
+    world.now = world.core.wake_at();
+    assert_eq!(profiles(&world.tell(Event::Look)), ["a", "b"]);
+}
+
+#[test]
+fn a_drain_claims_nothing_and_finishes_with_the_last_run() {
+    let mut world = World::with(2, false);
+    world.open(1);
+    assert!(world.tell(Event::Control(Control::Drain)).is_empty());
+    assert_eq!(room(&world.tell(Event::Look)), None);
+    world.tell(Event::Over {
+        run: RunId(1),
+        end: exited(0),
+    });
+    let actions = world.ended(1, Outcome::Completed);
+    assert!(
+        matches!(actions.last(), Some(Action::Finish)),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn the_second_word_ends_the_runs_and_the_third_kills_them() {
+    let mut world = World::with(1, false);
+    world.open(1);
+    world.tell(Event::Control(Control::Drain));
+    let actions = world.tell(Event::Control(Control::Terminate));
+    assert!(
+        matches!(actions[..], [Action::Shutdown(RunId(1))]),
+        "{actions:?}"
+    );
+    let actions = world.tell(Event::Control(Control::Kill));
+    assert!(
+        matches!(actions[..], [Action::Shutdown(RunId(1))]),
+        "a second order means now"
+    );
+}
+
+#[test]
+fn a_run_whose_gate_opens_during_a_shutdown_is_ended_too() {
+    let mut world = World::with(1, false);
+    world.tell(Event::Look);
+    world.claimed(&[1]);
+    world.tell(Event::Spawned {
+        run: RunId(1),
+        warden: Ok(1),
+    });
+    assert!(world.tell(Event::Control(Control::Terminate)).is_empty());
+    let actions = world.tell(Event::Started {
+        run: RunId(1),
+        answer: Ok(NO_LIMIT),
+    });
+    assert!(
+        matches!(actions[..], [Action::Go(..), Action::Shutdown(_)]),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn leases_are_renewed_while_there_are_runs_and_not_without() {
+    let mut world = World::with(1, false);
+    world.open(1);
+    world.now += RENEW;
+    let actions = world.tell(Event::Look);
+    assert!(
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Renew(runs) if *runs == [RunId(1)]))
+    );
+    world.tell(Event::Over {
+        run: RunId(1),
+        end: exited(0),
+    });
+    world.ended(1, Outcome::Completed);
+    world.claimed(&[]);
+    world.now += RENEW;
+    let actions = world.tell(Event::Look);
+    assert!(
+        !actions
+            .iter()
+            .any(|action| matches!(action, Action::Renew(_)))
+    );
+}
+
+#[test]
+fn an_idle_dispatcher_wakes_once_a_poll() {
+    let mut world = World::with(1, false);
+    world.tell(Event::Look);
+    world.claimed(&[]);
+    assert_eq!(world.core.wake_at(), world.now + POLL);
+}
+
+#[test]
+fn a_batch_is_over_when_nothing_of_it_moves_by_itself() {
+    let mut world = World::with(1, true);
+    world.tell(Event::Look);
+    let actions = world.claimed(&[]);
+    assert!(matches!(actions[..], [Action::Count]), "{actions:?}");
+    let waiting = Counts {
+        scheduled: 1,
+        ..Counts::default()
+    };
+    assert!(world.tell(Event::Counted(waiting)).is_empty());
+    let over = Counts {
+        done: 3,
+        blocked: 1,
+        todo: 2,
+        ..Counts::default()
+    };
+    assert!(matches!(
+        world.tell(Event::Counted(over))[..],
+        [Action::Finish]
+    ));
+}
+
+#[test]
+fn a_claim_whose_answer_was_lost_is_looked_for_before_the_next() {
+    let mut world = World::with(1, false);
+    world.tell(Event::Look);
+    let lost = tenure_store::Error::Unavailable("deadline".into());
+    assert!(world.tell(Event::Claimed(Err(lost))).is_empty());
+    world.now = world.core.wake_at();
+    let actions = world.tell(Event::Look);
+    assert!(
+        matches!(actions[..], [Action::Claim { recover: true, .. }]),
+        "{actions:?}"
+    );
+}

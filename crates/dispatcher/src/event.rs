@@ -1,0 +1,84 @@
+//! What can happen to a dispatcher.
+
+use tenure_guard::{Reason, RunId};
+use tenure_store::claim::Claims;
+use tenure_store::end::Ended;
+use tenure_store::life::{Ask, End};
+use tenure_store::read::Counts;
+use tenure_store::start::Started;
+
+use crate::Control;
+
+/// Something happened. The loop waits for it, the core decides what follows.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Somebody changed the store, or a time that the core waited for has come.
+    Look,
+    /// A claim was answered.
+    Claimed(Result<Claims, tenure_store::Error>),
+    /// A warden was made, or could not be.
+    Spawned {
+        /// For which run.
+        run: RunId,
+        /// The warden's pid, or what of our own side failed.
+        warden: Result<i32, String>,
+    },
+    /// The start of a run was answered.
+    Started {
+        /// Which run.
+        run: RunId,
+        /// Whether the gate may open.
+        answer: Result<Started, Unstarted>,
+    },
+    /// A warden began to end its tree by itself.
+    Asked {
+        /// Of which run.
+        run: RunId,
+        /// Why.
+        ask: Ask,
+    },
+    /// What people or limits asked of our runs.
+    Asks(Vec<(RunId, Ask)>),
+    /// A warden handed over the end of its run.
+    Over {
+        /// Which run.
+        run: RunId,
+        /// What it saw.
+        end: End,
+    },
+    /// A lifeline reached its end of file.
+    LineClosed {
+        /// Of which run.
+        run: RunId,
+    },
+    /// A child of ours ended.
+    Reaped {
+        /// Which.
+        pid: i32,
+    },
+    /// What a killed warden left behind is dead.
+    Buried {
+        /// Of which run.
+        run: RunId,
+    },
+    /// The end of a run was written.
+    Ended {
+        /// Which run.
+        run: RunId,
+        /// How it closed; `None` where the run was not ours to close any more.
+        ended: Option<Ended>,
+    },
+    /// How many tasks of our batch stand where.
+    Counted(Counts),
+    /// The process around us says so.
+    Control(Control),
+}
+
+/// Why a gate stays shut.
+#[derive(Debug)]
+pub(crate) enum Unstarted {
+    /// The claim does not hold any more.
+    NotOwner(Reason),
+    /// The store did not answer while the lease lasted.
+    Unanswered(String),
+}

@@ -1,0 +1,174 @@
+//! The loop: waits for whatever comes first, lets the core decide, lets the edge act.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use nix::sys::prctl;
+use tenure_store::Store;
+use tenure_store::claim::Offer;
+use tenure_store::dispatcher::{Dispatcher, Hold, PublishedProfile};
+use tenure_warden::socket_path;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::act::Edge;
+use crate::action::Action;
+use crate::core::{Core, Rules};
+use crate::event::Event;
+use crate::hub::Hub;
+use crate::reap::reap;
+use crate::settings::Settings;
+use crate::wake::Wake;
+use crate::{Control, Error};
+
+/// A lease is renewed so often while it lasts, so that some renewals may fail.
+const RENEWALS_PER_LEASE: u32 = 6;
+
+/// Runs a dispatcher until it is told to finish, or, where it serves one batch, until nothing of
+/// that can move without a person. `ready` is told as soon as it can dispatch: it is published,
+/// and its socket is bound.
+///
+/// It becomes the subreaper of its process and collects every child there, so nothing else in the
+/// process may wait for children.
+///
+/// # Errors
+/// [`Error`]; runs that are open then are seen to their end by their wardens.
+pub async fn run(
+    settings: Settings,
+    store: Store,
+    hold: Hold,
+    control: mpsc::UnboundedReceiver<Control>,
+    ready: oneshot::Sender<()>,
+) -> Result<(), Error> {
+    let settings = Arc::new(settings);
+    prctl::set_child_subreaper(true).map_err(machine("cannot become a subreaper"))?;
+    prctl::set_dumpable(false).map_err(machine("cannot become non-dumpable"))?;
+    let children = signal(SignalKind::child()).map_err(|source| Error::Machine {
+        what: "cannot watch for children".into(),
+        source,
+    })?;
+    let (wakes, queue) = mpsc::unbounded_channel();
+    let socket = socket_path(&settings.folder, "dispatcher.sock").map_err(|source| {
+        let what = format!("no place for a socket of {}", settings.folder.display());
+        Error::Machine { what, source }
+    })?;
+    let hub = listen(&socket, &wakes)?;
+    store.publish(row(&settings, socket)?).await?;
+    tracing::info!(
+        dispatcher.id = %settings.id, store = %store.url(), dispatcher.slots = settings.slots,
+        "dispatcher ready",
+    );
+    // Whoever waited for it may be gone.
+    let _ = ready.send(());
+    let edge = Edge::new(Arc::clone(&settings), store.clone(), hub, wakes);
+    let inputs = Inputs {
+        queue,
+        control,
+        children,
+    };
+    turn(&settings, inputs, edge).await;
+    if let Err(error) = store.retire(settings.id).await {
+        tracing::warn!(error = %error, "cannot sign off at the store");
+    }
+    drop(hold);
+    tracing::info!(dispatcher.id = %settings.id, "dispatcher finished");
+    Ok(())
+}
+
+/// Where wakes come from.
+struct Inputs {
+    queue: mpsc::UnboundedReceiver<Wake>,
+    control: mpsc::UnboundedReceiver<Control>,
+    children: Signal,
+}
+
+/// Turns until the core wants to finish.
+async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
+    let mut core = Core::new(rules(settings), Instant::now());
+    let mut events = vec![Event::Look];
+    loop {
+        for event in events.drain(..) {
+            for action in core.handle(Instant::now(), event) {
+                if matches!(action, Action::Finish) {
+                    return;
+                }
+                edge.act(action);
+            }
+        }
+        tokio::select! {
+            Some(wake) = inputs.queue.recv() => events.extend(take_in(&mut edge, wake)),
+            Some(control) = inputs.control.recv() => events.push(Event::Control(control)),
+            Some(()) = inputs.children.recv() => {
+                events.extend(reap().into_iter().map(|pid| Event::Reaped { pid }));
+            }
+            () = tokio::time::sleep_until(core.wake_at().into()) => events.push(Event::Look),
+        }
+    }
+}
+
+/// What the core is told of a wake.
+fn take_in(edge: &mut Edge, wake: Wake) -> Option<Event> {
+    match wake {
+        Wake::Event(event) => Some(event),
+        Wake::Made { run, made } => Some(edge.welcome(run, made)),
+        Wake::Message { run, message } => edge.hear(run, message),
+        Wake::LineClosed { run } => Some(Event::LineClosed { run }),
+    }
+}
+
+fn listen(socket: &Path, wakes: &mpsc::UnboundedSender<Wake>) -> Result<Hub, Error> {
+    let wakes = wakes.clone();
+    let poked = move || {
+        let _ = wakes.send(Wake::Event(Event::Look));
+    };
+    Hub::listen(socket.to_owned(), poked).map_err(|source| Error::Machine {
+        what: format!("cannot listen at {}", socket.display()),
+        source,
+    })
+}
+
+fn rules(settings: &Settings) -> Rules {
+    let offer = |(name, profile): (&String, &crate::Profile)| Offer {
+        profile: name.clone(),
+        limits: profile.limits.clone().over(settings.defaults.clone()),
+        max_running: profile.max_running,
+    };
+    Rules {
+        slots: settings.slots,
+        offers: settings.profiles.iter().map(offer).collect(),
+        poll: settings.poll,
+        renew_every: settings.lease / RENEWALS_PER_LEASE,
+        one_batch: settings.batch.is_some(),
+    }
+}
+
+fn row(settings: &Settings, socket: PathBuf) -> Result<Dispatcher, Error> {
+    let published = |(name, profile): (&String, &crate::Profile)| PublishedProfile {
+        name: name.clone(),
+        skills: profile.skills.clone(),
+    };
+    Ok(Dispatcher {
+        id: settings.id,
+        host_id: settings.host.id.clone(),
+        host_name: settings.host.name.clone(),
+        boot_id: tenure_warden::process::boot_id().map_err(|source| Error::Machine {
+            what: "cannot read the boot's id".into(),
+            source,
+        })?,
+        pid: nix::unistd::getpid().as_raw(),
+        socket,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        slots: settings.slots,
+        profiles: settings.profiles.iter().map(published).collect(),
+        batch: settings.batch,
+    })
+}
+
+fn machine(what: &str) -> impl FnOnce(nix::errno::Errno) -> Error {
+    let what = what.to_owned();
+    move |errno| Error::Machine {
+        what,
+        source: errno.into(),
+    }
+}

@@ -1,0 +1,200 @@
+//! Makes wardens, on threads of its own: making a process blocks its caller until the program is
+//! loaded, and the loop shall not wait for that.
+//!
+//! The standard library takes its `posix_spawn` path here (no `pre_exec`, descriptors 0 to 2 only),
+//! so that a large dispatcher is never copied. There is no parent-death signal: it would fire when
+//! the spawning *thread* ends, and workers outlive their dispatcher.
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use tenure_store::claim::Claimed;
+use tenure_store::process::ProcessId;
+use tenure_warden::gate::{self, Brief};
+use tenure_warden::process::Process;
+use tenure_warden::socket_path;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::environment::{self, Places};
+use crate::folder::Folder;
+use crate::settings::Settings;
+use crate::template::Facts;
+use crate::wake::Wake;
+
+/// Two threads keep two cores busy; more only wait for the kernel.
+const THREADS: usize = 2;
+
+/// A run whose warden is to be made.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// The claim.
+    pub(crate) claimed: Box<Claimed>,
+    /// What the worker will be told, as JSON.
+    pub(crate) context: Vec<u8>,
+}
+
+/// A warden that waits at its gate.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// Who it is.
+    pub(crate) process: ProcessId,
+    /// The gate, and the lifeline after.
+    pub(crate) stream: UnixStream,
+    /// Where it answers its worker.
+    pub(crate) socket: PathBuf,
+    /// Where the worker's output goes.
+    pub(crate) log: PathBuf,
+}
+
+/// Starts the spawner threads; they end when the returned end is dropped.
+pub(crate) fn start(
+    settings: &Arc<Settings>,
+    store: &str,
+    wakes: &UnboundedSender<Wake>,
+) -> Sender<Order> {
+    let (orders, queue) = channel();
+    let queue = Arc::new(Mutex::new(queue));
+    for _ in 0..THREADS {
+        let (settings, store) = (Arc::clone(settings), store.to_owned());
+        let (queue, wakes) = (Arc::clone(&queue), wakes.clone());
+        std::thread::spawn(move || {
+            while let Some(order) = next(&queue) {
+                let run = order.claimed.tenure.run;
+                let made = make(&settings, &store, &order);
+                if wakes.send(Wake::Made { run, made }).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    orders
+}
+
+fn next(queue: &Mutex<Receiver<Order>>) -> Option<Order> {
+    // A thread that panicked while it waited has left the queue as it was.
+    queue
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .recv()
+        .ok()
+}
+
+/// Makes one warden. An error is a fault of our own side, and says nothing about the task.
+fn make(settings: &Settings, store: &str, order: &Order) -> Result<Made, String> {
+    let claimed = &order.claimed;
+    let run = claimed.tenure.run;
+    let folder = Folder::make(&settings.folder, run)?;
+    folder.write_context(&order.context)?;
+    let log = folder.open_log()?;
+    let socket = socket_path(folder.path(), "warden.sock").map_err(|error| {
+        format!(
+            "no place for a socket of {}: {error}",
+            folder.path().display()
+        )
+    })?;
+    let brief = brief(settings, store, claimed, &folder, socket.clone())?;
+    let (ours, theirs) =
+        UnixStream::pair().map_err(|error| format!("cannot make a socket pair: {error}"))?;
+    let pid = spawn(settings, theirs, log)?;
+    let process = Process::of(pid, &settings.host.id)
+        .map_err(|error| format!("the warden was gone at once: {error}"))?
+        .id()
+        .clone();
+    let mut stream = ours;
+    let mut line = serde_json::to_vec(&brief).map_err(|error| error.to_string())?;
+    line.push(b'\n');
+    stream
+        .write_all(&line)
+        .map_err(|error| format!("the warden does not listen: {error}"))?;
+    stream
+        .set_nonblocking(true)
+        .map_err(|error| error.to_string())?;
+    Ok(Made {
+        process,
+        stream,
+        socket,
+        log: folder.log(),
+    })
+}
+
+/// Starts the program with the gate as its standard input and the log as its output.
+fn spawn(settings: &Settings, gate: UnixStream, log: std::fs::File) -> Result<i32, String> {
+    let program = &settings.warden.path;
+    let failed = |error: std::io::Error| format!("cannot start {}: {error}", program.display());
+    let second = log.try_clone().map_err(failed)?;
+    let child = Command::new(program)
+        .args(&settings.warden.args)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(OwnedFd::from(gate)))
+        .stdout(log)
+        .stderr(second)
+        .spawn()
+        .map_err(failed)?;
+    i32::try_from(child.id()).map_err(|error| error.to_string())
+}
+
+fn brief(
+    settings: &Settings,
+    store: &str,
+    claimed: &Claimed,
+    folder: &Folder,
+    socket: PathBuf,
+) -> Result<Brief, String> {
+    let profile = settings
+        .profiles
+        .get(&claimed.profile)
+        .ok_or_else(|| format!("profile {:?} is not configured here", claimed.profile))?;
+    let context = folder.context();
+    let places = Places {
+        socket: &socket,
+        context: &context,
+    };
+    Ok(Brief {
+        v: gate::VERSION,
+        argv: argv(profile.command.as_deref(), claimed, &context)?,
+        env: environment::build(settings, profile, claimed, places),
+        tenure: claimed.tenure.clone(),
+        cwd: claimed.cwd.clone(),
+        lease: settings.lease,
+        kill_grace: settings.kill_grace,
+        finish_grace: settings.finish_grace,
+        max_runtime: claimed.limits.max_runtime,
+        heartbeat_timeout: claimed.limits.heartbeat_timeout,
+        store: store.to_owned(),
+        socket,
+    })
+}
+
+fn argv(
+    templates: Option<&[crate::template::Template]>,
+    claimed: &Claimed,
+    context: &std::path::Path,
+) -> Result<Vec<String>, String> {
+    match (templates, &claimed.command) {
+        (None, Some(command)) => Ok(command.clone()),
+        (Some(templates), None) => {
+            let facts = Facts {
+                task_id: &claimed.tenure.task.to_string(),
+                task_title: &claimed.title,
+                task_body: &claimed.body,
+                run_id: &claimed.tenure.run.to_string(),
+                workspace: &claimed.cwd.display().to_string(),
+                context: &context.display().to_string(),
+            };
+            Ok(templates
+                .iter()
+                .map(|template| template.render(&facts))
+                .collect())
+        }
+        (None, None) | (Some(_), Some(_)) => Err(format!(
+            "profile {:?} and its task disagree about whose the command is",
+            claimed.profile
+        )),
+    }
+}

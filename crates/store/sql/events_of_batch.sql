@@ -1,0 +1,5 @@
+-- Events of a batch after one, in the order of writing.
+SELECT id, task_id, run_id, kind, at, payload FROM events
+WHERE id > $1 AND (CAST($3 AS TEXT) IS NULL OR kind = $3)
+  AND task_id IN (SELECT t.id FROM tasks t WHERE t.batch_id = $4)
+ORDER BY id LIMIT $2

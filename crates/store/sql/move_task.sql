@@ -1,0 +1,6 @@
+-- Moves a task to where the pure core said; the streaks and the block go with it.
+UPDATE tasks
+SET status = $2, not_before = $3, block_kind = $4, block_reason = $5, failures = $6,
+    violations = $7, defers = $8, benign = $9, lost = $10, archived_at = $11, updated_at = $12,
+    current_run_id = NULL
+WHERE id = $1

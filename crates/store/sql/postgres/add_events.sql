@@ -1,0 +1,8 @@
+-- All events of a transaction, in their order. Writers take turns from here to their commit: an
+-- event must not become visible after one with a higher id, or whoever follows would miss it.
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(7092417533014016372))
+INSERT INTO events (task_id, run_id, kind, at, payload)
+SELECT CAST(value ->> 'task' AS BIGINT), CAST(value ->> 'run' AS BIGINT), value ->> 'kind', $2,
+       value ->> 'payload'
+FROM turn, json_array_elements(CAST($1 AS JSON)) WITH ORDINALITY AS element (value, place)
+ORDER BY place

@@ -1,0 +1,3 @@
+-- Whose database this is: the application id says so, and an empty one is nobody's.
+SELECT (SELECT count(*) FROM pragma_application_id WHERE application_id = 1952804469) AS ours,
+       (SELECT count(*) FROM sqlite_schema) AS tables

@@ -1,0 +1,2 @@
+-- Whether a parent is done.
+SELECT status FROM tasks WHERE id = $1

@@ -1,0 +1,4 @@
+-- What a person wants something of.
+SELECT status, current_run_id, pending_parents, not_before, failures, violations, defers, benign,
+       lost
+FROM tasks WHERE id = $1

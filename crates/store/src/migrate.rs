@@ -1,0 +1,150 @@
+//! The schema's versions: creates the tables in an empty database, and brings older ones up to
+//! date, all of it or nothing, in one transaction.
+
+use sqlx::FromRow;
+
+use crate::clock::Clock;
+use crate::connection::Connection;
+use crate::error::{Error, OpenError};
+use crate::ids::InstanceId;
+use crate::sql;
+use crate::transaction::Transaction;
+use crate::value::values;
+
+/// The script that leads to one version, in the words of each database.
+#[derive(Clone, Copy)]
+pub(crate) struct Migration {
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+/// The first leads to version 1, and so on. Only ever added to.
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+    sqlite: include_str!("../migrations/sqlite/0001_tasks.sql"),
+    postgres: include_str!("../migrations/postgres/0001_tasks.sql"),
+}];
+
+#[derive(FromRow)]
+struct Belongs {
+    ours: i64,
+    tables: i64,
+}
+
+#[derive(FromRow)]
+struct Meta {
+    instance_id: String,
+    schema_version: i64,
+}
+
+/// What was found in a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing at all.
+    Empty,
+    /// Tables of another program.
+    Foreign,
+    /// A store.
+    Store,
+}
+
+/// Whose database this is.
+pub(crate) async fn look(connection: &mut Connection) -> Result<Found, sqlx::Error> {
+    let rows = connection.fetch(&sql::BELONGS, Vec::new()).await?;
+    Ok(match rows.first() {
+        Some(Belongs { ours: 1.., .. }) => Found::Store,
+        Some(Belongs { tables: 1.., .. }) => Found::Foreign,
+        Some(Belongs { .. }) | None => Found::Empty,
+    })
+}
+
+/// The name of a store whose tables are just right for this version.
+pub(crate) async fn current(
+    connection: &mut Connection,
+    what: &str,
+    migrations: &[Migration],
+) -> Result<InstanceId, OpenError> {
+    let (instance, found) = meta(connection, what).await?;
+    let known = version(migrations);
+    if found < known {
+        let what = what.to_owned();
+        return Err(OpenError::Older { what, found, known });
+    }
+    not_newer(what, found, known)?;
+    Ok(instance)
+}
+
+/// Brings the tables to the last version, from whichever they have; answers with the store's name.
+/// Nothing is changed where that is not possible.
+pub(crate) async fn migrate(
+    connection: Connection,
+    what: &str,
+    migrations: &[Migration],
+) -> Result<(Connection, InstanceId), OpenError> {
+    let refuse = |error: Error| unavailable(what, &error.to_string());
+    let mut tx = Transaction::write(connection, &Clock::Database)
+        .await
+        .map_err(refuse)?;
+    tx.number(&sql::LOCK_SCHEMA, Vec::new())
+        .await
+        .map_err(refuse)?;
+    let connection = tx.connection();
+    let looked = look(connection).await;
+    let (instance, found) = match looked.map_err(|error| unavailable(what, &error.to_string()))? {
+        Found::Empty => (InstanceId(uuid::Uuid::new_v4()), 0),
+        Found::Foreign => {
+            return Err(OpenError::Foreign {
+                what: what.to_owned(),
+            });
+        }
+        Found::Store => meta(connection, what).await?,
+    };
+    let known = version(migrations);
+    not_newer(what, found, known)?;
+    if found < known {
+        let done = usize::try_from(found).unwrap_or_default();
+        for migration in &migrations[done..] {
+            let script = match connection {
+                Connection::Sqlite(_) => migration.sqlite,
+                Connection::Postgres(_) => migration.postgres,
+            };
+            let ran = connection.run(script).await;
+            ran.map_err(|error| unavailable(what, &error.to_string()))?;
+        }
+        tx.execute(&sql::SET_META, values![instance.to_string(), known])
+            .await
+            .map_err(refuse)?;
+    }
+    let connection = tx.commit().await.map_err(refuse)?;
+    Ok((connection, instance))
+}
+
+async fn meta(connection: &mut Connection, what: &str) -> Result<(InstanceId, i64), OpenError> {
+    let rows = connection.fetch::<Meta>(&sql::META, Vec::new()).await;
+    let rows = rows.map_err(|error| unavailable(what, &error.to_string()))?;
+    rows.first()
+        .and_then(|meta| {
+            let id = meta.instance_id.parse().ok()?;
+            Some((InstanceId(id), meta.schema_version))
+        })
+        .ok_or_else(|| unavailable(what, "its first table is empty or damaged"))
+}
+
+fn version(migrations: &[Migration]) -> i64 {
+    i64::try_from(migrations.len()).unwrap_or(i64::MAX)
+}
+
+fn not_newer(what: &str, found: i64, known: i64) -> Result<(), OpenError> {
+    if found > known {
+        let what = what.to_owned();
+        return Err(OpenError::Newer { what, found, known });
+    }
+    Ok(())
+}
+
+/// The database's words about a store that could not be opened.
+pub(crate) fn unavailable(what: &str, problem: &str) -> OpenError {
+    OpenError::Unavailable {
+        what: what.to_owned(),
+        problem: problem.to_owned(),
+    }
+}

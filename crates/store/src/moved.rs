@@ -1,0 +1,135 @@
+//! Where a task goes, written down: what [`crate::life`] decided, for ends and for wishes alike.
+
+use serde_json::json;
+use sqlx::FromRow;
+use tenure_guard::{BlockKind, RunId, TaskId};
+
+use crate::error::Error;
+use crate::event::EventKind;
+use crate::life::{Move, Rest, Streaks, TaskStatus};
+use crate::sql;
+use crate::transaction::Transaction;
+use crate::value::values;
+
+/// The columns of a task that decide where it rests, and its streaks.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub(crate) struct Resting {
+    pub pending_parents: i64,
+    pub not_before: Option<i64>,
+    failures: i64,
+    violations: i64,
+    defers: i64,
+    benign: i64,
+    lost: i64,
+}
+
+impl Resting {
+    pub(crate) fn streaks(&self) -> Result<Streaks, Error> {
+        Ok(Streaks {
+            failures: small(self.failures)?,
+            violations: small(self.violations)?,
+            defers: small(self.defers)?,
+            benign: small(self.benign)?,
+            lost: small(self.lost)?,
+        })
+    }
+
+    /// Where it rests with the time that stands on it.
+    pub(crate) fn rest(&self, now: i64) -> Rest {
+        Rest {
+            waits_for_parents: self.pending_parents > 0,
+            waits_for_time: self.not_before.is_some_and(|time| time > now),
+        }
+    }
+}
+
+/// A task's new place. It has no run there: a run is given by a claim only.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    pub status: TaskStatus,
+    pub not_before: Option<i64>,
+    pub block: Option<(BlockKind, String)>,
+    pub streaks: Streaks,
+    pub archived_at: Option<i64>,
+}
+
+/// Writes a task's new place.
+pub(crate) async fn move_task(
+    tx: &mut Transaction,
+    task: TaskId,
+    moved: &Moved,
+) -> Result<(), Error> {
+    let now = tx.now().await?;
+    let (kind, reason) = match &moved.block {
+        Some((kind, reason)) => (Some(*kind), Some(reason.clone())),
+        None => (None, None),
+    };
+    let place = values![
+        task,
+        moved.status,
+        moved.not_before,
+        kind,
+        reason,
+        moved.streaks.failures,
+        moved.streaks.violations,
+        moved.streaks.defers,
+        moved.streaks.benign,
+        moved.streaks.lost,
+        moved.archived_at,
+        now,
+    ];
+    tx.execute(&sql::MOVE_TASK, place).await?;
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct Child {
+    id: i64,
+    status: String,
+    pending_parents: i64,
+    not_before: Option<i64>,
+}
+
+/// Lets the children of a task that is done wait for one parent less; answers those that this let
+/// go. It costs the children of what ended, however many tasks there are.
+pub(crate) async fn free_children(
+    tx: &mut Transaction,
+    parent: TaskId,
+    run: RunId,
+) -> Result<Vec<TaskId>, Error> {
+    let now = tx.now().await?;
+    let children: Vec<Child> = tx.fetch(&sql::CHILDREN_TO_FREE, values![parent]).await?;
+    let mut freed = Vec::new();
+    for child in children {
+        let id = TaskId(child.id);
+        let pending = child.pending_parents - 1;
+        let rest = Rest {
+            waits_for_parents: pending > 0,
+            waits_for_time: child.not_before.is_some_and(|time| time > now),
+        };
+        let before: TaskStatus = child.status.parse()?;
+        // A child that a person blocked or cancelled stays so, and still has one parent less.
+        let status = before.after(Move::ParentsDone, rest).unwrap_or(before);
+        let place = values![id, pending, status, now];
+        tx.execute(&sql::FREE_CHILD, place).await?;
+        if status != before {
+            let payload = json!({ "parent": parent, "parent_run": run, "status": status });
+            tx.event(id, None, EventKind::ParentsDone, &payload);
+            freed.push(id);
+        }
+    }
+    Ok(freed)
+}
+
+/// A count as the store writes it.
+pub(crate) fn small(number: i64) -> Result<u32, Error> {
+    u32::try_from(number).map_err(|_| Error::Unreadable(format!("{number} is no count")))
+}
+
+/// A block's kind by its word.
+pub(crate) fn block_kind(word: &str) -> Result<BlockKind, Error> {
+    BlockKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == word)
+        .ok_or_else(|| Error::Unreadable(format!("{word:?} is no block kind")))
+}

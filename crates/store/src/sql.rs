@@ -1,0 +1,104 @@
+//! Every statement of the store: one file each, and this list, so that a test prepares them all.
+//!
+//! One text serves both databases where they agree; where they do not (the clock, row locks) each
+//! has its own below `sql/sqlite` and `sql/postgres`. Parameters are whole numbers and texts only.
+
+/// One statement, in the words of each database.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement {
+    /// The name of its file.
+    pub name: &'static str,
+    /// For SQLite.
+    pub sqlite: &'static str,
+    /// For PostgreSQL.
+    pub postgres: &'static str,
+}
+
+macro_rules! statements {
+    (shared { $($shared:ident = $shared_file:literal,)+ } each { $($own:ident = $own_file:literal,)+ }) => {
+        $(pub(crate) const $shared: Statement = Statement {
+            name: $shared_file,
+            sqlite: include_str!(concat!("../sql/", $shared_file, ".sql")),
+            postgres: include_str!(concat!("../sql/", $shared_file, ".sql")),
+        };)+
+        $(pub(crate) const $own: Statement = Statement {
+            name: $own_file,
+            sqlite: include_str!(concat!("../sql/sqlite/", $own_file, ".sql")),
+            postgres: include_str!(concat!("../sql/postgres/", $own_file, ".sql")),
+        };)+
+
+        /// All of them.
+        pub const ALL: &[Statement] = &[$($shared,)+ $($own,)+];
+    };
+}
+
+statements! {
+    shared {
+        ADD_BATCH = "add_batch",
+        ADD_LINK = "add_link",
+        ADD_TASK = "add_task",
+        ASK = "ask",
+        ASKS = "asks",
+        ASK_AS_HOLDER = "ask_as_holder",
+        BATCH_COUNTS = "batch_counts",
+        CHILDREN = "children",
+        CLAIM_RUN = "claim_run",
+        CLAIM_TASK = "claim_task",
+        COMMENT = "comment",
+        COMMENTS_OF_TASK = "comments_of_task",
+        COMMENT_AS_WORKER = "comment_as_worker",
+        COUNT = "count",
+        COUNT_OF_BATCH = "count_of_batch",
+        EARLIER_ATTEMPTS = "earlier_attempts",
+        END = "end",
+        EVENTS = "events",
+        EVENTS_OF_BATCH = "events_of_batch",
+        EVENTS_OF_TASK = "events_of_task",
+        FREE_CHILD = "free_child",
+        HEARTBEAT = "heartbeat",
+        LIST = "list",
+        LIST_OF_BATCH = "list_of_batch",
+        LIVING = "living",
+        MAKE_READY = "make_ready",
+        META = "meta",
+        MOVE_TASK = "move_task",
+        NEWEST_EVENT = "newest_event",
+        NEWEST_EVENTS_OF_TASK = "newest_events_of_task",
+        NEXT_DUE = "next_due",
+        NOTE_WORKER = "note_worker",
+        PARENTS = "parents",
+        PARENT_RESULTS = "parent_results",
+        PUBLISH = "publish",
+        RECORDED = "recorded",
+        RENEW = "renew",
+        REPORT = "report",
+        RETIRE = "retire",
+        RETIRE_ALL = "retire_all",
+        RUN = "run",
+        RUNNING_OF_PROFILE = "running_of_profile",
+        RUNS_OF_TASK = "runs_of_task",
+        SEEN = "seen",
+        SET_META = "set_meta",
+        STANDING = "standing",
+        START = "start",
+        TASK = "task",
+        TASK_BY_KEY = "task_by_key",
+        TASK_BY_REQUEST = "task_by_request",
+        UNSTARTED = "unstarted",
+    }
+    each {
+        ADD_EVENTS = "add_events",
+        BELONGS = "belongs",
+        CANDIDATES = "candidates",
+        CANDIDATES_OF_BATCH = "candidates_of_batch",
+        CHILDREN_TO_FREE = "children_to_free",
+        CLOSING = "closing",
+        DUE = "due",
+        LOCK_SCHEMA = "lock_schema",
+        LOCK_PROFILE = "lock_profile",
+        NOW = "now",
+        PARENT = "parent",
+        WISHED_RUN = "wished_run",
+        WISHED_TASK = "wished_task",
+    }
+}

@@ -1,0 +1,163 @@
+//! A transaction: one time for all of it, and its events written last, together.
+
+use serde::Serialize;
+use tenure_guard::{RunId, TaskId};
+
+use crate::clock::Clock;
+use crate::connection::{Connection, Number, Row};
+use crate::error::Error;
+use crate::event::EventKind;
+use crate::sql::{self, Statement};
+use crate::value::{Value, values};
+
+/// An event that waits for the end of its transaction.
+#[derive(Serialize)]
+struct Unwritten {
+    task: TaskId,
+    run: Option<RunId>,
+    kind: EventKind,
+    /// JSON in a text, as the table has it.
+    payload: String,
+}
+
+/// A transaction that was begun. Dropped, it takes its connection with it, and the database rolls
+/// it back.
+pub(crate) struct Transaction {
+    connection: Connection,
+    clock: Clock,
+    now: Option<i64>,
+    events: Vec<Unwritten>,
+}
+
+impl Transaction {
+    /// Begins to write. SQLite takes its write lock at once: taken later it can fail for ever.
+    pub(crate) async fn write(mut connection: Connection, clock: &Clock) -> Result<Self, Error> {
+        let begin = match &connection {
+            Connection::Sqlite(_) => "BEGIN IMMEDIATE",
+            Connection::Postgres(_) => "BEGIN",
+        };
+        connection.run(begin).await?;
+        Ok(Self::begun(connection, clock))
+    }
+
+    /// Begins to read: one moment of the store, however many statements follow.
+    pub(crate) async fn read(mut connection: Connection, clock: &Clock) -> Result<Self, Error> {
+        let begin = match &connection {
+            Connection::Sqlite(_) => "BEGIN",
+            Connection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        };
+        connection.run(begin).await?;
+        Ok(Self::begun(connection, clock))
+    }
+
+    fn begun(connection: Connection, clock: &Clock) -> Self {
+        Self {
+            connection,
+            clock: clock.clone(),
+            now: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// The store's time, asked once: everything in this transaction happens at one moment.
+    pub(crate) async fn now(&mut self) -> Result<i64, Error> {
+        if let Some(now) = self.now {
+            return Ok(now);
+        }
+        let now = match self.clock.told() {
+            Some(now) => now,
+            None => self.number(&sql::NOW, Vec::new()).await?,
+        };
+        self.now = Some(now);
+        Ok(now)
+    }
+
+    pub(crate) async fn execute(
+        &mut self,
+        statement: &Statement,
+        values: Vec<Value>,
+    ) -> Result<u64, Error> {
+        Ok(self.connection.execute(statement, values).await?)
+    }
+
+    pub(crate) async fn fetch<T: Row>(
+        &mut self,
+        statement: &Statement,
+        values: Vec<Value>,
+    ) -> Result<Vec<T>, Error> {
+        Ok(self.connection.fetch(statement, values).await?)
+    }
+
+    /// The only row, where there is one.
+    pub(crate) async fn fetch_one<T: Row>(
+        &mut self,
+        statement: &Statement,
+        values: Vec<Value>,
+    ) -> Result<Option<T>, Error> {
+        Ok(self.fetch(statement, values).await?.into_iter().next())
+    }
+
+    /// The one number that a statement always answers with.
+    pub(crate) async fn number(
+        &mut self,
+        statement: &Statement,
+        values: Vec<Value>,
+    ) -> Result<i64, Error> {
+        self.fetch_one::<Number>(statement, values)
+            .await?
+            .map(|row| row.number)
+            .ok_or_else(|| Error::Unreadable(format!("{} answered with no row", statement.name)))
+    }
+
+    /// **Invariant:** every change of state writes its event in the same transaction. The payload
+    /// is an object.
+    pub(crate) fn event(
+        &mut self,
+        task: TaskId,
+        run: impl Into<Option<RunId>>,
+        kind: EventKind,
+        payload: &serde_json::Value,
+    ) {
+        self.events.push(Unwritten {
+            task,
+            run: run.into(),
+            kind,
+            payload: payload.to_string(),
+        });
+    }
+
+    /// The connection itself, for scripts of a migration.
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Whether leases decide between hosts here.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.connection.is_shared()
+    }
+
+    /// Writes the events: the last thing before the commit, because on PostgreSQL writers take
+    /// turns from here on.
+    pub(crate) async fn write_events(&mut self) -> Result<(), Error> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let now = self.now().await?;
+        let events = serde_json::to_string(&std::mem::take(&mut self.events))
+            .map_err(|error| Error::Unreadable(error.to_string()))?;
+        self.execute(&sql::ADD_EVENTS, values![events, now]).await?;
+        Ok(())
+    }
+
+    /// Commits what was written. After an error nobody knows whether it was.
+    pub(crate) async fn commit(mut self) -> Result<Connection, Error> {
+        self.connection.run("COMMIT").await?;
+        Ok(self.connection)
+    }
+
+    /// Gives up, and the connection back.
+    pub(crate) async fn rollback(mut self) -> Result<Connection, Error> {
+        self.connection.run("ROLLBACK").await?;
+        Ok(self.connection)
+    }
+}

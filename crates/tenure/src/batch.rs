@@ -1,0 +1,163 @@
+//! The tasks of one submission while they run: who stands where, who waits for whom, and whether
+//! anything can still move without a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tenure_guard::TaskId;
+use tenure_store::add::Submitted;
+use tenure_store::life::TaskStatus;
+use tenure_store::read::{EventFilter, TaskRow};
+use tenure_store::task::{NewTask, Parent};
+use tenure_store::{BatchId, EventId, Store};
+
+use crate::failure::Failure;
+
+/// How many events are read at once.
+const PAGE: u32 = 1000;
+
+/// A batch as it was last seen.
+#[derive(Debug)]
+pub struct Batch {
+    /// Its id.
+    pub id: BatchId,
+    /// Its tasks in the order of the file, and those that stood in the store under their keys.
+    pub order: Vec<TaskId>,
+    rows: BTreeMap<TaskId, TaskRow>,
+    parents: BTreeMap<TaskId, Vec<TaskId>>,
+    seen: EventId,
+}
+
+impl Batch {
+    /// What was submitted just now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn of(
+        store: &Store,
+        tasks: &[NewTask],
+        submitted: &Submitted,
+    ) -> Result<Self, Failure> {
+        let order: Vec<TaskId> = submitted.tasks.iter().map(|task| task.id).collect();
+        let parent = |parent: &Parent| match parent {
+            Parent::Task(id) => Some(*id),
+            Parent::Sibling(index) => order.get(*index).copied(),
+        };
+        let pairs = order.iter().zip(tasks);
+        let parents = pairs
+            .map(|(id, task)| (*id, task.after.iter().filter_map(parent).collect()))
+            .collect();
+        let mut batch = Self {
+            id: submitted.batch,
+            order,
+            rows: BTreeMap::new(),
+            parents,
+            seen: EventId(0),
+        };
+        let all = batch.order.clone();
+        batch.read(store, all).await?;
+        Ok(batch)
+    }
+
+    /// Reads what changed since; answers the tasks that came to rest meanwhile.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn refresh(&mut self, store: &Store) -> Result<Vec<TaskId>, Failure> {
+        let before = self.resting();
+        let mut changed: BTreeSet<TaskId> = self.strangers().collect();
+        loop {
+            let filter = EventFilter {
+                after: self.seen,
+                task: None,
+                batch: Some(self.id),
+                kind: None,
+                limit: PAGE,
+            };
+            let page = store.events(&filter).await?;
+            changed.extend(page.iter().map(|event| event.task_id));
+            match page.last() {
+                Some(last) => self.seen = last.id,
+                None => break,
+            }
+        }
+        self.read(store, changed.into_iter().collect()).await?;
+        Ok(self.resting().difference(&before).copied().collect())
+    }
+
+    /// The tasks, in the order of the file.
+    pub fn rows(&self) -> impl Iterator<Item = &TaskRow> {
+        self.order.iter().filter_map(|id| self.rows.get(id))
+    }
+
+    /// One task.
+    pub fn row(&self, id: TaskId) -> Option<&TaskRow> {
+        self.rows.get(&id)
+    }
+
+    /// Tasks that wait for a person or are over.
+    pub fn resting(&self) -> BTreeSet<TaskId> {
+        let rests = |row: &&TaskRow| row.status.waits_for_a_person();
+        self.rows.values().filter(rests).map(|row| row.id).collect()
+    }
+
+    /// Whether everything is done.
+    pub fn all_done(&self) -> bool {
+        self.rows().all(|row| row.status == TaskStatus::Done)
+    }
+
+    /// Whether anything can move without a person.
+    pub fn can_move(&self) -> bool {
+        self.rows()
+            .any(|row| !row.status.waits_for_a_person() && !self.is_stuck(row.id))
+    }
+
+    /// The parents that keep a task from being ready.
+    pub fn waits_for(&self, id: TaskId) -> Vec<&TaskRow> {
+        let parents = self.parents.get(&id).into_iter().flatten();
+        parents
+            .filter_map(|parent| self.rows.get(parent))
+            .filter(|parent| parent.status != TaskStatus::Done)
+            .collect()
+    }
+
+    /// Whether a parent, or a parent's parent, waits for a person.
+    fn is_stuck(&self, id: TaskId) -> bool {
+        let mut walk = vec![id];
+        let mut visited = BTreeSet::new();
+        while let Some(task) = walk.pop() {
+            let Some(row) = self.rows.get(&task) else {
+                continue;
+            };
+            match row.status {
+                TaskStatus::Blocked | TaskStatus::Cancelled => return true,
+                TaskStatus::Todo if visited.insert(task) => {
+                    walk.extend(self.parents.get(&task).into_iter().flatten());
+                }
+                TaskStatus::Todo
+                | TaskStatus::Scheduled
+                | TaskStatus::Ready
+                | TaskStatus::Running
+                | TaskStatus::Done => {}
+            }
+        }
+        false
+    }
+
+    /// Tasks that were in the store before, under their keys: their events are not the batch's.
+    fn strangers(&self) -> impl Iterator<Item = TaskId> {
+        let of_another = |row: &&TaskRow| row.batch_id != Some(self.id);
+        self.rows.values().filter(of_another).map(|row| row.id)
+    }
+
+    async fn read(&mut self, store: &Store, mut ids: Vec<TaskId>) -> Result<(), Failure> {
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for row in store.tasks(&ids).await? {
+            self.rows.insert(row.id, row);
+        }
+        Ok(())
+    }
+}

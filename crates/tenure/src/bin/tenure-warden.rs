@@ -1,0 +1,5 @@
+//! The program `tenure-warden`.
+
+fn main() -> std::process::ExitCode {
+    tenure::warden_main()
+}

@@ -1,0 +1,594 @@
+//! The command line: which verbs and flags there are. What they do is in [`crate::verb`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tenure_guard::{BlockKind, RunId, TaskId};
+use tenure_store::duration;
+use tenure_store::event::EventKind;
+use tenure_store::life::{Backoff, LimitsLayer, Protocol, TaskStatus, TempfailExit};
+use tenure_store::task::NotBefore;
+
+use crate::config::{Flags, variable_problem};
+
+/// Reads the command line; a wrong one ends the program with code 2.
+pub fn parse() -> Cli {
+    Cli::parse()
+}
+
+/// Dispatches real processes so that a stale worker cannot finish, a restarted daemon cannot run a
+/// task twice, and every failure comes with its cause.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tenure",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3 no such task or run, 4 refused in this state, 75 store busy or away, 79 not the owner."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Before or after the verb.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Global {
+    /// The store
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help = "The store: a path, sqlite:///path or postgres://user@host/database [env: TENURE_DB]"
+    )]
+    pub db: Option<String>,
+    /// A configuration file over those of the system and the user
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl Global {
+    /// What this says about the configuration, the variable included.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            file: self.config.clone(),
+            db: self.db.clone(),
+            db_variable: std::env::var("TENURE_DB")
+                .ok()
+                .filter(|url| !url.is_empty()),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Dispatch in the foreground until told to stop
+    Serve(Serve),
+    /// Submit a task file, dispatch only that until nothing of it can move without a person
+    Run(Run),
+    /// Add one task
+    Add(Box<Add>),
+    /// Add the tasks of a file, all or none
+    Submit(Submit),
+    /// List tasks; unfinished ones, unless asked for others
+    List(List),
+    /// Show all about one task
+    Show(One),
+    /// Show the runs of a task
+    Runs(One),
+    /// Print the output of a task's newest run
+    Log(Log),
+    /// Print what happened
+    Events(Events),
+    /// Wait until tasks are done, or cannot move without a person
+    Wait(Wait),
+    /// Leave a remark: `comment ID TEXT`; inside a worker `comment TEXT`
+    Comment(Comment),
+    /// Let a task wait for a person: `block ID`; inside a worker report it blocked
+    Block(Block),
+    /// Let a blocked task go on; its streaks start anew
+    Unblock(Act),
+    /// The task is not wanted any more; its run is ended
+    Cancel(Ending),
+    /// End a task's run and keep the task from starting again
+    Stop(Ending),
+    /// Try a task again from a clean slate
+    Retry(Act),
+    /// Take a running task back and leave it ready
+    Reclaim(Ending),
+    /// In a worker: I am alive
+    Heartbeat(Heartbeat),
+    /// In a worker: the work is done
+    Complete(Complete),
+    /// In a worker: not now
+    Defer(Defer),
+    /// In a worker: the work failed
+    Fail(Fail),
+    /// The worker's self-check
+    #[command(subcommand)]
+    Guard(Guard),
+    /// The configuration
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Print the version
+    Version(Version),
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// How logs are written to the standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The task file
+    pub file: PathBuf,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// How logs are written to the standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct Add {
+    /// What people see; the command line stands in
+    #[arg(long)]
+    pub title: Option<String>,
+    /// What the worker is to do, in words
+    #[arg(long, default_value = "")]
+    pub body: String,
+    /// The profile that does it, instead of a command
+    #[arg(long, value_name = "PROFILE")]
+    pub assignee: Option<String>,
+    /// A task that must be done first; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub after: Vec<TaskId>,
+    /// Higher first
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub priority: i32,
+    /// What the profile must offer; may be repeated
+    #[arg(long = "skill", value_name = "SKILL")]
+    pub skills: Vec<String>,
+    /// Not before this time: RFC 3339, or +30m
+    #[arg(long, value_name = "TIME", value_parser = not_before)]
+    pub not_before: Option<NotBefore>,
+    /// Where it runs; the current folder
+    #[arg(long, value_name = "FOLDER")]
+    pub cwd: Option<PathBuf>,
+    /// A variable for the worker; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = variable)]
+    pub env: Vec<(String, String)>,
+    /// An idempotency key: the same key is the same task, for ever
+    #[arg(long)]
+    pub key: Option<String>,
+    #[command(flatten)]
+    pub limits: LimitFlags,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// The keys of `[defaults]` as flags.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Limits, over those of the profile")]
+pub struct LimitFlags {
+    /// How the worker says that it is done: exit or report
+    #[arg(long)]
+    pub protocol: Option<Protocol>,
+    /// Bad ends in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub max_failures: Option<u32>,
+    /// Exits 0 without a report in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub violation_limit: Option<u32>,
+    /// "Try later" in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub max_defers: Option<u32>,
+    /// The wait after a "try later" that names no time
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub defer_for: Option<Duration>,
+    /// Benign ends in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub max_benign: Option<u32>,
+    /// Lost ends in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub max_lost: Option<u32>,
+    /// The wait before the next attempt, as BASE..MAX, like 2s..10m
+    #[arg(long, value_name = "BASE..MAX", value_parser = backoff)]
+    pub backoff: Option<Backoff>,
+    /// How long a run may take
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub max_runtime: Option<Duration>,
+    /// How long the worker may be silent
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub heartbeat_timeout: Option<Duration>,
+    /// Which exit code means "try later", or off
+    #[arg(long, value_name = "CODE", value_parser = tempfail)]
+    pub tempfail_exit: Option<TempfailExit>,
+}
+
+impl From<LimitFlags> for LimitsLayer {
+    fn from(flags: LimitFlags) -> Self {
+        Self {
+            protocol: flags.protocol,
+            max_failures: flags.max_failures,
+            violation_limit: flags.violation_limit,
+            max_defers: flags.max_defers,
+            defer_for: flags.defer_for,
+            max_benign: flags.max_benign,
+            max_lost: flags.max_lost,
+            backoff: flags.backoff,
+            max_runtime: flags.max_runtime,
+            heartbeat_timeout: flags.heartbeat_timeout,
+            tempfail_exit: flags.tempfail_exit,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Submit {
+    /// The task file
+    pub file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// Finished ones too
+    #[arg(long)]
+    pub all: bool,
+    /// Only those of this status
+    #[arg(long)]
+    pub status: Option<TaskStatus>,
+    /// Only those of this assignee
+    #[arg(long, value_name = "PROFILE")]
+    pub assignee: Option<String>,
+    /// At most so many rows; 50, and with --json all
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct One {
+    /// The task
+    pub id: TaskId,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Log {
+    /// The task
+    pub id: TaskId,
+    /// Go on until the run has ended
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Of this run instead of the newest
+    #[arg(long, value_name = "N")]
+    pub run: Option<RunId>,
+}
+
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Only this task's
+    pub id: Option<TaskId>,
+    /// Go on as things happen; begins with the last ten, or with the whole history of one task
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only those after this event
+    #[arg(long, value_name = "EVENT")]
+    pub after: Option<i64>,
+    /// Only those of this kind
+    #[arg(long)]
+    pub kind: Option<EventKind>,
+    /// Print a JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// The tasks
+    #[arg(required = true, value_name = "ID")]
+    pub ids: Vec<TaskId>,
+    /// Give up after this long, with code 75
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub timeout: Option<Duration>,
+    /// Print where the tasks stand as a JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Comment {
+    /// The task and the remark; in a worker just the remark
+    #[arg(required = true, num_args = 1..=2, value_names = ["ID", "TEXT"])]
+    pub words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Block {
+    /// The task; not in a worker
+    pub id: Option<TaskId>,
+    /// Why it waits: `needs_input`, `capability`, or a person's `operator` (the default)
+    #[arg(long, value_parser = block_kind)]
+    pub kind: Option<BlockKind>,
+    /// In words
+    #[arg(long)]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub patience: Patience,
+}
+
+#[derive(Debug, Args)]
+pub struct Act {
+    /// The task
+    pub id: TaskId,
+    /// Why, for the record
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Ending {
+    /// The task
+    pub id: TaskId,
+    /// Why, for the record
+    #[arg(long)]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub patience: Patience,
+}
+
+/// For verbs that take a running task away.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Patience {
+    /// Only ask; do not wait until the run has ended
+    #[arg(long)]
+    pub no_wait: bool,
+    /// How long to wait for the end, else code 75
+    #[arg(long, value_name = "D", value_parser = duration::parse, default_value = "2m")]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Heartbeat {
+    /// What is being done
+    #[arg(long)]
+    pub note: Option<String>,
+    /// Not for people
+    #[arg(hide = true)]
+    pub id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Complete {
+    /// What came of it, for people and for the task's children
+    #[arg(long)]
+    pub summary: Option<String>,
+    /// The same for programs
+    #[arg(long, value_name = "JSON", value_parser = json)]
+    pub metadata: Option<serde_json::Value>,
+    /// Not for people
+    #[arg(hide = true)]
+    pub id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Defer {
+    /// How long; without it the task's `defer_for`
+    #[arg(long = "for", value_name = "D", value_parser = duration::parse)]
+    pub wait: Option<Duration>,
+    /// In words
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Not for people
+    #[arg(hide = true)]
+    pub id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Fail {
+    /// In words
+    #[arg(long)]
+    pub reason: String,
+    /// Not for people
+    #[arg(hide = true)]
+    pub id: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Guard {
+    /// Is the task still mine? Exits 0 or 79
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check, then run a command under a warden
+    Exec {
+        /// The command and its arguments
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Print the configuration in force, and where each value came from
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Version {
+    /// Print JSON, with the versions of the shapes that scripts read
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A time as people write it: RFC 3339, or `+30m` from now by the store's clock.
+pub fn not_before(text: &str) -> Result<NotBefore, String> {
+    if let Some(wait) = text.strip_prefix('+') {
+        return duration::parse(wait)
+            .map(NotBefore::In)
+            .map_err(|error| error.to_string());
+    }
+    text.parse().map(NotBefore::At).map_err(|_| {
+        format!("{text:?} is no time: RFC 3339 is expected, like 2026-01-31T08:00:00Z, or +30m")
+    })
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} has no =: K=V is expected"))?;
+    match variable_problem(name, value) {
+        Some(problem) => Err(problem),
+        None => Ok((name.to_owned(), value.to_owned())),
+    }
+}
+
+fn backoff(text: &str) -> Result<Backoff, String> {
+    let (base, max) = text
+        .split_once("..")
+        .ok_or_else(|| format!("{text:?} is no back-off: BASE..MAX is expected, like 2s..10m"))?;
+    let part = |text| duration::parse(text).map_err(|error| error.to_string());
+    Ok(Backoff {
+        base: part(base)?,
+        max: part(max)?,
+    })
+}
+
+fn tempfail(text: &str) -> Result<TempfailExit, String> {
+    let value = text
+        .parse::<i64>()
+        .map_or_else(|_| serde_json::Value::from(text), serde_json::Value::from);
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+fn block_kind(text: &str) -> Result<BlockKind, String> {
+    let known = BlockKind::ALL.into_iter().find(|kind| kind.name() == text);
+    known.ok_or_else(|| {
+        format!("{text:?} is no kind of block: needs_input, capability or operator is expected")
+    })
+}
+
+fn json(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_declaration_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_store_is_named_before_or_after_the_verb() {
+        for line in ["tenure --db /x list", "tenure list --db /x"] {
+            assert_eq!(
+                read(line).unwrap().global.db.as_deref(),
+                Some("/x"),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_a_usage_error() {
+        for line in [
+            "tenure",
+            "tenure nonsense",
+            "tenure show",
+            "tenure show x",
+            "tenure show 0",
+            "tenure list --status lost",
+            "tenure wait",
+            "tenure wait 1 --timeout 90",
+            "tenure add --env TENURE_X=1 -- true",
+            "tenure add --env X -- true",
+            "tenure add --not-before noon -- true",
+            "tenure add true",
+            "tenure comment",
+            "tenure guard",
+            "tenure fail",
+        ] {
+            let error = read(line).map(|_| ()).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(
+            not_before("+30m"),
+            Ok(NotBefore::In(Duration::from_mins(30)))
+        );
+        assert!(matches!(
+            not_before("2026-01-31T08:00:00Z"),
+            Ok(NotBefore::At(_))
+        ));
+        for wrong in ["", "noon", "+30", "2026-01-31T08:00:00"] {
+            assert!(not_before(wrong).is_err(), "{wrong:?} was taken for a time");
+        }
+    }
+
+    #[test]
+    fn every_limit_is_a_flag() {
+        let line = "tenure add --protocol report --max-failures 1 --violation-limit 2 --max-defers 3 --defer-for 4s \
+            --max-benign 5 --max-lost 6 --backoff 10ms..1s --max-runtime 7s --heartbeat-timeout 8s --tempfail-exit off -- true";
+        let Verb::Add(add) = read(line).unwrap().verb else {
+            panic!("another verb was read");
+        };
+        let limits = LimitsLayer::from(add.limits).resolve();
+        assert_eq!(limits.protocol, Protocol::Report);
+        assert_eq!(limits.backoff.base, Duration::from_millis(10));
+        assert_eq!(limits.tempfail_exit, TempfailExit::Off);
+        assert_eq!(limits.heartbeat_timeout, Some(Duration::from_secs(8)));
+    }
+
+    #[test]
+    fn the_short_help_reads_well() {
+        insta::assert_snapshot!(Cli::command().term_width(100).render_help());
+    }
+}

@@ -1,0 +1,314 @@
+//! Lays the layers over each other. The merging is the `config` crate's, which also remembers where
+//! each value came from.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use config::{Map, Source, Value, ValueKind};
+use tenure_store::StoreUrl;
+
+use super::Config;
+use super::layer::Layer;
+use super::shape::{Problem, Shape};
+use crate::failure::{Code, Failure};
+
+/// What a worker inherits where its profile does not say: enough for a program to find itself at
+/// home, and nothing that could be a secret of the dispatcher's.
+const PASS_ENV: [&str; 9] = [
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR",
+];
+
+/// All layers, merged but not resolved.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// The values with their origins.
+    pub values: Value,
+}
+
+impl Merged {
+    /// Merges; later layers win, tables are merged key by key.
+    pub fn of(layers: Vec<Layer>) -> Result<Self, Failure> {
+        let mut builder = config::Config::builder();
+        for layer in layers {
+            builder = builder.add_source(layer);
+        }
+        let merged = builder
+            .build()
+            .map_err(|error| Failure::new(Code::Usage, error))?;
+        Ok(Self {
+            values: merged.cache,
+        })
+    }
+
+    /// The configuration in force.
+    ///
+    /// # Errors
+    /// What only all layers together can get wrong: a profile without a command.
+    pub fn resolve(&self) -> Result<Config, Failure> {
+        let shape: Shape = self
+            .values
+            .clone()
+            .try_deserialize()
+            .map_err(|error| Failure::new(Code::Usage, error))?;
+        shape
+            .validate()
+            .and_then(|()| resolve(&shape))
+            .map_err(|Problem { key, what }| match self.origin_of(&key) {
+                Some(origin) => Failure::usage(format!("{origin}: {key}: {what}")),
+                None => Failure::usage(format!("the configuration: {key}: {what}")),
+            })
+    }
+
+    /// Which layer said something at this key, or else beside it.
+    pub fn origin_of(&self, key: &str) -> Option<String> {
+        let mut value = &self.values;
+        for part in key.split('.') {
+            let ValueKind::Table(table) = &value.kind else {
+                break;
+            };
+            let Some(inner) = table.get(part) else {
+                break;
+            };
+            value = inner;
+        }
+        super::show::origin_of(value)
+    }
+}
+
+fn resolve(shape: &Shape) -> Result<Config, Problem> {
+    let dispatcher = &shape.dispatcher;
+    let said = |key: &str, duration: Option<Duration>| {
+        duration.ok_or_else(|| missing(&format!("dispatcher.{key}")))
+    };
+    let store = shape.store.url.as_deref().map(str::parse::<StoreUrl>);
+    let store = store.transpose().map_err(|error| Problem {
+        key: "store.url".to_owned(),
+        what: error.to_string(),
+    })?;
+    let profiles = shape
+        .profiles
+        .iter()
+        .map(|(name, profile)| Ok((name.clone(), profile.resolve(name, &PASS_ENV)?)))
+        .collect::<Result<BTreeMap<_, _>, Problem>>()?;
+    Ok(Config {
+        store,
+        slots: dispatcher
+            .slots
+            .ok_or_else(|| missing("dispatcher.slots"))?,
+        lease: said("lease", dispatcher.lease)?,
+        kill_grace: said("kill_grace", dispatcher.kill_grace)?,
+        finish_grace: said("finish_grace", dispatcher.finish_grace)?,
+        on_stop: dispatcher
+            .on_stop
+            .ok_or_else(|| missing("dispatcher.on_stop"))?,
+        poll: said("poll", dispatcher.poll)?,
+        defaults: shape.defaults.clone(),
+        profiles,
+    })
+}
+
+/// The built-in layer says everything, so this is not seen.
+fn missing(key: &str) -> Problem {
+    Problem {
+        key: key.to_owned(),
+        what: "is not set by any layer".to_owned(),
+    }
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        Ok(values(&self.origin, &self.table))
+    }
+}
+
+fn values(origin: &String, table: &toml::Table) -> Map<String, Value> {
+    let pairs = table.iter();
+    pairs
+        .map(|(key, inner)| (key.clone(), value(origin, inner)))
+        .collect()
+}
+
+fn value(origin: &String, inner: &toml::Value) -> Value {
+    let kind = match inner {
+        toml::Value::String(text) => ValueKind::String(text.clone()),
+        toml::Value::Integer(number) => ValueKind::I64(*number),
+        toml::Value::Float(number) => ValueKind::Float(*number),
+        toml::Value::Boolean(truth) => ValueKind::Boolean(*truth),
+        toml::Value::Datetime(datetime) => ValueKind::String(datetime.to_string()),
+        toml::Value::Array(items) => {
+            ValueKind::Array(items.iter().map(|item| value(origin, item)).collect())
+        }
+        toml::Value::Table(table) => ValueKind::Table(values(origin, table)),
+    };
+    Value::new(Some(origin), kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The configuration of one file with these lines.
+    fn load(text: &str) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tenure.toml");
+        std::fs::write(&path, text).unwrap();
+        let layers = vec![
+            Layer::builtin().unwrap(),
+            Layer::file(&path).map_err(|e| e.message())?,
+        ];
+        let merged = Merged::of(layers).map_err(|e| e.message())?;
+        merged.resolve().map_err(|e| e.message())
+    }
+
+    #[test]
+    fn the_built_in_layer_alone_is_a_whole_configuration() {
+        let config = load("").unwrap();
+        assert_eq!(config.lease, Duration::from_mins(1));
+        assert_eq!(
+            config.defaults.clone().resolve(),
+            tenure_store::life::Limits::default()
+        );
+        assert_eq!(config.profiles.keys().collect::<Vec<_>>(), ["shell"]);
+        assert_eq!(config.profiles["shell"].pass_env, PASS_ENV);
+    }
+
+    #[test]
+    fn a_layer_is_laid_over_the_one_beneath_key_by_key() {
+        let config = load(
+            "[dispatcher]\nslots = 3\n[profiles.a-b_1]\ncommand = ['x', '{task.id}']\nmax_failures = 1\nenv = { Case_Stays = 'yes' }",
+        )
+        .unwrap();
+        assert_eq!((config.slots, config.lease), (3, Duration::from_mins(1)));
+        let profile = &config.profiles["a-b_1"];
+        assert_eq!(profile.limits.max_failures, Some(1));
+        assert_eq!(profile.env["Case_Stays"], "yes");
+    }
+
+    #[test]
+    fn every_wrong_key_or_value_is_named_with_its_layer() {
+        for (text, words) in [
+            ("[dispatcher]\nslotz = 3", &[":2:1:", "slotz", "slots"][..]),
+            ("[dispatcher]\nslots = 0", &["dispatcher.slots", "0"]),
+            ("[dispatcher]\nlease = '5s'", &["dispatcher.lease", "6s"]),
+            ("[dispatcher]\nlease = '90'", &[":2:9:", "lease", "\"90\""]),
+            ("[dispatcher]\non_stop = 'flee'", &["flee", "drain"]),
+            (
+                "[dispatcher]\nlog_max_bytes = '64MB'",
+                &["log_max_bytes", "64MiB"],
+            ),
+            (
+                "[defaults]\nmax_failures = 0",
+                &["defaults.max_failures", "1"],
+            ),
+            ("[defaults]\nprotocol = 'talk'", &["talk", "report"]),
+            (
+                "[store]\nurl = 'mysql://u:secret@h/d'",
+                &["store.url", "mysql://u@h/d"],
+            ),
+            ("[profiles.Big]\ncommand = ['x']", &["Big"]),
+            (
+                "[profiles.shell]\ncommand = ['x']",
+                &["profiles.shell.command"],
+            ),
+            (
+                "[profiles.a]\nskills = ['x']",
+                &["profiles.a.command", "missing"],
+            ),
+            (
+                "[profiles.a]\ncommand = []",
+                &["profiles.a.command", "empty"],
+            ),
+            (
+                "[profiles.a]\ncommand = ['x', '{nope}']",
+                &["profiles.a.command", "{nope"],
+            ),
+            (
+                "[profiles.a]\ncommand = ['x']\nenv = { TENURE_X = '1' }",
+                &["profiles.a.env", "TENURE_X"],
+            ),
+            (
+                "[profiles.a]\ncommand = ['x']\nunknown = 1",
+                &["unknown", ":3:1:"],
+            ),
+            (
+                "[profiles.a]\ncommand = ['x']\nmax_running = 0",
+                &["profiles.a.max_running"],
+            ),
+            ("not toml", &[":1:"]),
+        ] {
+            let message = load(text).map(|_| ()).unwrap_err();
+            assert!(message.contains("tenure.toml"), "{text:?}: {message}");
+            for word in words {
+                assert!(
+                    message.contains(word),
+                    "{text:?}: {word:?} is missing in {message:?}"
+                );
+            }
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_variable_sets_a_key_and_is_named_when_it_is_wrong() {
+        let set = |name: &str, value: &str| {
+            let mut layers = vec![Layer::builtin().unwrap()];
+            layers.extend(Layer::variables([(name.into(), value.into())].into_iter())?);
+            Merged::of(layers)?.resolve()
+        };
+        assert_eq!(set("TENURE__DISPATCHER__SLOTS", "5").unwrap().slots, 5);
+        assert_eq!(set("TENURE_DB", "ignored").unwrap().store, None);
+        for (name, value) in [
+            ("TENURE__DISPATCHER__SLOTZ", "5"),
+            ("TENURE__DISPATCHER__SLOTS", "many"),
+            ("TENURE__DISPATCHER__LEASE", "1s"),
+            ("TENURE__PROFILES__A__MAX_RUNNING", "1"),
+            ("TENURE__SLOTS", "5"),
+        ] {
+            let message = set(name, value).unwrap_err().message();
+            assert!(message.contains(name), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_relative_store_lies_beside_the_file_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tenure.toml");
+        std::fs::write(&path, "[store]\nurl = 'sub/my.db'").unwrap();
+        let layers = vec![Layer::builtin().unwrap(), Layer::file(&path).unwrap()];
+        let config = Merged::of(layers).unwrap().resolve().unwrap();
+        let expected = StoreUrl::Sqlite(folder.path().join("sub/my.db"));
+        assert_eq!(config.store, Some(expected));
+    }
+
+    #[test]
+    fn a_flag_outranks_the_variable() {
+        let here = std::path::Path::new("/here");
+        let layers = vec![
+            Layer::builtin().unwrap(),
+            Layer::address("TENURE_DB", "/variable.db", here).unwrap(),
+            Layer::address("--db", "flag.db", here).unwrap(),
+        ];
+        let config = Merged::of(layers).unwrap().resolve().unwrap();
+        assert_eq!(config.store, Some(StoreUrl::Sqlite("/here/flag.db".into())));
+    }
+
+    #[test]
+    fn the_default_file_says_what_is_built_in() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/tenure.toml");
+        let mut said = Layer::file(std::path::Path::new(path)).unwrap().table;
+        let mut builtin = Layer::builtin().unwrap().table;
+        // The number of slots depends on the machine, so the file only tells of it.
+        builtin["dispatcher"]
+            .as_table_mut()
+            .unwrap()
+            .remove("slots");
+        // The one profile is reserved, and the store's place depends on the user.
+        builtin.remove("profiles");
+        said.remove("store");
+        assert_eq!(said, builtin);
+    }
+}

@@ -1,0 +1,129 @@
+//! The configuration: layers, each checked by itself, merged, then resolved into one [`Config`].
+//!
+//! [`layer`] reads and checks, [`merge`] lays them over each other, [`show`] prints what is in
+//! force and where it came from.
+
+mod layer;
+mod merge;
+mod shape;
+mod show;
+mod size;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tenure_dispatcher::{OnStop, Profile};
+use tenure_store::StoreUrl;
+use tenure_store::dispatcher::PublishedProfile;
+use tenure_store::life::LimitsLayer;
+
+pub use layer::located;
+pub use merge::Merged;
+pub use shape::variable_problem;
+
+use crate::failure::Failure;
+use layer::Layer;
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config FILE`
+    pub file: Option<PathBuf>,
+    /// `--db URL`
+    pub db: Option<String>,
+    /// `TENURE_DB`, beneath the flag and over everything else.
+    pub db_variable: Option<String>,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the store is, where a layer says so; else it is in the state folder.
+    pub store: Option<StoreUrl>,
+    /// Workers at once.
+    pub slots: u32,
+    /// How long a claim stands without renewal.
+    pub lease: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub kill_grace: Duration,
+    /// From a report to the end of the tree.
+    pub finish_grace: Duration,
+    /// What a SIGTERM means.
+    pub on_stop: OnStop,
+    /// The net beneath the pokes.
+    pub poll: Duration,
+    /// `[defaults]`.
+    pub defaults: LimitsLayer,
+    /// The profiles, `shell` among them.
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+impl Config {
+    /// Reads all layers.
+    ///
+    /// # Errors
+    /// A usage error that names the layer, the key and the way out.
+    pub fn load(flags: &Flags) -> Result<Self, Failure> {
+        Self::merge(flags).and_then(|merged| merged.resolve())
+    }
+
+    /// The same before it is resolved: for showing where a value came from.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn merge(flags: &Flags) -> Result<Merged, Failure> {
+        let mut layers = vec![Layer::builtin()?];
+        let own = [
+            Some(PathBuf::from("/etc/tenure/tenure.toml")),
+            crate::folders::user_config(),
+        ];
+        for path in own.into_iter().flatten() {
+            layers.extend(Layer::file_if_there(&path)?);
+        }
+        if let Some(path) = &flags.file {
+            layers.push(Layer::file(path)?);
+        }
+        layers.extend(Layer::variables(std::env::vars_os())?);
+        let addresses = [("TENURE_DB", &flags.db_variable), ("--db", &flags.db)];
+        for (origin, address) in addresses {
+            if let Some(address) = address {
+                layers.push(Layer::address(origin, address, &cwd()?)?);
+            }
+        }
+        Merged::of(layers)
+    }
+
+    /// Where the store is.
+    ///
+    /// # Errors
+    /// Where no layer says so and there is no state folder either.
+    pub fn store_url(&self) -> Result<StoreUrl, Failure> {
+        match &self.store {
+            Some(url) => Ok(url.clone()),
+            None => Ok(StoreUrl::Sqlite(crate::folders::state()?.join("tenure.db"))),
+        }
+    }
+
+    /// The profiles as a dispatcher of this configuration would publish them.
+    pub fn published(&self) -> Vec<PublishedProfile> {
+        let publish = |(name, profile): (&String, &Profile)| PublishedProfile {
+            name: name.clone(),
+            skills: profile.skills.clone(),
+        };
+        self.profiles.iter().map(publish).collect()
+    }
+}
+
+/// The caller's folder, from which relative paths of the command line are taken.
+///
+/// # Errors
+/// Where it was removed.
+pub fn cwd() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| Failure::io("the current folder is gone", error))
+}
+
+/// A path of the command line or of a file, made absolute without touching the disk.
+pub fn absolute(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path).components().collect()
+}

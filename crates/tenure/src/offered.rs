@@ -1,0 +1,100 @@
+//! Which profiles and skills there are: what living dispatchers published, else what the own
+//! configuration has. Checked when a task is added, so that a typo is an error and not a task that
+//! waits for ever.
+
+use tenure_store::Store;
+use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
+use tenure_store::task::NewTask;
+
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// The profiles on offer.
+#[derive(Debug)]
+pub struct Offered {
+    profiles: Vec<PublishedProfile>,
+    by: &'static str,
+}
+
+impl Offered {
+    /// What is on offer at a store.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn at(store: &Store, config: &Config) -> Result<Self, Failure> {
+        let living = store.living_dispatchers().await?;
+        // Who serves one batch only will not take what is added now.
+        let open: Vec<Dispatcher> = living
+            .into_iter()
+            .filter(|one| one.batch.is_none())
+            .collect();
+        Ok(if open.is_empty() {
+            Self::by_configuration(config)
+        } else {
+            Self {
+                profiles: open.into_iter().flat_map(|one| one.profiles).collect(),
+                by: "a living dispatcher",
+            }
+        })
+    }
+
+    /// What the own configuration offers.
+    pub fn by_configuration(config: &Config) -> Self {
+        Self {
+            profiles: config.published(),
+            by: "the configuration",
+        }
+    }
+
+    /// Checks that somebody could do a task.
+    ///
+    /// # Errors
+    /// What is missing, and what there is instead.
+    pub fn check(&self, task: &NewTask) -> Result<(), String> {
+        let profile = task.work.profile();
+        let named: Vec<_> = self
+            .profiles
+            .iter()
+            .filter(|known| known.name == profile)
+            .collect();
+        if named.is_empty() {
+            let known = words(self.profiles.iter().map(|known| known.name.as_str()));
+            return Err(format!(
+                "assignee: {} has no profile {profile:?}; there are: {known}",
+                self.by
+            ));
+        }
+        let has_all = |known: &&PublishedProfile| {
+            task.skills.iter().all(|skill| known.skills.contains(skill))
+        };
+        if named.iter().any(has_all) {
+            return Ok(());
+        }
+        let offers = |skill: &&String| named.iter().any(|known| known.skills.contains(skill));
+        let missing = words(
+            task.skills
+                .iter()
+                .filter(|skill| !offers(skill))
+                .map(String::as_str),
+        );
+        let known = words(
+            named
+                .iter()
+                .flat_map(|known| known.skills.iter().map(String::as_str)),
+        );
+        Err(format!(
+            "skills: profile {profile:?} does not offer {missing}; it offers: {known}"
+        ))
+    }
+}
+
+fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut words: Vec<&str> = words.collect();
+    words.sort_unstable();
+    words.dedup();
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(", ")
+    }
+}

@@ -1,0 +1,96 @@
+//! From the configuration to what a dispatcher is told at its start.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tenure_dispatcher::{Host, Settings, WardenProgram};
+use tenure_store::{BatchId, DispatcherId, Store};
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::folders;
+
+/// Settings for a dispatcher of this process.
+///
+/// # Errors
+/// Where there is no state folder, or it cannot be written.
+pub fn settings(
+    config: &Config,
+    store: &Store,
+    batch: Option<BatchId>,
+) -> Result<Settings, Failure> {
+    let state = folders::state()?;
+    folders::make_private(&state)?;
+    let bin = std::env::current_exe()
+        .map_err(|error| Failure::io("the path of this program is not known", error))?;
+    let id = tenure_warden::process::host_id(&state)
+        .map_err(|error| Failure::io(format!("the host's id in {}", state.display()), error))?;
+    Ok(Settings {
+        id: DispatcherId::random(),
+        host: Host {
+            id,
+            name: host_name(),
+        },
+        slots: config.slots,
+        lease: config.lease,
+        kill_grace: config.kill_grace,
+        finish_grace: config.finish_grace,
+        poll: config.poll,
+        on_stop: config.on_stop,
+        defaults: config.defaults.clone(),
+        profiles: config.profiles.clone(),
+        // Nothing of Tenure's own is passed on, however wide a `pass_env` is: TENURE_DB may hold a
+        // password.
+        environment: std::env::vars_os()
+            .filter(|(name, _)| !is_ours(name))
+            .collect(),
+        folder: folders::of_store(&state, store.instance()),
+        warden: warden_program(&bin),
+        bin,
+        batch,
+    })
+}
+
+fn is_ours(name: &OsString) -> bool {
+    name.as_encoded_bytes()
+        .starts_with(tenure_guard::env::PREFIX.as_bytes())
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+/// The small program beside this one, where it is of the same build; else this one itself.
+fn warden_program(bin: &Path) -> WardenProgram {
+    match sibling(bin).filter(|path| reports_our_build(path)) {
+        Some(path) => WardenProgram {
+            path,
+            args: Vec::new(),
+        },
+        None => WardenProgram {
+            path: bin.to_owned(),
+            args: vec!["guard", "exec"],
+        },
+    }
+}
+
+fn sibling(bin: &Path) -> Option<PathBuf> {
+    let mut name = bin.file_name()?.to_owned();
+    name.push("-warden");
+    Some(bin.with_file_name(name)).filter(|path| path.is_file())
+}
+
+fn reports_our_build(program: &Path) -> bool {
+    let output = Command::new(program)
+        .arg("--build")
+        .env_clear()
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    output.is_ok_and(|output| {
+        output.status.success()
+            && String::from_utf8_lossy(&output.stdout).trim() == tenure_warden::build_id()
+    })
+}

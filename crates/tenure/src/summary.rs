@@ -1,0 +1,221 @@
+//! The last word of `tenure run`: how many tasks stand where, and for each that is not done why,
+//! with the last lines of its log.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use serde::Serialize;
+use tenure_guard::{BlockKind, RunId, TaskId};
+use tenure_store::Store;
+use tenure_store::life::{Outcome, TaskStatus};
+use tenure_store::read::{RunView, TaskRow};
+
+use crate::batch::Batch;
+use crate::escape;
+use crate::failure::Failure;
+use crate::progress::described;
+
+/// How many lines of a log are shown.
+const TAIL_LINES: usize = 10;
+
+/// How many bytes of a log are looked at for them: ten very long lines are not for people.
+const TAIL_BYTES: u64 = 16 * 1024;
+
+/// How a batch ended; `run --json` prints it.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    batch: tenure_store::BatchId,
+    counts: tenure_store::read::Counts,
+    /// Those that are not done.
+    tasks: Vec<Unfinished>,
+    #[serde(skip)]
+    total: usize,
+}
+
+/// A task that is not done.
+#[derive(Debug, Serialize)]
+struct Unfinished {
+    id: TaskId,
+    name: Option<String>,
+    title: String,
+    status: TaskStatus,
+    block_kind: Option<BlockKind>,
+    block_reason: Option<String>,
+    /// Parents that are not done.
+    waits_for: Vec<TaskId>,
+    run: Option<Newest>,
+    #[serde(skip)]
+    described: String,
+}
+
+/// Its newest run.
+#[derive(Debug, Serialize)]
+struct Newest {
+    run_id: RunId,
+    attempt: u32,
+    outcome: Option<Outcome>,
+    reason: Option<String>,
+    log_tail: Vec<String>,
+}
+
+impl Summary {
+    /// Looks at what is left.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn of(store: &Store, batch: &Batch) -> Result<Self, Failure> {
+        let mut tasks = Vec::new();
+        for row in batch.rows().filter(|row| row.status != TaskStatus::Done) {
+            let runs = store.runs(row.id).await?;
+            tasks.push(unfinished(batch, row, runs.last()));
+        }
+        Ok(Self {
+            batch: batch.id,
+            counts: counts(batch),
+            tasks,
+            total: batch.order.len(),
+        })
+    }
+
+    /// For people.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{} of {} tasks done", self.counts.done, self.total);
+        for (count, status) in [
+            (self.counts.blocked, TaskStatus::Blocked),
+            (self.counts.cancelled, TaskStatus::Cancelled),
+            (self.counts.todo, TaskStatus::Todo),
+            (self.counts.scheduled, TaskStatus::Scheduled),
+            (self.counts.ready, TaskStatus::Ready),
+            (self.counts.running, TaskStatus::Running),
+        ] {
+            if count > 0 {
+                // Writing to a string cannot fail; so below.
+                let _ = write!(text, ", {count} {status}");
+            }
+        }
+        text.push('\n');
+        for task in &self.tasks {
+            task.write(&mut text);
+        }
+        text
+    }
+}
+
+impl Unfinished {
+    fn write(&self, text: &mut String) {
+        let _ = write!(text, "\n{}: {}", self.described, self.status);
+        if let Some(kind) = self.block_kind {
+            let _ = write!(text, ", {kind}");
+        }
+        if let Some(reason) = &self.block_reason {
+            let _ = write!(text, ": {}", escape::line(reason));
+        }
+        if !self.waits_for.is_empty() {
+            let parents: Vec<String> = self.waits_for.iter().map(ToString::to_string).collect();
+            let _ = write!(text, ": waits for task {}", parents.join(", "));
+        }
+        text.push('\n');
+        let Some(run) = &self.run else {
+            return;
+        };
+        let outcome = run.outcome.map_or("not ended", Outcome::name);
+        let reason = run.reason.as_deref().map(escape::line);
+        let _ = writeln!(
+            text,
+            "  run {} (attempt {}): {outcome}{}",
+            run.run_id,
+            run.attempt,
+            reason
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default()
+        );
+        for line in &run.log_tail {
+            let _ = writeln!(text, "  | {}", escape::line(line));
+        }
+    }
+}
+
+fn unfinished(batch: &Batch, row: &TaskRow, newest: Option<&RunView>) -> Unfinished {
+    let waits_for = match row.status {
+        TaskStatus::Todo => batch.waits_for(row.id).iter().map(|row| row.id).collect(),
+        TaskStatus::Scheduled
+        | TaskStatus::Ready
+        | TaskStatus::Running
+        | TaskStatus::Blocked
+        | TaskStatus::Done
+        | TaskStatus::Cancelled => Vec::new(),
+    };
+    Unfinished {
+        id: row.id,
+        name: row.name.clone(),
+        title: row.title.clone(),
+        status: row.status,
+        block_kind: row.block_kind,
+        block_reason: row.block_reason.clone(),
+        waits_for,
+        run: newest.map(|run| Newest {
+            run_id: run.run_id,
+            attempt: run.attempt,
+            outcome: run.outcome,
+            reason: run.reason.clone(),
+            log_tail: run.log.as_deref().map(tail).unwrap_or_default(),
+        }),
+        described: described(row),
+    }
+}
+
+fn counts(batch: &Batch) -> tenure_store::read::Counts {
+    let mut counts = tenure_store::read::Counts::default();
+    for row in batch.rows() {
+        let count = match row.status {
+            TaskStatus::Todo => &mut counts.todo,
+            TaskStatus::Scheduled => &mut counts.scheduled,
+            TaskStatus::Ready => &mut counts.ready,
+            TaskStatus::Running => &mut counts.running,
+            TaskStatus::Blocked => &mut counts.blocked,
+            TaskStatus::Done => &mut counts.done,
+            TaskStatus::Cancelled => &mut counts.cancelled,
+        };
+        *count += 1;
+    }
+    counts
+}
+
+/// The last lines of a log; none where it cannot be read, which the summary survives.
+fn tail(path: &Path) -> Vec<String> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(TAIL_LINES);
+    lines[from..].iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_of_a_log_is_its_last_lines_whatever_bytes_they_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut bytes: Vec<u8> = (0..50)
+            .flat_map(|n| format!("line {n}\n").into_bytes())
+            .collect();
+        bytes.extend(b"bad \xff\n");
+        std::fs::write(&path, bytes).unwrap();
+        let lines = tail(&path);
+        assert_eq!(lines.len(), TAIL_LINES);
+        assert_eq!(lines[0], "line 41");
+        assert_eq!(lines[9], "bad \u{fffd}");
+        assert_eq!(tail(&folder.path().join("none")), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,444 @@
+//! Task files: read whole or not at all. Each error names the file, the task and the value.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tenure_store::task::{NewTask, NotBefore, Parent, Work};
+
+use crate::config::{absolute, variable_problem};
+use crate::failure::Failure;
+use crate::limit_keys::with_limit_keys;
+use crate::offered::Offered;
+
+/// The most tasks of one file: a submission is one transaction.
+const MAX_TASKS: usize = 100_000;
+
+/// What a file holds: tasks, and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    task: Vec<Entry>,
+}
+
+with_limit_keys! {
+    /// `[[task]]`
+    struct Entry {
+        name: Option<String>,
+        title: Option<String>,
+        body: String,
+        command: Option<Vec<String>>,
+        assignee: Option<String>,
+        after: Vec<String>,
+        priority: i32,
+        skills: Vec<String>,
+        not_before: Option<Time>,
+        cwd: Option<PathBuf>,
+        env: BTreeMap<String, String>,
+        key: Option<String>,
+    }
+}
+
+/// A time, with or without quotes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Time {
+    Datetime(toml::value::Datetime),
+    Text(String),
+}
+
+/// A task file that was found to be well-formed.
+#[derive(Debug)]
+pub struct TaskFile {
+    /// Where it was read from; absolute.
+    pub path: PathBuf,
+    /// Its tasks, in its order.
+    pub tasks: Vec<NewTask>,
+}
+
+impl TaskFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A usage error for the first thing that is wrong.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!(
+                "the task file {} cannot be read: {error}",
+                path.display()
+            ))
+        })?;
+        let absolute = absolute(&crate::config::cwd()?, path);
+        let tasks = tasks(&text, absolute.parent().unwrap_or(Path::new("/")))
+            .map_err(|message| Failure::usage(message.of_file(path, &text)))?;
+        Ok(Self {
+            path: absolute,
+            tasks,
+        })
+    }
+
+    /// Checks that somebody could do the tasks.
+    ///
+    /// # Errors
+    /// A usage error that names the task, and what there is instead.
+    pub fn check(&self, offered: &Offered) -> Result<(), Failure> {
+        for (index, task) in self.tasks.iter().enumerate() {
+            offered.check(task).map_err(|problem| {
+                let task = label(index, task.name.as_deref());
+                Failure::usage(format!("{}: {task}: {problem}", self.path.display()))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a file.
+enum Problem {
+    /// It is not in the form of a task file.
+    Form(toml::de::Error),
+    /// It is, but makes no sense.
+    Sense(String),
+}
+
+impl From<String> for Problem {
+    fn from(sense: String) -> Self {
+        Self::Sense(sense)
+    }
+}
+
+impl Problem {
+    fn of_file(&self, path: &Path, text: &str) -> String {
+        match self {
+            Self::Form(error) => {
+                let located = crate::config::located(&path.display().to_string(), text, error);
+                match task_before(text, error) {
+                    Some(task) => format!("{located} (in {task})"),
+                    None => located,
+                }
+            }
+            Self::Sense(sense) => format!("{}: {sense}", path.display()),
+        }
+    }
+}
+
+/// Which task the place of an error belongs to: the one whose header stands last before it.
+fn task_before(text: &str, error: &toml::de::Error) -> Option<String> {
+    let before = text.get(..error.span()?.end)?;
+    let is_header = |line: &&str| line.trim_start().starts_with("[[task]]");
+    let headers = before.lines().filter(is_header).count();
+    let since = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| is_header(line))
+        .nth(headers.checked_sub(1)?)?;
+    let name = text
+        .lines()
+        .skip(since.0 + 1)
+        .take_while(|line| !line.trim_start().starts_with('['));
+    let name = name
+        .filter_map(|line| line.split_once('='))
+        .find(|(key, _)| key.trim() == "name");
+    let name = name.map(|(_, value)| value.trim().trim_matches(['"', '\'']));
+    Some(label(headers - 1, name))
+}
+
+fn label(index: usize, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("task {name:?}"),
+        None => format!("task number {}", index + 1),
+    }
+}
+
+fn tasks(text: &str, folder: &Path) -> Result<Vec<NewTask>, Problem> {
+    let file: File = toml::from_str(text).map_err(Problem::Form)?;
+    if file.task.is_empty() {
+        return Err(Problem::Sense("there is no [[task]] in it".to_owned()));
+    }
+    if file.task.len() > MAX_TASKS {
+        let count = file.task.len();
+        return Err(Problem::Sense(format!(
+            "{count} tasks are too many: split it into files of at most {MAX_TASKS}"
+        )));
+    }
+    let names = names(&file.task)?;
+    let mut tasks = Vec::with_capacity(file.task.len());
+    for (index, entry) in file.task.iter().enumerate() {
+        let label = label(index, entry.name.as_deref());
+        let task = task(entry, folder, &names).map_err(|problem| format!("{label}: {problem}"))?;
+        tasks.push(task);
+    }
+    match cycle(&tasks) {
+        Some(cycle) => {
+            let names: Vec<String> = cycle
+                .iter()
+                .map(|&index| tasks[index].name.clone().unwrap_or_default())
+                .collect();
+            Err(Problem::Sense(format!(
+                "task {:?}: after: {} is a cycle: none of them could ever start",
+                names[0],
+                names.join(" after ")
+            )))
+        }
+        None => Ok(tasks),
+    }
+}
+
+fn names(entries: &[Entry]) -> Result<HashMap<&str, usize>, String> {
+    let mut names = HashMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let Some(name) = entry.name.as_deref() else {
+            continue;
+        };
+        if name.trim().is_empty() {
+            return Err(format!(
+                "task number {}: name {name:?} is empty: leave it out",
+                index + 1
+            ));
+        }
+        if let Some(earlier) = names.insert(name, index) {
+            return Err(format!(
+                "task {name:?}: the name stands on the tasks number {} and {}: names are unique within a file",
+                earlier + 1,
+                index + 1
+            ));
+        }
+    }
+    Ok(names)
+}
+
+fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<NewTask, String> {
+    let work = work(entry.command.clone(), entry.assignee.clone())?;
+    let mut after = Vec::with_capacity(entry.after.len());
+    for name in &entry.after {
+        match names.get(name.as_str()) {
+            Some(&index) => after.push(Parent::Sibling(index)),
+            None => return Err(format!("after: no task of this file has the name {name:?}")),
+        }
+    }
+    for (name, value) in &entry.env {
+        if let Some(problem) = variable_problem(name, value) {
+            return Err(format!("env: {problem}"));
+        }
+    }
+    let limits = entry.limits();
+    limits.validate().map_err(|error| error.to_string())?;
+    let cwd = entry.cwd.as_deref().unwrap_or(Path::new(""));
+    Ok(NewTask {
+        name: entry.name.clone(),
+        title: entry.title.clone(),
+        body: entry.body.clone(),
+        work,
+        after,
+        priority: entry.priority,
+        skills: entry.skills.clone(),
+        not_before: entry.not_before.as_ref().map(not_before).transpose()?,
+        cwd: absolute(folder, cwd),
+        env: entry.env.clone(),
+        key: entry.key.clone(),
+        limits,
+    })
+}
+
+/// A command or an assignee: never both, never neither.
+pub fn work(command: Option<Vec<String>>, assignee: Option<String>) -> Result<Work, String> {
+    match (command, assignee) {
+        (Some(command), Some(assignee)) => Err(format!(
+            "it has both the command {command:?} and the assignee {assignee:?}: leave one out"
+        )),
+        (None, None) => Err("it has neither a command nor an assignee: add one".to_owned()),
+        (Some(command), None) => {
+            if command.first().is_none_or(String::is_empty) {
+                return Err(format!("the command {command:?} is empty: name a program"));
+            }
+            match command.iter().find(|argument| argument.contains('\0')) {
+                Some(argument) => Err(format!(
+                    "command: {argument:?} holds a NUL byte, which no argument can"
+                )),
+                None => Ok(Work::Command(command)),
+            }
+        }
+        (None, Some(assignee)) if assignee == tenure_store::task::SHELL => Err(
+            "assignee: \"shell\" runs a task's own command: give the command instead".to_owned(),
+        ),
+        (None, Some(assignee)) => Ok(Work::Assignee(assignee)),
+    }
+}
+
+fn not_before(time: &Time) -> Result<NotBefore, String> {
+    let text = match time {
+        Time::Datetime(datetime) => datetime.to_string(),
+        Time::Text(text) => text.clone(),
+    };
+    crate::cli::not_before(&text).map_err(|error| format!("not_before: {error}"))
+}
+
+/// The tasks of one cycle, in its order and with the first one again at the end.
+fn cycle(tasks: &[NewTask]) -> Option<Vec<usize>> {
+    /// Where the walk stands with a task.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        New,
+        OnPath,
+        Done,
+    }
+    let mut marks = vec![Mark::New; tasks.len()];
+    for start in 0..tasks.len() {
+        // Not recursive: a chain may be as long as the file.
+        let mut path = vec![(start, 0)];
+        while let Some((task, next)) = path.last_mut() {
+            if *next == 0 {
+                if marks[*task] == Mark::Done {
+                    path.pop();
+                    continue;
+                }
+                marks[*task] = Mark::OnPath;
+            }
+            let Some(parent) = tasks[*task].after.get(*next) else {
+                marks[*task] = Mark::Done;
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match parent {
+                Parent::Sibling(parent) if marks[*parent] == Mark::OnPath => {
+                    let parent = *parent;
+                    let from = path.iter().position(|(task, _)| *task == parent)?;
+                    let mut found: Vec<usize> =
+                        path[from..].iter().map(|(task, _)| *task).collect();
+                    found.push(parent);
+                    return Some(found);
+                }
+                Parent::Sibling(parent) => path.push((*parent, 0)),
+                Parent::Task(_) => {}
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<NewTask>, String> {
+        let path = Path::new("/folder/file.toml");
+        tasks(text, Path::new("/folder")).map_err(|problem| problem.of_file(path, text))
+    }
+
+    #[test]
+    fn a_task_has_the_keys_of_the_design_and_those_of_defaults() {
+        let tasks = read(
+            r#"
+[[task]]
+name = "count"
+command = ["wc", "-l"]
+cwd = "sub"
+env = { A = "1" }
+key = "k"
+[[task]]
+title = "Review"
+body = "look"
+assignee = "reviewer"
+after = ["count"]
+priority = -3
+skills = ["rust"]
+not_before = 2026-01-31T08:00:00Z
+max_failures = 1
+max_runtime = "5m"
+backoff = { base = "10ms", max = "1s" }
+protocol = "report"
+"#,
+        )
+        .unwrap();
+        assert_eq!(tasks[0].cwd, Path::new("/folder/sub"));
+        assert_eq!(tasks[1].cwd, Path::new("/folder"));
+        assert_eq!(tasks[1].after, [Parent::Sibling(0)]);
+        assert_eq!(tasks[1].limits.max_failures, Some(1));
+        assert!(matches!(tasks[1].not_before, Some(NotBefore::At(_))));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_file_task_and_value() {
+        let task = "[[task]]\nname = 'a'\ncommand = ['true']\n";
+        for (text, words) in [
+            (String::new(), &["no [[task]]"][..]),
+            (
+                format!("{task}colour = 'red'"),
+                &[":4:1:", "colour", "task \"a\""],
+            ),
+            (
+                "[defaults]\nprotocol = 'exit'".to_owned(),
+                &["defaults", ":1:"],
+            ),
+            (format!("{task}after = ['b']"), &["task \"a\"", "\"b\""]),
+            (format!("{task}{task}"), &["task \"a\"", "1 and 2"]),
+            (
+                format!("{task}after = ['a']"),
+                &["\"a\"", "a after a", "cycle"],
+            ),
+            (
+                format!(
+                    "{task}after = ['c']\n[[task]]\nname = 'b'\ncommand = ['x']\nafter = ['a']\n[[task]]\nname = 'c'\ncommand = ['x']\nafter = ['b']"
+                ),
+                &["a after c after b after a"],
+            ),
+            (
+                format!("{task}assignee = 'x'"),
+                &["task \"a\"", "both", "true", "\"x\""],
+            ),
+            (
+                "[[task]]\ntitle = 't'".to_owned(),
+                &["task number 1", "neither"],
+            ),
+            (
+                "[[task]]\ncommand = []".to_owned(),
+                &["task number 1", "empty"],
+            ),
+            (
+                "[[task]]\nassignee = 'shell'".to_owned(),
+                &["task number 1", "shell"],
+            ),
+            (
+                format!("{task}env = {{ TENURE_RUN_ID = '1' }}"),
+                &["task \"a\"", "TENURE_RUN_ID"],
+            ),
+            (
+                format!("{task}max_failures = 0"),
+                &["task \"a\"", "max_failures"],
+            ),
+            (
+                format!("{task}max_runtime = '90'"),
+                &["task \"a\"", "max_runtime", "\"90\""],
+            ),
+            (
+                format!("{task}not_before = 'noon'"),
+                &["task \"a\"", "not_before", "noon"],
+            ),
+            (
+                format!("{task}not_before = 2026-01-31"),
+                &["task \"a\"", "not_before", "2026-01-31"],
+            ),
+        ] {
+            let message = read(&text).map(|_| ()).unwrap_err();
+            assert!(message.starts_with("/folder/file.toml:"), "{message}");
+            for word in words {
+                assert!(
+                    message.contains(word),
+                    "{text:?}: {word:?} is missing in {message:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_chain_is_no_cycle() {
+        let task = |index: usize| {
+            let after = index.checked_sub(1).map(|parent| format!("'t{parent}'"));
+            let after = after.unwrap_or_default();
+            format!("[[task]]\nname = 't{index}'\ncommand = ['true']\nafter = [{after}]\n")
+        };
+        let text: String = (0..5000).rev().map(task).collect();
+        assert_eq!(read(&text).unwrap().len(), 5000);
+    }
+}

@@ -1,0 +1,84 @@
+//! `add`: one task, from flags.
+
+use tenure_store::task::{NewTask, Parent};
+
+use crate::cli::{Add, Global};
+use crate::config::{absolute, cwd};
+use crate::failure::Failure;
+use crate::offered::Offered;
+use crate::place::{self, Place};
+use crate::{output, task_file};
+
+/// Adds it, and tells the dispatchers.
+pub async fn run(global: &Global, args: Add) -> Result<(), Failure> {
+    let json = args.json;
+    let task = task(args)?;
+    let place = Place::find(global)?;
+    // A typo in a profile's name should not leave a new store behind.
+    let offered = match place.read().await? {
+        Some(store) => Offered::at(&store, &place.config).await?,
+        None => Offered::by_configuration(&place.config),
+    };
+    offered.check(&task).map_err(Failure::usage)?;
+    let store = place.open().await?;
+    let added = store.add(task).await?;
+    place::poke(&store).await;
+    if json {
+        output::json(&added)
+    } else {
+        output::line(added.id)
+    }
+}
+
+fn task(args: Add) -> Result<NewTask, Failure> {
+    let command = (!args.command.is_empty()).then_some(args.command);
+    let work = task_file::work(command, args.assignee)
+        .map_err(|problem| Failure::usage(format!("{problem} (the command stands after --)")))?;
+    let limits = args.limits.into();
+    tenure_store::life::LimitsLayer::validate(&limits)
+        .map_err(|error| Failure::usage(format!("--{}: {error}", error.key.replace('_', "-"))))?;
+    let folder = cwd()?;
+    let cwd = args
+        .cwd
+        .map_or_else(|| folder.clone(), |path| absolute(&folder, &path));
+    Ok(NewTask {
+        name: None,
+        title: args.title,
+        body: args.body,
+        work,
+        after: args.after.into_iter().map(Parent::Task).collect(),
+        priority: args.priority,
+        skills: args.skills,
+        not_before: args.not_before,
+        cwd,
+        env: args.env.into_iter().collect(),
+        key: args.key,
+        limits,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Code;
+
+    #[test]
+    fn a_command_or_an_assignee_but_never_both_or_neither() {
+        let with = |command: &[&str], assignee: Option<&str>| {
+            task(Add {
+                command: command.iter().map(ToString::to_string).collect(),
+                assignee: assignee.map(str::to_owned),
+                ..Add::default()
+            })
+        };
+        assert!(with(&["true"], None).is_ok());
+        assert!(with(&[], Some("a")).is_ok());
+        for wrong in [
+            with(&["true"], Some("a")),
+            with(&[], None),
+            with(&[""], None),
+        ] {
+            assert_eq!(wrong.unwrap_err().code, Code::Usage);
+        }
+    }
+}

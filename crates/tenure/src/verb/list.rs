@@ -1,0 +1,71 @@
+//! `list`: tasks, one a row.
+
+use tenure_store::read::{Page, TaskFilter, TaskRow};
+
+use crate::cli::{Global, List};
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::table::Table;
+use crate::{escape, output};
+
+/// How many rows people are shown unless they ask for more.
+const ROWS: u32 = 50;
+
+/// The longest title in a row.
+const TITLE_CHARS: usize = 80;
+
+/// Lists them.
+pub async fn run(global: &Global, args: List) -> Result<(), Failure> {
+    let limit = if args.json {
+        args.limit
+    } else {
+        args.limit.or(Some(ROWS))
+    };
+    let filter = TaskFilter {
+        all: args.all,
+        status: args.status,
+        assignee: args.assignee,
+        batch: None,
+        limit,
+    };
+    let page = match Place::find(global)?.read().await? {
+        Some(store) => store.list(&filter).await?,
+        None => Page {
+            rows: Vec::new(),
+            more: 0,
+        },
+    };
+    if args.json {
+        return output::json(&page.rows);
+    }
+    if !page.rows.is_empty() {
+        output::bytes(table(&page.rows).to_string().as_bytes())?;
+    }
+    if page.more > 0 {
+        eprintln!("{} more: use --limit, --status or --assignee", page.more);
+    }
+    Ok(())
+}
+
+fn table(rows: &[TaskRow]) -> Table {
+    let mut table = Table::new(["ID", "STATUS", "ASSIGNEE", "PRIORITY", "ATTEMPTS", "TITLE"]);
+    for row in rows {
+        table.row([
+            row.id.to_string(),
+            status(row),
+            escape::line(&row.assignee),
+            row.priority.to_string(),
+            row.attempts.to_string(),
+            escape::short(&row.title, TITLE_CHARS),
+        ]);
+    }
+    table
+}
+
+/// The status, and why where it waits for a person.
+pub fn status(row: &TaskRow) -> String {
+    match row.block_kind {
+        Some(kind) => format!("{} ({kind})", row.status),
+        None => row.status.to_string(),
+    }
+}

@@ -1,0 +1,95 @@
+//! `log`: the output of a run, and with `-f` what is still being written.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use tenure_store::Store;
+use tenure_store::read::RunView;
+
+use crate::cli::{Global, Log};
+use crate::failure::{Code, Failure};
+use crate::follow::Changes;
+use crate::place::Place;
+use crate::{escape, output};
+
+/// How much is read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// How often a growing log is looked at: nobody tells of bytes in a file.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Prints it.
+pub async fn run(global: &Global, args: &Log) -> Result<(), Failure> {
+    let store = Place::find(global)?.read_about(args.id).await?;
+    let run = wanted(&store, args).await?;
+    let Some(path) = run.log.clone() else {
+        return Err(missing(format!("run {} has no log", run.run_id)));
+    };
+    let mut file = open(&path)?;
+    if !args.follow {
+        return copy(&mut file);
+    }
+    loop {
+        // Asked before reading: what was written before the end is then read for certain.
+        let ended = store.run(run.run_id).await?.ended_at.is_some();
+        copy(&mut file)?;
+        if ended {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The run that is asked for; a follower waits for the first one, and for its log.
+async fn wanted(store: &Store, args: &Log) -> Result<RunView, Failure> {
+    let mut changes = Changes::of(store).await;
+    loop {
+        let run = match args.run {
+            Some(run) => Some(store.run(run).await?),
+            None => store.runs(args.id).await?.pop(),
+        };
+        match run {
+            Some(run) if run.task_id != args.id => {
+                return Err(missing(format!(
+                    "run {} is not of task {}, but of task {}",
+                    run.run_id, args.id, run.task_id
+                )));
+            }
+            Some(run) if run.log.is_some() || run.ended_at.is_some() || !args.follow => {
+                return Ok(run);
+            }
+            None if !args.follow => {
+                return Err(missing(format!("task {} has no run yet", args.id)));
+            }
+            Some(_) | None => changes.next().await,
+        }
+    }
+}
+
+fn missing(message: String) -> Failure {
+    Failure::new(Code::NoSuch, anyhow::anyhow!(message))
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path)
+        .map_err(|error| Failure::io(format!("the log {} cannot be read", path.display()), error))
+}
+
+fn copy(file: &mut File) -> Result<(), Failure> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let length = file
+            .read(&mut chunk)
+            .map_err(|error| Failure::io("the log cannot be read", error))?;
+        match &chunk[..length] {
+            [] => return Ok(()),
+            bytes if output::is_terminal() => {
+                let text = String::from_utf8_lossy(bytes);
+                output::bytes(escape::block(&text).as_bytes())?;
+            }
+            bytes => output::bytes(bytes)?,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `run FILE`: submit a task file, dispatch only that, show how it goes, and say what became of it.
+//! Where a dispatcher serves the store already, this only submits and follows.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tenure_dispatcher::{Control, Settings};
+use tenure_store::Store;
+use tenure_store::dispatcher::{Dispatcher, Hold};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::batch::Batch;
+use crate::cli::{Global, Run};
+use crate::failure::{Code, Failure};
+use crate::follow::Changes;
+use crate::offered::Offered;
+use crate::place::{self, Place};
+use crate::progress::Progress;
+use crate::settings::settings;
+use crate::signals::{Caught, Manners, Signals, obey};
+use crate::summary::Summary;
+use crate::task_file::TaskFile;
+use crate::{logging, output};
+
+/// How long a dispatcher that holds the store may take until it says what it serves.
+const START_UP: Duration = Duration::from_secs(3);
+
+/// How often it is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The least time between two looks at the batch, so that a fast batch is not slowed by being
+/// watched.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs it.
+pub fn run(global: &Global, args: &Run) -> Result<(), Failure> {
+    let place = Place::find(global)?;
+    let file = TaskFile::read(&args.file)?;
+    let progress = Progress::of(file.tasks.len());
+    logging::begin(args.log_format, "warn", Some(progress.bar()))?;
+    super::block_on(async {
+        let (store, mut batch) = carry_out(&place, &file, &progress).await?;
+        batch.refresh(&store).await?;
+        let summary = Summary::of(&store, &batch).await?;
+        if args.json {
+            output::json(&summary)?;
+        } else {
+            output::bytes(summary.to_text().as_bytes())?;
+        }
+        if batch.all_done() {
+            return Ok(());
+        }
+        if batch.can_move() {
+            eprintln!(
+                "tenure: what is left stays in {}: `tenure serve` goes on with it",
+                place.url
+            );
+        }
+        Err(Failure::silent(Code::Failed))
+    })
+}
+
+/// Who dispatches.
+enum Role {
+    /// We do, for our batch.
+    Own(Hold, Box<Settings>),
+    /// Somebody else does, for the whole store.
+    Guest,
+}
+
+async fn carry_out(
+    place: &Place,
+    file: &TaskFile,
+    progress: &Progress,
+) -> Result<(Store, Batch), Failure> {
+    if place.read().await?.is_none() {
+        // A typo in a profile's name should not leave a new store behind.
+        file.check(&Offered::by_configuration(&place.config))?;
+    }
+    let signals =
+        Signals::catch().map_err(|error| Failure::io("signals cannot be caught", error))?;
+    let store = place.open().await?;
+    let role = role(place, &store).await?;
+    let offered = match &role {
+        Role::Own(..) => Offered::by_configuration(&place.config),
+        Role::Guest => Offered::at(&store, &place.config).await?,
+    };
+    file.check(&offered)?;
+    let submitted = super::submit::submit(&store, file).await?;
+    let mut batch = Batch::of(&store, &file.tasks, &submitted).await?;
+    let ended = match role {
+        Role::Own(hold, mut settings) => {
+            settings.batch = Some(batch.id);
+            dispatch(*settings, &store, hold, &mut batch, progress, signals).await
+        }
+        Role::Guest => {
+            place::poke(&store).await;
+            follow(&store, &mut batch, progress, signals).await
+        }
+    };
+    // What came to rest last; the summary reads it again, so a failure here is no harm.
+    let _ = look(&store, &mut batch, progress).await;
+    progress.finish();
+    ended.map(|()| (store, batch))
+}
+
+/// Becomes the dispatcher, or finds the one that is.
+async fn role(place: &Place, store: &Store) -> Result<Role, Failure> {
+    let serves_all = |living: &[Dispatcher]| living.iter().any(|one| one.batch.is_none());
+    let since = tokio::time::Instant::now();
+    loop {
+        if serves_all(&store.living_dispatchers().await?) {
+            return Ok(Role::Guest);
+        }
+        match store.hold().await {
+            Ok(hold) => {
+                let settings = settings(&place.config, store, None)?;
+                return Ok(Role::Own(hold, Box::new(settings)));
+            }
+            // It may be starting up still, and not have said what it serves.
+            Err(tenure_store::Error::Held(_)) if since.elapsed() < START_UP => {
+                tokio::time::sleep(LOOK).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Dispatches the batch in this process.
+async fn dispatch(
+    settings: Settings,
+    store: &Store,
+    hold: Hold,
+    batch: &mut Batch,
+    progress: &Progress,
+    signals: Signals,
+) -> Result<(), Failure> {
+    let (control, orders) = mpsc::unbounded_channel();
+    let (ready, is_ready) = oneshot::channel();
+    let dispatcher = tenure_dispatcher::run(settings, store.clone(), hold, orders, ready);
+    let watching = async {
+        // Before it listens there is nobody to follow.
+        let _ = is_ready.await;
+        watch(store, batch, progress).await
+    };
+    let say = |meant: Option<Control>| progress.say(consequence(meant));
+    tokio::select! {
+        ended = dispatcher => Ok(ended?),
+        never = watching => match never {},
+        never = obey(signals, Manners::Command, control, say) => match never {},
+    }
+}
+
+fn consequence(meant: Option<Control>) -> &'static str {
+    match meant {
+        Some(Control::Drain) => "draining: what runs may finish; Ctrl-C again ends it",
+        Some(Control::Terminate) => {
+            "ending the runs; their tasks stay ready; Ctrl-C again kills them"
+        }
+        Some(Control::Kill) => "killing the runs; their tasks stay ready",
+        Some(Control::Detach) => "leaving the runs to their wardens",
+        None => "this signal means nothing here",
+    }
+}
+
+/// Shows how it goes for as long as somebody asks.
+async fn watch(store: &Store, batch: &mut Batch, progress: &Progress) -> Infallible {
+    let mut changes = Changes::of(store).await;
+    loop {
+        // A look that fails is no harm: the dispatcher knows the store's state by itself.
+        let _ = look(store, batch, progress).await;
+        tokio::time::sleep(PAUSE).await;
+        changes.next().await;
+    }
+}
+
+async fn look(store: &Store, batch: &mut Batch, progress: &Progress) -> Result<(), Failure> {
+    let before = batch.resting().len();
+    let rested = batch.refresh(store).await?;
+    for (index, id) in rested.iter().enumerate() {
+        if let Some(row) = batch.row(*id) {
+            progress.rested(row, before + index + 1);
+        }
+    }
+    progress.running(batch.rows());
+    Ok(())
+}
+
+/// Watches what another dispatcher does with the batch.
+async fn follow(
+    store: &Store,
+    batch: &mut Batch,
+    progress: &Progress,
+    mut signals: Signals,
+) -> Result<(), Failure> {
+    let mut changes = Changes::of(store).await;
+    let mut was_told = true;
+    loop {
+        look(store, batch, progress).await?;
+        if !batch.can_move() {
+            return Ok(());
+        }
+        if was_told && !changes.is_told() {
+            progress.say("no dispatcher lives any more: start `tenure serve`, and this goes on");
+        }
+        was_told = changes.is_told();
+        tokio::select! {
+            () = changes.next() => {}
+            Caught::Interrupt | Caught::Terminate | Caught::Hangup = signals.next() => {
+                progress.say("no longer following; the tasks go on");
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `runs`: the attempts at a task, oldest first.
+
+use tenure_store::read::{ExitView, RunView};
+
+use crate::cli::{Global, One};
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::table::Table;
+use crate::{escape, output};
+
+/// The longest reason in a row.
+const REASON_CHARS: usize = 100;
+
+/// Shows them.
+pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
+    let store = Place::find(global)?.read_about(args.id).await?;
+    let runs = store.runs(args.id).await?;
+    if args.json {
+        return output::json(&runs);
+    }
+    if runs.is_empty() {
+        return Ok(());
+    }
+    output::bytes(table(&runs).to_string().as_bytes())
+}
+
+/// A row for each run.
+pub fn table(runs: &[RunView]) -> Table {
+    let headings = [
+        "RUN", "ATTEMPT", "STATUS", "OUTCOME", "EXIT", "CLAIMED", "REASON",
+    ];
+    let mut table = Table::new(headings);
+    for run in runs {
+        table.row([
+            run.run_id.to_string(),
+            run.attempt.to_string(),
+            run.status.to_string(),
+            run.outcome
+                .map_or_else(|| "-".to_owned(), |outcome| outcome.to_string()),
+            run.exit.map_or_else(|| "-".to_owned(), exit),
+            seconds(run.claimed_at),
+            escape::short(run.reason.as_deref().unwrap_or("-"), REASON_CHARS),
+        ]);
+    }
+    table
+}
+
+fn exit(exit: ExitView) -> String {
+    match exit {
+        ExitView::Code(code) => format!("code {code}"),
+        ExitView::Signal(signal) => format!("signal {signal}"),
+        ExitView::Unobserved(_) => "unobserved".to_owned(),
+    }
+}
+
+/// A time for people: nobody reads its fractions.
+pub fn seconds(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,105 @@
+//! `show`: all about one task.
+
+use std::fmt::Write as _;
+
+use tenure_store::read::{Detail, Related};
+
+use crate::cli::{Global, One};
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::verb::runs::seconds;
+use crate::{escape, output};
+
+/// How many of the newest events people are shown; `events ID` has them all.
+const EVENTS: usize = 10;
+
+/// Shows it.
+pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
+    let store = Place::find(global)?.read_about(args.id).await?;
+    let detail = store.show(args.id).await?;
+    if args.json {
+        output::json(&detail)
+    } else {
+        output::bytes(text(&detail).as_bytes())
+    }
+}
+
+fn text(detail: &Detail) -> String {
+    let mut text = fields(detail);
+    for (what, related) in [("after", &detail.parents), ("before", &detail.children)] {
+        for one in related {
+            field(&mut text, what, &describe(one));
+        }
+    }
+    if !detail.task.body.is_empty() {
+        let _ = write!(text, "\n{}\n", escape::block(&detail.task.body));
+    }
+    if !detail.runs.is_empty() {
+        let _ = write!(text, "\n{}", super::runs::table(&detail.runs));
+    }
+    if !detail.comments.is_empty() {
+        text.push('\n');
+    }
+    for comment in &detail.comments {
+        let (at, author) = (seconds(comment.created_at), escape::line(&comment.author));
+        let _ = writeln!(text, "{at} {author}: {}", escape::block(&comment.text));
+    }
+    text.push('\n');
+    let from = detail.events.len().saturating_sub(EVENTS);
+    for event in &detail.events[from..] {
+        let _ = writeln!(text, "{}", super::events::text(event));
+    }
+    text
+}
+
+fn fields(detail: &Detail) -> String {
+    let task = &detail.task;
+    let mut text = String::new();
+    field(&mut text, "task", &task.id.to_string());
+    field(&mut text, "title", &task.title);
+    if let Some(name) = &task.name {
+        field(&mut text, "name", name);
+    }
+    field(&mut text, "status", &super::list::status(task));
+    if let Some(reason) = &task.block_reason {
+        field(&mut text, "because", reason);
+    }
+    if let Some(time) = task.not_before {
+        field(&mut text, "not before", &seconds(time));
+    }
+    field(&mut text, "assignee", &task.assignee);
+    if let Some(command) = &task.command {
+        field(&mut text, "command", &format!("{command:?}"));
+    }
+    field(&mut text, "folder", &task.cwd.display().to_string());
+    field(&mut text, "priority", &task.priority.to_string());
+    if !task.skills.is_empty() {
+        field(&mut text, "skills", &task.skills.join(", "));
+    }
+    field(&mut text, "attempts", &task.attempts.to_string());
+    let streaks = [
+        ("failures", task.failures),
+        ("violations", task.violations),
+        ("defers", task.defers),
+        ("benign", task.benign),
+        ("lost", task.lost),
+    ];
+    for (what, count) in streaks {
+        if count > 0 {
+            field(&mut text, what, &format!("{count} in a row"));
+        }
+    }
+    if let Some(key) = &task.key {
+        field(&mut text, "key", key);
+    }
+    field(&mut text, "created", &seconds(task.created_at));
+    text
+}
+
+fn field(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "{name:<10}  {}", escape::line(value));
+}
+
+fn describe(related: &Related) -> String {
+    format!("{} {} ({})", related.id, related.title, related.status)
+}
