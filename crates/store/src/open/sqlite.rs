@@ -25,6 +25,16 @@ const OLDEST: (u32, u32, u32) = (3, 51, 3);
 const BUSY: Duration = Duration::from_millis(2500);
 
 pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
+    let opened = open_file(path, intent).await;
+    if matches!(&opened, Err(OpenError::Unavailable { .. })) && exists(path)? {
+        // SQLite reads nothing where it may not make the log's index. A missing right is a reason
+        // that somebody can do something about, so it is the one that is told.
+        check_writable(path)?;
+    }
+    opened
+}
+
+async fn open_file(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
     let what = path.display().to_string();
     check_local(path)?;
     if !exists(path)? {
