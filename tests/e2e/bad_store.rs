@@ -87,6 +87,30 @@ fn a_store_of_a_newer_version_is_refused_with_both_versions() {
 }
 
 #[test]
+fn a_store_that_grows_at_this_moment_is_not_taken_for_a_broken_one() {
+    let home = Home::new();
+    home.add(&[], &["exit", "0"]);
+    let db = home.state().join("tenure.db").display().to_string();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..100 {
+                sql(
+                    &db,
+                    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
+                     INSERT INTO comments (task_id, author, text, created_at) \
+                     SELECT 1, 'a test', hex(zeroblob(2000)), 0 FROM n; \
+                     PRAGMA wal_checkpoint(PASSIVE)",
+                );
+            }
+        });
+        while !writer.is_finished() {
+            let listed = home.tenure(&["list", "--json"]).ok().json();
+            assert_eq!(listed.as_array().unwrap().len(), 1);
+        }
+    });
+}
+
+#[test]
 fn a_store_that_cannot_be_written_says_whose_permission_is_missing() {
     let home = Home::new();
     let _ = home.tenure(&["add", "--", "true"]).ok();
