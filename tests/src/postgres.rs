@@ -71,6 +71,10 @@ pub fn database() -> Option<String> {
 }
 
 impl Cluster {
+    #[expect(
+        clippy::zombie_processes,
+        reason = "the keeper outlives this process: that is what it is for"
+    )]
     fn start(bin: PathBuf) -> Self {
         let folder = PathBuf::from(format!("/tmp/tenure-pg-{}", std::process::id()));
         // A recycled pid may meet the folder of a machine that lost its power.

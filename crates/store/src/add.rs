@@ -1,5 +1,6 @@
 //! add: takes tasks, whole or not at all.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -294,9 +295,13 @@ fn resolve(task: &NewTask, added: &[Option<Added>]) -> Vec<TaskId> {
 fn fingerprint(task: &NewTask, parents: &[TaskId]) -> Result<String, Error> {
     let mut said = task.clone();
     said.after = parents.iter().copied().map(Parent::Task).collect();
-    let text = serde_json::to_string(&said)?;
-    let digest = sha2::Sha256::digest(text);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digest = sha2::Sha256::digest(serde_json::to_string(&said)?);
+    let mut text = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
 }
 
 /// The task that has this key, if one has.

@@ -54,10 +54,6 @@ pub mod optional {
     ///
     /// # Errors
     /// The serializer's own.
-    #[expect(
-        clippy::ref_option,
-        reason = "serde's `with` passes the field by reference"
-    )]
     pub fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,
@@ -89,7 +85,7 @@ mod tests {
     #[test]
     fn durations_are_read_as_people_write_them() {
         assert_eq!(parse("90s").unwrap(), Duration::from_secs(90));
-        assert_eq!(parse("1h30m").unwrap(), Duration::from_secs(5400));
+        assert_eq!(parse("1h30m").unwrap(), Duration::from_mins(90));
         assert_eq!(parse("10ms").unwrap(), Duration::from_millis(10));
         for wrong in ["", "90", "-5s", "5 parsecs"] {
             assert!(parse(wrong).is_err(), "{wrong:?} was taken for a duration");

@@ -4,6 +4,7 @@ mod filesystem;
 mod postgres;
 mod sqlite;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -134,10 +135,12 @@ impl Store {
             )))
         };
         // By its path only: closing any descriptor of the file drops SQLite's locks on it.
-        match FileId::of(&file.path) {
+        let path = file.path.clone();
+        let looked = tokio::task::spawn_blocking(move || FileId::of(&path)).await;
+        match looked.map_err(std::io::Error::other).flatten() {
             Ok(id) if id == file.id => Ok(()),
             Ok(_) => split("was replaced"),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => split("was removed"),
+            Err(error) if error.kind() == ErrorKind::NotFound => split("was removed"),
             Err(error) => split(&format!("cannot be looked at any more ({error})")),
         }
     }

@@ -22,7 +22,7 @@ impl Default for Backoff {
     fn default() -> Self {
         Self {
             base: Duration::from_secs(2),
-            max: Duration::from_secs(10 * 60),
+            max: Duration::from_mins(10),
         }
     }
 }

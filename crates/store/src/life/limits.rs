@@ -102,7 +102,7 @@ impl Default for Limits {
             max_failures: 3,
             violation_limit: 3,
             max_defers: 20,
-            defer_for: Duration::from_secs(5 * 60),
+            defer_for: Duration::from_mins(5),
             max_benign: 20,
             max_lost: 5,
             backoff: Backoff::default(),
@@ -160,6 +160,10 @@ pub struct LimitsLayer {
 impl LimitsLayer {
     /// What this layer says, and where it is silent, what the layer beneath says.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a layer is used up where it is laid over another"
+    )]
     pub fn over(self, beneath: Self) -> Self {
         Self {
             protocol: self.protocol.or(beneath.protocol),

@@ -51,10 +51,10 @@ pub fn run(global: &Global, args: &Run) -> Result<(), Failure> {
             return Ok(());
         }
         if batch.can_move() {
-            eprintln!(
+            output::message(format_args!(
                 "tenure: what is left stays in {}: `tenure serve` goes on with it",
                 place.url
-            );
+            ));
         }
         Err(Failure::silent(Code::Failed))
     })
@@ -196,9 +196,12 @@ async fn follow(
     let mut changes = Changes::of(store).await;
     let mut was_told = true;
     loop {
-        look(store, batch, progress).await?;
-        if !batch.can_move() {
-            return Ok(());
+        match look(store, batch, progress).await {
+            Ok(()) if !batch.can_move() => return Ok(()),
+            Ok(()) => {}
+            // The tasks go on without us, so a store that is busy for a while is worth waiting for.
+            Err(failure) if failure.code == Code::Later => progress.say(&failure.message()),
+            Err(failure) => return Err(failure),
         }
         if was_told && !changes.is_told() {
             progress.say("no dispatcher lives any more: start `tenure serve`, and this goes on");

@@ -51,7 +51,9 @@ async fn settled(store: &Store, ids: &[TaskId]) -> Result<Vec<TaskRow>, Failure>
         }
         if !changes.is_told() && !warned && store.living_dispatchers().await?.is_empty() {
             warned = true;
-            eprintln!("tenure: no dispatcher lives, so nothing will move: start `tenure serve`");
+            output::message(format_args!(
+                "tenure: no dispatcher lives, so nothing will move: start `tenure serve`"
+            ));
         }
         changes.next().await;
     }
