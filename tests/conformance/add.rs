@@ -1,15 +1,295 @@
 //! Adding tasks: whole or not at all, once for each key.
 
-use tenure_store::life::TaskStatus;
+use std::time::Duration;
 
-use crate::world::{World, exit, on_both, task};
+use tenure_guard::TaskId;
+use tenure_store::Error;
+use tenure_store::event::EventKind;
+use tenure_store::life::{LimitsLayer, TaskStatus};
+use tenure_store::task::{NewTask, NotBefore, Parent, Work};
 
-on_both!(a_task_goes_all_the_way);
+use crate::world::{World, after, exit, on_both, task};
 
-async fn a_task_goes_all_the_way(world: World) {
-    let id = world.add(task()).await;
-    assert_eq!(world.status(id).await, TaskStatus::Ready);
-    let ended = world.run_to(exit(0)).await;
-    assert_eq!(ended.status, TaskStatus::Done);
-    assert_eq!(world.status(id).await, TaskStatus::Done);
+on_both!(
+    a_task_reads_back_as_it_was_given,
+    eight_concurrent_adds_with_one_key_make_one_task,
+    a_key_with_other_content_is_taken,
+    a_submission_is_taken_whole_or_not_at_all,
+    siblings_may_stand_in_any_order,
+    a_circle_is_refused_by_name,
+    what_a_task_cannot_be_is_refused_by_field_and_value,
+    many_adds_at_once_are_all_kept_and_a_bad_one_among_them_fails_alone,
+);
+
+async fn count(world: &World) -> i64 {
+    world.number("SELECT count(*) FROM tasks").await
+}
+
+async fn a_task_reads_back_as_it_was_given(world: World) {
+    let parent = world.add(task()).await;
+    let new = NewTask {
+        name: Some("it".into()),
+        title: Some("a title".into()),
+        body: "body\nof two lines".into(),
+        work: Work::Assignee("reviewer".into()),
+        after: vec![Parent::Task(parent), Parent::Task(parent)],
+        priority: -3,
+        skills: vec!["rust".into(), "review".into()],
+        not_before: Some(NotBefore::In(Duration::from_secs(60))),
+        cwd: "/srv/ü".into(),
+        env: [("A".into(), "b=c".into())].into(),
+        key: Some("the key".into()),
+        limits: LimitsLayer {
+            max_failures: Some(9),
+            ..LimitsLayer::default()
+        },
+    };
+    let id = world.add(new.clone()).await;
+    let detail = world.store.show(id).await.unwrap();
+    let row = detail.task;
+    assert_eq!(
+        (row.name, row.title, row.body),
+        (new.name, "a title".into(), new.body)
+    );
+    assert_eq!((row.assignee.as_str(), row.command), ("reviewer", None));
+    assert_eq!((row.priority, row.skills), (-3, new.skills));
+    assert_eq!((row.cwd, row.env, row.key), (new.cwd, new.env, new.key));
+    assert_eq!((row.limits, row.status), (new.limits, TaskStatus::Todo));
+    let wait = row.not_before.unwrap().duration_since(row.created_at);
+    assert_eq!(wait.as_secs(), 60);
+    assert_eq!(detail.parents.len(), 1);
+    assert_eq!(world.store.show(parent).await.unwrap().children[0].id, id);
+    assert_eq!(world.events(id).await, [EventKind::Added]);
+}
+
+fn keyed(body: &str) -> NewTask {
+    NewTask {
+        key: Some("one".into()),
+        body: body.into(),
+        ..task()
+    }
+}
+
+async fn eight_concurrent_adds_with_one_key_make_one_task(world: World) {
+    let mut adders = Vec::new();
+    for _ in 0..8 {
+        let store = world.another().await;
+        adders.push(tokio::spawn(async move { store.add(keyed("same")).await }));
+    }
+    let mut added = Vec::new();
+    for adder in adders {
+        added.push(adder.await.unwrap().unwrap());
+    }
+    assert_eq!(added.iter().filter(|added| added.created).count(), 1);
+    assert!(added.iter().all(|other| other.id == added[0].id));
+    assert_eq!(count(&world).await, 1);
+}
+
+async fn a_key_with_other_content_is_taken(world: World) {
+    let id = world.add(keyed("first")).await;
+    match world.store.add(keyed("second")).await {
+        Err(Error::KeyTaken { key, task }) => assert_eq!((key.as_str(), task), ("one", id)),
+        other => panic!("{other:?}"),
+    }
+    let mixed = vec![task(), keyed("first")];
+    let submitted = world.store.submit("file", mixed).await.unwrap();
+    let created: Vec<bool> = submitted.tasks.iter().map(|added| added.created).collect();
+    assert_eq!(created, [true, false]);
+    let parent = world.add(task()).await;
+    let another_parent = NewTask {
+        after: vec![Parent::Task(parent)],
+        ..keyed("first")
+    };
+    let refused = world.store.add(another_parent).await;
+    assert!(
+        matches!(refused, Err(Error::KeyTaken { .. })),
+        "{refused:?}"
+    );
+}
+
+async fn a_submission_is_taken_whole_or_not_at_all(world: World) {
+    world.add(keyed("first")).await;
+    let before = world.number("SELECT count(*) FROM events").await;
+    for last in [after(&[TaskId(4711)]), keyed("other")] {
+        let refused = world.store.submit("file", vec![task(), last]).await;
+        assert!(refused.is_err(), "{refused:?}");
+    }
+    assert_eq!(count(&world).await, 1);
+    assert_eq!(world.number("SELECT count(*) FROM batches").await, 0);
+    assert_eq!(world.number("SELECT count(*) FROM events").await, before);
+}
+
+fn named(name: &str, after: &[usize]) -> NewTask {
+    NewTask {
+        name: Some(name.into()),
+        after: after.iter().copied().map(Parent::Sibling).collect(),
+        ..task()
+    }
+}
+
+async fn siblings_may_stand_in_any_order(world: World) {
+    let tasks = vec![
+        named("last", &[1, 2]),
+        named("middle", &[2]),
+        named("first", &[]),
+    ];
+    let submitted = world.store.submit("file", tasks).await.unwrap();
+    let ids: Vec<TaskId> = submitted.tasks.iter().map(|added| added.id).collect();
+    let rows = world.store.tasks(&ids).await.unwrap();
+    let names: Vec<_> = rows.iter().filter_map(|row| row.name.as_deref()).collect();
+    assert_eq!(names, ["last", "middle", "first"]);
+    assert!(rows.iter().all(|row| row.batch_id == Some(submitted.batch)));
+    assert_eq!(world.run_to(exit(0)).await.promoted, [ids[1]]);
+    assert_eq!(world.run_to(exit(0)).await.promoted, [ids[0]]);
+    let counts = world.store.batch_counts(submitted.batch).await.unwrap();
+    assert_eq!((counts.ready, counts.done, counts.todo), (1, 2, 0));
+}
+
+async fn a_circle_is_refused_by_name(world: World) {
+    let tasks = vec![
+        named("a", &[]),
+        named("b", &[0, 3]),
+        named("c", &[1]),
+        named("d", &[2]),
+        named("e", &[3]),
+    ];
+    match world.store.submit("file", tasks).await {
+        Err(Error::Invalid(why)) => {
+            for name in ["\"b\"", "\"c\"", "\"d\""] {
+                assert!(why.contains(name), "{why}");
+            }
+            assert!(!why.contains("\"a\"") && !why.contains("\"e\""), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(count(&world).await, 0);
+}
+
+async fn what_a_task_cannot_be_is_refused_by_field_and_value(world: World) {
+    let env = |name: &str| [(name.to_owned(), "x".to_owned())].into();
+    let zero = LimitsLayer {
+        max_lost: Some(0),
+        ..LimitsLayer::default()
+    };
+    let cases: Vec<(&str, NewTask)> = vec![
+        (
+            "TENURE_DB",
+            NewTask {
+                env: env("TENURE_DB"),
+                ..task()
+            },
+        ),
+        (
+            "A=B",
+            NewTask {
+                env: env("A=B"),
+                ..task()
+            },
+        ),
+        (
+            "NUL",
+            NewTask {
+                body: "a\0b".into(),
+                ..task()
+            },
+        ),
+        (
+            "title",
+            NewTask {
+                title: Some(String::new()),
+                ..task()
+            },
+        ),
+        (
+            "command",
+            NewTask {
+                work: Work::Command(vec![]),
+                ..task()
+            },
+        ),
+        (
+            "command",
+            NewTask {
+                work: Work::Command(vec![String::new()]),
+                ..task()
+            },
+        ),
+        (
+            "shell",
+            NewTask {
+                work: Work::Assignee("shell".into()),
+                ..task()
+            },
+        ),
+        (
+            "assignee",
+            NewTask {
+                work: Work::Assignee(String::new()),
+                ..task()
+            },
+        ),
+        (
+            "some/where",
+            NewTask {
+                cwd: "some/where".into(),
+                ..task()
+            },
+        ),
+        (
+            "max_lost",
+            NewTask {
+                limits: zero,
+                ..task()
+            },
+        ),
+        (
+            "key",
+            NewTask {
+                key: Some(String::new()),
+                ..task()
+            },
+        ),
+        ("itself", named("x", &[0])),
+        ("task 3", named("x", &[2])),
+        (
+            "skills",
+            NewTask {
+                skills: vec![String::new()],
+                ..task()
+            },
+        ),
+    ];
+    for (word, wrong) in cases {
+        match world.store.add(wrong).await {
+            Err(Error::Invalid(why)) => assert!(why.contains(word), "{word}: {why}"),
+            other => panic!("{word}: {other:?}"),
+        }
+    }
+    let orphan = world.store.add(after(&[TaskId(4711)])).await;
+    assert!(matches!(orphan, Err(Error::NoSuchTask(TaskId(4711)))));
+    assert_eq!(count(&world).await, 0);
+}
+
+async fn many_adds_at_once_are_all_kept_and_a_bad_one_among_them_fails_alone(world: World) {
+    let mut adders = Vec::new();
+    for place in 0..40 {
+        let store = world.store.clone();
+        let new = if place % 10 == 3 {
+            after(&[TaskId(4711)])
+        } else {
+            task()
+        };
+        adders.push(tokio::spawn(async move { store.add(new).await }));
+    }
+    let mut ids = Vec::new();
+    for (place, adder) in adders.into_iter().enumerate() {
+        match adder.await.unwrap() {
+            Ok(added) => ids.push(added.id),
+            Err(Error::NoSuchTask(_)) => assert_eq!(place % 10, 3),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    ids.dedup();
+    assert_eq!((ids.len(), count(&world).await), (36, 36));
+    assert_eq!(world.number("SELECT count(*) FROM events").await, 36);
 }

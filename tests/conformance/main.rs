@@ -4,5 +4,11 @@
 //! `on_both!`; time is told by the test, so nothing sleeps.
 
 mod add;
+mod claim;
+mod end;
+mod fence;
+mod person;
+mod report;
+mod start;
 mod statements;
 mod world;

@@ -142,6 +142,13 @@ impl World {
         self.store.end(tenure.clone(), end).await.unwrap()
     }
 
+    /// Claims what is there and starts its run.
+    pub async fn running_again(&self) -> Tenure {
+        let tenure = self.claim_one().await.tenure;
+        self.start(&tenure).await.unwrap();
+        tenure
+    }
+
     /// The run of a claim that goes all the way: start, exit, end.
     pub async fn run_to(&self, end: End) -> Ended {
         let tenure = self.claim_one().await.tenure;

@@ -82,12 +82,32 @@ fn a_store_of_a_newer_version_is_refused_with_both_versions() {
     let home = Home::new();
     let db = home.at("store.db");
     let _ = home.tenure(&["add", "--db", &db, "--", "true"]).ok();
-    sql(
-        &db,
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (4711, 'from the future', 1, x'00', 0)",
-    );
+    sql(&db, "UPDATE store SET schema_version = 4711");
     refused(&home, &db, &[&db, "4711", "newer"]);
+}
+
+#[test]
+fn a_store_that_grows_at_this_moment_is_not_taken_for_a_broken_one() {
+    let home = Home::new();
+    home.add(&[], &["exit", "0"]);
+    let db = home.state().join("tenure.db").display().to_string();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..100 {
+                sql(
+                    &db,
+                    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
+                     INSERT INTO comments (task_id, author, text, created_at) \
+                     SELECT 1, 'a test', hex(zeroblob(2000)), 0 FROM n; \
+                     PRAGMA wal_checkpoint(PASSIVE)",
+                );
+            }
+        });
+        while !writer.is_finished() {
+            let listed = home.tenure(&["list", "--json"]).ok().json();
+            assert_eq!(listed.as_array().unwrap().len(), 1);
+        }
+    });
 }
 
 #[test]

@@ -138,11 +138,12 @@ fn a_task_does_not_start_before_its_time() {
     let home = Home::new();
     let _dispatcher = home.serve();
     let later = home.add(&["--not-before", "+1h"], &["exit", "0"]);
-    let soon = home.add(&["--not-before", "+1s"], &["exit", "0"]);
-    assert_eq!(home.show(soon)["task"]["status"], "scheduled");
+    let soon = home.add(&["--not-before", "+3s"], &["exit", "0"]);
+    let waiting = home.show(soon);
+    assert_eq!(waiting["task"]["status"], "scheduled");
     let shown = home.until(soon, "done");
     let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-    assert!(time(&runs(&shown)[0]["claimed_at"]) >= time(&shown["task"]["not_before"]));
+    assert!(time(&runs(&shown)[0]["claimed_at"]) >= time(&waiting["task"]["not_before"]));
     assert_eq!(home.show(later)["task"]["status"], "scheduled");
 }
 

@@ -6,14 +6,16 @@ use tenure_tests::home::{event_kinds, outcomes, runs};
 use tenure_tests::process::{Process, Signal};
 use tenure_tests::{Home, wait_until};
 
-const TWO_VIOLATIONS: &str = "[defaults]\nviolation_limit = 2\nprotocol = 'report'";
-
 on_both!(
     a_clean_exit_without_a_report_is_a_violation_and_at_its_limit_the_task_stays_blocked,
-    TWO_VIOLATIONS,
+    Home::profile(
+        "mute",
+        "violation_limit = 2\nprotocol = 'report'",
+        &["exit", "0"]
+    ),
     |home| {
         let mut dispatcher = home.serve();
-        let task = home.add(&[], &["exit", "0"]);
+        let task = home.add_for("mute", &[]);
         let shown = home.until(task, "blocked");
         assert_eq!(
             outcomes(&shown),

@@ -93,11 +93,20 @@ fn each_report_leads_where_its_word_says() {
 
 #[test]
 fn a_worker_reports_through_the_program_that_started_it() {
-    let home = Home::with("[defaults]\nmax_failures = 1\nprotocol = 'report'");
+    let home = Home::with("[defaults]\nmax_failures = 1");
     let _dispatcher = home.serve();
     let run = |script: &str, status: &str| {
         let added = home
-            .tenure(&["add", "--json", "--", "sh", "-euc", script])
+            .tenure(&[
+                "add",
+                "--json",
+                "--protocol",
+                "report",
+                "--",
+                "sh",
+                "-euc",
+                script,
+            ])
             .ok();
         home.until(added.json()["id"].as_i64().unwrap(), status)
     };
@@ -141,9 +150,10 @@ fn a_worker_reports_through_the_program_that_started_it() {
 fn a_child_is_told_what_came_of_its_parents_and_of_earlier_attempts() {
     let home = Home::new();
     let _dispatcher = home.serve();
+    let go = home.at("go");
     let parent = home.add(
         &["--title", "the parent"],
-        &["complete", "the parent's summary"],
+        &["wait-for", &go, "complete", "the parent's summary"],
     );
     let script =
         "[ $TENURE_ATTEMPT = 1 ] && exit 3; cat \"$TENURE_CONTEXT\" > context; echo >> context";
@@ -164,6 +174,7 @@ fn a_child_is_told_what_came_of_its_parents_and_of_earlier_attempts() {
     let _ = home
         .tenure(&["comment", &child.to_string(), "mind the step"])
         .ok();
+    home.touch("go");
     home.until(child, "done");
     let context: serde_json::Value = serde_json::from_str(&home.read("context")).unwrap();
     assert_eq!(context["version"], 1);

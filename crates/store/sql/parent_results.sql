@@ -4,4 +4,4 @@ SELECT t.id, t.title, t.status,
         ORDER BY r.attempt DESC LIMIT 1) AS report
 FROM task_links l JOIN tasks t ON t.id = l.parent_id
 WHERE l.child_id = $1
-ORDER BY t.id
+ORDER BY l.parent_id

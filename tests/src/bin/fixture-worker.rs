@@ -219,8 +219,11 @@ impl Steps {
             })
             .collect();
         let cwd = std::env::current_dir().expect("a worker has a folder");
-        let line = serde_json::json!({ "env": env, "cwd": cwd });
-        writeln!(appending(&self.word()), "{line}").expect("the environment can be written");
+        let line = format!("{}\n", serde_json::json!({ "env": env, "cwd": cwd }));
+        // In one write: others may append to the same file.
+        appending(&self.word())
+            .write_all(line.as_bytes())
+            .expect("the environment can be written");
     }
 
     /// What is open, a line each.

@@ -165,8 +165,8 @@ CREATE INDEX running_by_profile ON tasks (assignee) WHERE status = 'running';
 CREATE INDEX scheduled_by_time ON tasks (not_before) WHERE status = 'scheduled';
 CREATE INDEX open_runs_by_dispatcher ON runs (dispatcher_id) WHERE ended_at IS NULL;
 CREATE INDEX tasks_by_status ON tasks (status, id);
-CREATE INDEX tasks_by_batch ON tasks (batch_id, id);
-CREATE INDEX links_by_child ON task_links (child_id);
+CREATE INDEX tasks_by_batch ON tasks (batch_id, status, id);
+CREATE INDEX links_by_child ON task_links (child_id, parent_id);
 CREATE INDEX events_by_task ON events (task_id, id);
 CREATE INDEX comments_by_task ON comments (task_id, id);
 

@@ -5,8 +5,11 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+mod alone;
 mod broker;
+mod by_hand;
 mod ends;
 mod gate;
 mod post;
+mod records;
 mod tree;

@@ -116,6 +116,17 @@ impl Post {
         serde_json::from_str(&line).unwrap()
     }
 
+    /// Whether the warden keeps quiet.
+    pub fn says_nothing_for(&mut self, time: Duration) {
+        let lines = self.lifeline.as_mut().unwrap();
+        lines.get_ref().set_read_timeout(Some(time)).unwrap();
+        let heard = lines.fill_buf().map(<[u8]>::to_vec);
+        lines.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+        if let Ok(heard) = heard {
+            panic!("the warden said {}", String::from_utf8_lossy(&heard));
+        }
+    }
+
     /// The worker's pid.
     pub fn started(&mut self) -> i32 {
         match self.next() {

@@ -2,15 +2,33 @@
 //! that says one thing to the warden above it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use tenure_guard::{Error, Guard, Reason, Verdict, exit_code};
+use tenure_guard::{Error, Guard, Identity, Reason, Verdict, exit_code};
+use tenure_warden::{ByHand, exec_by_hand};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["worker", verb] => worker(verb),
+        ["by-hand", store, state, ref command @ ..] => by_hand(store, state, command),
         _ => tenure_warden::main(),
     }
+}
+
+/// What the command line does for `tenure guard exec`.
+fn by_hand(store: &str, state: &str, command: &[&str]) -> ExitCode {
+    let settings = ByHand {
+        store: store.parse().expect("a store"),
+        state_folder: state.into(),
+        lease: Duration::from_mins(10),
+        kill_grace: Duration::from_hours(1),
+        finish_grace: Duration::from_millis(100),
+        heartbeat_timeout: None,
+    };
+    let identity = Identity::from_env().expect("an identity");
+    let argv = command.iter().map(Into::into).collect();
+    exec_by_hand(identity, argv, &settings).expect("a warden")
 }
 
 fn worker(verb: &str) -> ExitCode {
