@@ -8,6 +8,8 @@
 //!    beginning of `add` and from the commit that its task tells.
 //! 2. How often an idle dispatcher wakes up in a second: the context switches of all its threads.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::process::ExitCode;
 use std::thread;
@@ -62,14 +64,23 @@ fn measure(store: &str, home: &Home, adds: usize, seconds: u64) {
     let before = switches(dispatcher.process());
     thread::sleep(Duration::from_secs(seconds));
     let after = switches(dispatcher.process());
-    let count = after.saturating_sub(before);
+    let mut total = 0;
+    let mut busy = Vec::new();
+    for (thread, (name, count)) in after {
+        let count = count.saturating_sub(before.get(&thread).map_or(0, |(_, before)| *before));
+        total += count;
+        if count > 0 {
+            busy.push(format!("{name} {count}"));
+        }
+    }
     #[expect(
         clippy::cast_precision_loss,
         reason = "a count of some seconds is far below 2^52"
     )]
-    let rate = count as f64 / seconds as f64;
+    let rate = total as f64 / seconds as f64;
     println!(
-        "{store}: an idle dispatcher woke up {count} times in {seconds} s, {rate:.2} a second"
+        "{store}: an idle dispatcher woke up {total} times in {seconds} s, {rate:.2} a second ({})",
+        busy.join(", ")
     );
 }
 
@@ -124,17 +135,22 @@ fn spread(mut millis: Vec<f64>) -> String {
     )
 }
 
-/// How often the threads of a process were switched to, of their own will or not.
-fn switches(process: Process) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{}/task", process.pid)).expect("the dispatcher lives");
-    tasks
-        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("status")).ok())
-        .map(|status| {
-            status
+/// How often each thread of a process was switched to, of its own will or not, with its name.
+fn switches(process: Process) -> BTreeMap<OsString, (String, u64)> {
+    let threads =
+        fs::read_dir(format!("/proc/{}/task", process.pid)).expect("the dispatcher lives");
+    threads
+        .filter_map(|thread| {
+            let thread = thread.ok()?;
+            let status = fs::read_to_string(thread.path().join("status")).ok()?;
+            let last = |line: &str| line.split_whitespace().last().map(str::to_owned);
+            let count = status
                 .lines()
                 .filter(|line| line.contains("ctxt_switches"))
-                .filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok())
-                .sum::<u64>()
+                .filter_map(|line| last(line)?.parse::<u64>().ok())
+                .sum();
+            let name = status.lines().find(|line| line.starts_with("Name:"));
+            Some((thread.file_name(), (name.and_then(last)?, count)))
         })
-        .sum()
+        .collect()
 }
