@@ -47,6 +47,11 @@ on_both!(
             .spawn()
             .unwrap();
         home.until_written("began");
+        // What the warden writes by itself must be answered before the claim goes, or it learns of
+        // that too early.
+        wait_until("the worker's pid is noted", || {
+            runs(&home.show(task))[0]["pid"].as_i64()
+        });
 
         claimed::take_back(&open, &old);
         let new = claimed::claim(&open).tenure;
