@@ -35,7 +35,7 @@ async fn a_task_reads_back_as_it_was_given(world: World) {
         after: vec![Parent::Task(parent), Parent::Task(parent)],
         priority: -3,
         skills: vec!["rust".into(), "review".into()],
-        not_before: Some(NotBefore::In(Duration::from_secs(60))),
+        not_before: Some(NotBefore::In(Duration::from_mins(1))),
         cwd: "/srv/ü".into(),
         env: [("A".into(), "b=c".into())].into(),
         key: Some("the key".into()),
@@ -165,101 +165,37 @@ async fn a_circle_is_refused_by_name(world: World) {
     assert_eq!(count(&world).await, 0);
 }
 
+/// Makes a good task a wrong one.
+type Spoil = fn(&mut NewTask);
+
+fn variable(task: &mut NewTask, name: &str) {
+    task.env.insert(name.into(), "x".into());
+}
+
 async fn what_a_task_cannot_be_is_refused_by_field_and_value(world: World) {
-    let env = |name: &str| [(name.to_owned(), "x".to_owned())].into();
-    let zero = LimitsLayer {
-        max_lost: Some(0),
-        ..LimitsLayer::default()
-    };
-    let cases: Vec<(&str, NewTask)> = vec![
-        (
-            "TENURE_DB",
-            NewTask {
-                env: env("TENURE_DB"),
-                ..task()
-            },
-        ),
-        (
-            "A=B",
-            NewTask {
-                env: env("A=B"),
-                ..task()
-            },
-        ),
-        (
-            "NUL",
-            NewTask {
-                body: "a\0b".into(),
-                ..task()
-            },
-        ),
-        (
-            "title",
-            NewTask {
-                title: Some(String::new()),
-                ..task()
-            },
-        ),
-        (
-            "command",
-            NewTask {
-                work: Work::Command(vec![]),
-                ..task()
-            },
-        ),
-        (
-            "command",
-            NewTask {
-                work: Work::Command(vec![String::new()]),
-                ..task()
-            },
-        ),
-        (
-            "shell",
-            NewTask {
-                work: Work::Assignee("shell".into()),
-                ..task()
-            },
-        ),
-        (
-            "assignee",
-            NewTask {
-                work: Work::Assignee(String::new()),
-                ..task()
-            },
-        ),
-        (
-            "some/where",
-            NewTask {
-                cwd: "some/where".into(),
-                ..task()
-            },
-        ),
-        (
-            "max_lost",
-            NewTask {
-                limits: zero,
-                ..task()
-            },
-        ),
-        (
-            "key",
-            NewTask {
-                key: Some(String::new()),
-                ..task()
-            },
-        ),
-        ("itself", named("x", &[0])),
-        ("task 3", named("x", &[2])),
-        (
-            "skills",
-            NewTask {
-                skills: vec![String::new()],
-                ..task()
-            },
-        ),
+    let cases: [(&str, Spoil); 14] = [
+        ("TENURE_DB", |task| variable(task, "TENURE_DB")),
+        ("A=B", |task| variable(task, "A=B")),
+        ("NUL", |task| task.body = "a\0b".into()),
+        ("title", |task| task.title = Some(String::new())),
+        ("command", |task| task.work = Work::Command(vec![])),
+        ("command", |task| {
+            task.work = Work::Command(vec![String::new()]);
+        }),
+        ("shell", |task| task.work = Work::Assignee("shell".into())),
+        ("assignee", |task| {
+            task.work = Work::Assignee(String::new());
+        }),
+        ("some/where", |task| task.cwd = "some/where".into()),
+        ("max_lost", |task| task.limits.max_lost = Some(0)),
+        ("key", |task| task.key = Some(String::new())),
+        ("itself", |task| task.after = vec![Parent::Sibling(0)]),
+        ("task 3", |task| task.after = vec![Parent::Sibling(2)]),
+        ("skills", |task| task.skills = vec![String::new()]),
     ];
-    for (word, wrong) in cases {
+    for (word, make_wrong) in cases {
+        let mut wrong = task();
+        make_wrong(&mut wrong);
         match world.store.add(wrong).await {
             Err(Error::Invalid(why)) => assert!(why.contains(word), "{word}: {why}"),
             other => panic!("{word}: {other:?}"),

@@ -152,7 +152,7 @@ async fn children_start_only_after_the_last_parent_is_done(world: World) {
     let child = world.add(after(&[first, second])).await;
     let later = world
         .add(tenure_store::task::NewTask {
-            not_before: Some(tenure_store::task::NotBefore::In(Duration::from_secs(3600))),
+            not_before: Some(tenure_store::task::NotBefore::In(Duration::from_hours(1))),
             ..after(&[second])
         })
         .await;
@@ -219,7 +219,7 @@ async fn the_breaker_trips_at_the_limit_in_force_and_is_sticky(world: World) {
         );
         assert!(world.events(id).await.contains(&EventKind::GaveUp));
         for _ in 0..3 {
-            world.clock.advance(Duration::from_secs(86_400));
+            world.clock.advance(Duration::from_hours(24));
             world.store.promote_due().await.unwrap();
             assert!(world.claim_all(world.wanted(5)).await.is_empty());
         }
@@ -263,7 +263,7 @@ async fn a_completion_resets_all_streaks(world: World) {
     world.run_to(exit(1)).await;
     world.clock.advance(Duration::from_secs(1));
     world.run_to(exit(75)).await;
-    world.clock.advance(Duration::from_secs(3600));
+    world.clock.advance(Duration::from_hours(1));
     world.run_to(exit(0)).await;
     let row = world.task(id).await;
     assert_eq!(
@@ -273,7 +273,7 @@ async fn a_completion_resets_all_streaks(world: World) {
 }
 
 async fn backoff_is_waited_and_a_retry_inherits_nothing(world: World) {
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let id = world
         .add(limited(LimitsLayer {
             defer_for: Some(hour),
@@ -290,7 +290,7 @@ async fn backoff_is_waited_and_a_retry_inherits_nothing(world: World) {
         world.end(&first, exit(75)).await.status,
         TaskStatus::Scheduled
     );
-    world.clock.advance(hour - Duration::from_millis(1));
+    world.clock.advance(Duration::from_millis(3_599_999));
     assert!(world.claim_all(world.wanted(1)).await.is_empty());
     let claims = world.store.claim(world.wanted(1)).await.unwrap();
     assert_eq!(claims.next_due, Some(Duration::from_millis(1)));

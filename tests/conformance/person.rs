@@ -182,7 +182,7 @@ async fn unblock_and_retry_reset_every_streak(world: World) {
             },
             exit(1),
         ] {
-            world.clock.advance(Duration::from_secs(3600));
+            world.clock.advance(Duration::from_hours(1));
             world.run_to(end).await;
         }
         assert_eq!(world.status(id).await, TaskStatus::Blocked);

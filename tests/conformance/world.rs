@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
@@ -18,7 +19,7 @@ use tenure_store::task::{NewTask, Parent, SHELL, Work};
 use tenure_store::{Clock, DispatcherId, Error, Store, StoreUrl};
 
 /// How long the leases of these tests are.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 
 /// Runs each named case on both databases, as `sqlite::…` and `postgres::…`.
 macro_rules! on_both {
@@ -79,6 +80,14 @@ impl World {
         Store::open_with(&self.url, self.clock.clone())
             .await
             .unwrap()
+    }
+
+    /// What time the test says it is.
+    pub fn now(&self) -> i64 {
+        match &self.clock {
+            Clock::Manual(millis) => millis.load(Ordering::SeqCst),
+            Clock::Database => panic!("a test tells the time"),
+        }
     }
 
     pub fn folder(&self) -> PathBuf {

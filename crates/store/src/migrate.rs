@@ -148,3 +148,63 @@ pub(crate) fn unavailable(what: &str, problem: &str) -> OpenError {
         problem: problem.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::*;
+
+    async fn connect(path: &std::path::Path) -> Connection {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true);
+        Connection::Sqlite(Box::new(options.connect().await.unwrap()))
+    }
+
+    fn step(sqlite: &'static str) -> Migration {
+        Migration {
+            sqlite,
+            postgres: sqlite,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_migration_leaves_nothing_of_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tenure.db");
+        let connection = connect(&path).await;
+        let (connection, instance) = migrate(connection, "store", MIGRATIONS).await.unwrap();
+        drop(connection);
+
+        let broken = [
+            MIGRATIONS[0],
+            step("CREATE TABLE second (number BIGINT)"),
+            step("CREATE TABLE third (number BIGINT); INSERT INTO nowhere VALUES (1)"),
+        ];
+        let refused = migrate(connect(&path).await, "store", &broken).await;
+        assert!(matches!(refused, Err(OpenError::Unavailable { .. })));
+        let mut connection = connect(&path).await;
+        let found = meta(&mut connection, "store").await.unwrap();
+        assert_eq!(found, (instance, 1));
+
+        let mended = [
+            MIGRATIONS[0],
+            broken[1],
+            step("CREATE TABLE third (number BIGINT)"),
+        ];
+        let (mut connection, same) = migrate(connection, "store", &mended).await.unwrap();
+        assert_eq!(same, instance);
+        assert_eq!(meta(&mut connection, "store").await.unwrap(), (instance, 3));
+        let newer = migrate(connection, "store", MIGRATIONS).await;
+        assert!(matches!(
+            newer,
+            Err(OpenError::Newer {
+                found: 3,
+                known: 1,
+                ..
+            })
+        ));
+    }
+}

@@ -186,3 +186,212 @@ fn stale(reason: &Reason) -> String {
         None => format!("stood down: {reason}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tenure_guard::BlockKind;
+
+    use super::*;
+    use Outcome as O;
+
+    fn reports() -> Vec<(Option<Report>, Option<Outcome>)> {
+        vec![
+            (None, None),
+            (
+                Some(Report::Complete {
+                    summary: None,
+                    metadata: None,
+                }),
+                Some(O::Completed),
+            ),
+            (
+                Some(Report::Block {
+                    kind: BlockKind::NeedsInput,
+                    reason: "which?".into(),
+                }),
+                Some(O::Blocked),
+            ),
+            (
+                Some(Report::Defer {
+                    for_ms: None,
+                    reason: None,
+                }),
+                Some(O::Deferred),
+            ),
+            (
+                Some(Report::Fail {
+                    reason: "no".into(),
+                }),
+                Some(O::Failed),
+            ),
+        ]
+    }
+
+    /// Every ask with the outcome that the contract gives it.
+    const ASKS: [(Option<Ask>, Option<Outcome>); 9] = [
+        (None, None),
+        (Some(Ask::Cancel), Some(O::Cancelled)),
+        (Some(Ask::Stop), Some(O::Stopped)),
+        (Some(Ask::Block), Some(O::Blocked)),
+        (Some(Ask::Archive), Some(O::Cancelled)),
+        (Some(Ask::Reclaim), Some(O::Reclaimed)),
+        (Some(Ask::Timeout), Some(O::TimedOut)),
+        (Some(Ask::Silence), Some(O::Silent)),
+        (Some(Ask::Shutdown), Some(O::Interrupted)),
+    ];
+
+    /// Exits, and what each means under protocol `exit`, under `report`, under `exit` when the
+    /// worker was interrupted, and under `exit` when its guard stood down.
+    const EXITS: [(Exit, [Outcome; 4]); 8] = [
+        (
+            Exit::Code(0),
+            [
+                O::Completed,
+                O::ProtocolViolation,
+                O::Completed,
+                O::Completed,
+            ],
+        ),
+        (
+            Exit::Code(1),
+            [O::Failed, O::Failed, O::Interrupted, O::Failed],
+        ),
+        (
+            Exit::Code(75),
+            [O::Deferred, O::Deferred, O::Interrupted, O::Deferred],
+        ),
+        (
+            Exit::Code(79),
+            [O::Failed, O::Failed, O::Interrupted, O::Stale],
+        ),
+        (
+            Exit::Code(255),
+            [O::Failed, O::Failed, O::Interrupted, O::Failed],
+        ),
+        (
+            Exit::Signal(9),
+            [O::Crashed, O::Crashed, O::Interrupted, O::Crashed],
+        ),
+        (
+            Exit::Signal(15),
+            [O::Crashed, O::Crashed, O::Interrupted, O::Crashed],
+        ),
+        (Exit::Unobserved, [O::Lost, O::Lost, O::Lost, O::Lost]),
+    ];
+
+    fn exited(exit: Exit, interrupted: bool, told: bool) -> End {
+        End::Exited {
+            exit,
+            interrupted,
+            stood_down: told.then_some(Reason::RunMismatch),
+            tree_unverified: false,
+        }
+    }
+
+    /// Every end, with its outcome where nothing was reported and nothing asked, under each
+    /// protocol.
+    fn ends() -> Vec<(End, Protocol, Outcome)> {
+        let mut ends = Vec::new();
+        for (exit, [plain, reporting, interrupted, told]) in EXITS {
+            ends.push((exited(exit, false, false), Protocol::Exit, plain));
+            ends.push((exited(exit, false, false), Protocol::Report, reporting));
+            ends.push((exited(exit, true, false), Protocol::Exit, interrupted));
+            ends.push((exited(exit, false, true), Protocol::Exit, told));
+        }
+        // Interrupted before it could report: nobody's violation.
+        ends.push((
+            exited(Exit::Code(0), true, false),
+            Protocol::Report,
+            O::Interrupted,
+        ));
+        for protocol in [Protocol::Exit, Protocol::Report] {
+            let spawn = End::SpawnFailed {
+                path: "/no".into(),
+                errno: 2,
+                message: "no such file".into(),
+            };
+            let never = End::NeverStarted {
+                reason: "no memory".into(),
+            };
+            let stood_down = End::StoodDown {
+                reason: Reason::MissingRunId,
+            };
+            let unseen = End::Unseen {
+                reason: "new boot".into(),
+            };
+            ends.push((spawn, protocol, O::SpawnFailed));
+            ends.push((never, protocol, O::NeverStarted));
+            ends.push((stood_down, protocol, O::Stale));
+            ends.push((unseen, protocol, O::Lost));
+        }
+        ends
+    }
+
+    #[test]
+    fn a_report_outranks_an_ask_which_outranks_the_end() {
+        assert_eq!(ASKS.len(), Ask::ALL.len() + 1);
+        for (report, by_report) in reports() {
+            for (ask, by_ask) in ASKS {
+                for (end, protocol, by_end) in ends() {
+                    let conclusion = classify(&Evidence {
+                        protocol,
+                        tempfail: TempfailExit::Code(75),
+                        report: report.as_ref(),
+                        ask,
+                        end: &end,
+                    });
+                    let expected = by_report.or(by_ask).unwrap_or(by_end);
+                    assert_eq!(
+                        conclusion.outcome, expected,
+                        "{report:?} {ask:?} {protocol} {end:?}"
+                    );
+                    assert!(!conclusion.reason.is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn try_later_is_whatever_code_the_limits_say() {
+        let cases = [
+            (TempfailExit::Off, 75, O::Failed),
+            (TempfailExit::Code(3), 75, O::Failed),
+            (TempfailExit::Code(3), 3, O::Deferred),
+        ];
+        for (tempfail, code, expected) in cases {
+            let conclusion = classify(&Evidence {
+                protocol: Protocol::Exit,
+                tempfail,
+                report: None,
+                ask: None,
+                end: &exited(Exit::Code(code), false, false),
+            });
+            assert_eq!(conclusion.outcome, expected, "{tempfail:?} {code}");
+        }
+    }
+
+    #[test]
+    fn a_stand_down_names_the_variable_that_is_wrong() {
+        let conclusion = classify(&Evidence {
+            protocol: Protocol::Exit,
+            tempfail: TempfailExit::Off,
+            report: None,
+            ask: None,
+            end: &End::StoodDown {
+                reason: Reason::MissingRunId,
+            },
+        });
+        assert_eq!(
+            conclusion.reason,
+            "stood down: missing_run_id (TENURE_RUN_ID)"
+        );
+    }
+
+    #[test]
+    fn an_end_reads_back_as_it_is_written() {
+        for (end, _, _) in ends() {
+            let text = serde_json::to_string(&end).unwrap();
+            assert_eq!(serde_json::from_str::<End>(&text).unwrap(), end, "{text}");
+        }
+    }
+}

@@ -121,3 +121,117 @@ impl TaskStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tenure_guard::BlockKind;
+
+    use super::*;
+
+    fn moves() -> Vec<Move> {
+        vec![
+            Move::Claimed,
+            Move::Ended(Next::Done),
+            Move::Ended(Next::Again {
+                after: Duration::ZERO,
+            }),
+            Move::Ended(Next::Blocked {
+                kind: BlockKind::GaveUp,
+                reason: "max_lost".into(),
+            }),
+            Move::Ended(Next::Cancelled { archived: false }),
+            Move::ParentsDone,
+            Move::Due,
+            Move::Blocked,
+            Move::Unblocked,
+            Move::Retried,
+            Move::Cancelled,
+        ]
+    }
+
+    /// One column for each of [`moves`]; `R` is wherever the task rests, `-` is illegal.
+    const TABLE: [(TaskStatus, &str); 7] = [
+        // claimed, done, again, blocked, cancelled; parents, due; block, unblock, retry, cancel
+        (TaskStatus::Todo, "-----R-B-RC"),
+        (TaskStatus::Scheduled, "------RB-RC"),
+        (TaskStatus::Ready, "X------B-RC"),
+        (TaskStatus::Running, "-DRBC------"),
+        (TaskStatus::Blocked, "--------RRC"),
+        (TaskStatus::Done, "-----------"),
+        (TaskStatus::Cancelled, "---------R-"),
+    ];
+
+    const RESTS: [Rest; 4] = [
+        Rest {
+            waits_for_parents: false,
+            waits_for_time: false,
+        },
+        Rest {
+            waits_for_parents: false,
+            waits_for_time: true,
+        },
+        Rest {
+            waits_for_parents: true,
+            waits_for_time: false,
+        },
+        Rest {
+            waits_for_parents: true,
+            waits_for_time: true,
+        },
+    ];
+
+    #[test]
+    fn every_pair_of_status_and_move_is_as_in_the_table() {
+        assert_eq!(TABLE.map(|(status, _)| status), TaskStatus::ALL);
+        for (from, row) in TABLE {
+            assert_eq!(row.len(), moves().len());
+            for (by, cell) in moves().into_iter().zip(row.chars()) {
+                for rest in RESTS {
+                    let waits_still = match by {
+                        Move::ParentsDone => rest.waits_for_parents,
+                        Move::Due => rest.waits_for_time,
+                        Move::Claimed
+                        | Move::Ended(_)
+                        | Move::Blocked
+                        | Move::Unblocked
+                        | Move::Retried
+                        | Move::Cancelled => false,
+                    };
+                    let expected = match cell {
+                        'X' => Some(TaskStatus::Running),
+                        'D' => Some(TaskStatus::Done),
+                        'B' => Some(TaskStatus::Blocked),
+                        'C' => Some(TaskStatus::Cancelled),
+                        'R' if !waits_still => Some(rest.status()),
+                        _ => None,
+                    };
+                    let found = from.after(by.clone(), rest);
+                    assert_eq!(found.clone().ok(), expected, "{from} {by:?} {rest:?}");
+                    if let Err(illegal) = found {
+                        assert_eq!(
+                            illegal,
+                            IllegalMove {
+                                from,
+                                by: by.clone()
+                            }
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_rests_where_parents_and_time_let_it() {
+        use TaskStatus::{Ready, Scheduled, Todo};
+        assert_eq!(RESTS.map(Rest::status), [Ready, Scheduled, Todo, Todo]);
+    }
+
+    #[test]
+    fn an_illegal_move_says_where_the_task_stands_and_what_was_to_happen() {
+        let illegal = TaskStatus::Done.after(Move::Retried, RESTS[0]).unwrap_err();
+        assert_eq!(illegal.to_string(), "a task that is done cannot be retried");
+    }
+}

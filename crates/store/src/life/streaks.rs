@@ -247,3 +247,260 @@ impl Streaks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use Outcome as O;
+
+    /// The streaks `[failures, violations, defers, benign, lost]`.
+    fn array(streaks: Streaks) -> [u32; 5] {
+        let Streaks {
+            failures,
+            violations,
+            defers,
+            benign,
+            lost,
+        } = streaks;
+        [failures, violations, defers, benign, lost]
+    }
+
+    const FROM: Streaks = Streaks {
+        failures: 10,
+        violations: 20,
+        defers: 30,
+        benign: 40,
+        lost: 50,
+    };
+
+    /// From [`FROM`], where every end leads.
+    const TABLE: [(Outcome, Option<Ask>, [u32; 5]); 20] = [
+        (O::Completed, None, [0, 0, 0, 0, 0]),
+        (O::Failed, None, [11, 20, 0, 0, 0]),
+        (O::Crashed, None, [11, 20, 0, 0, 0]),
+        (O::TimedOut, Some(Ask::Timeout), [11, 20, 0, 0, 0]),
+        (O::Silent, Some(Ask::Silence), [11, 20, 0, 0, 0]),
+        (O::SpawnFailed, None, [11, 20, 0, 0, 0]),
+        (O::ProtocolViolation, None, [10, 21, 0, 0, 0]),
+        (O::Deferred, None, [10, 20, 31, 0, 0]),
+        (O::Blocked, None, [10, 20, 30, 0, 0]),
+        (O::Blocked, Some(Ask::Timeout), [10, 20, 30, 0, 0]),
+        (O::Blocked, Some(Ask::Block), [10, 20, 30, 40, 50]),
+        (O::NeverStarted, None, [10, 20, 30, 41, 50]),
+        (O::Stale, None, [10, 20, 30, 41, 50]),
+        (O::Reclaimed, None, [10, 20, 30, 41, 50]),
+        (O::Reclaimed, Some(Ask::Reclaim), [10, 20, 30, 40, 50]),
+        (O::Interrupted, Some(Ask::Shutdown), [10, 20, 30, 41, 50]),
+        (O::Interrupted, None, [10, 20, 30, 41, 50]),
+        (O::Lost, None, [10, 20, 30, 40, 51]),
+        (O::Stopped, Some(Ask::Stop), [10, 20, 30, 40, 50]),
+        (O::Cancelled, Some(Ask::Cancel), [10, 20, 30, 40, 50]),
+    ];
+
+    #[test]
+    fn every_end_counts_and_resets_as_in_the_table() {
+        for outcome in Outcome::ALL {
+            assert!(
+                TABLE.iter().any(|(known, _, _)| known == outcome),
+                "{outcome} is not in the table"
+            );
+        }
+        for (outcome, ask, expected) in TABLE {
+            assert_eq!(
+                array(FROM.after(outcome, ask)),
+                expected,
+                "{outcome} {ask:?}"
+            );
+        }
+    }
+
+    fn ending(outcome: Outcome, ask: Option<Ask>, jitter: u32) -> Ending<'static> {
+        Ending {
+            outcome,
+            reason: "because",
+            report: None,
+            asked: ask.map(|ask| Asked {
+                ask,
+                kind: None,
+                reason: None,
+            }),
+            jitter,
+        }
+    }
+
+    /// Where a task goes whose streaks are all at one after this end.
+    fn first(outcome: Outcome, ask: Option<Ask>) -> Next {
+        let streaks = Streaks::default().after(outcome, ask);
+        streaks.next(&ending(outcome, ask, u32::MAX), &Limits::default())
+    }
+
+    #[test]
+    fn the_first_end_of_each_kind_leads_where_the_contract_says() {
+        let again = |seconds| Next::Again {
+            after: Duration::from_secs(seconds),
+        };
+        for outcome in [
+            O::Failed,
+            O::Crashed,
+            O::TimedOut,
+            O::Silent,
+            O::SpawnFailed,
+        ] {
+            assert_eq!(first(outcome, None), again(2), "{outcome}");
+        }
+        assert_eq!(first(O::ProtocolViolation, None), again(2));
+        assert_eq!(first(O::Deferred, None), again(300));
+        for outcome in [
+            O::NeverStarted,
+            O::Stale,
+            O::Reclaimed,
+            O::Interrupted,
+            O::Lost,
+        ] {
+            assert_eq!(first(outcome, None), again(0), "{outcome}");
+        }
+        assert_eq!(first(O::Reclaimed, Some(Ask::Reclaim)), again(0));
+        assert_eq!(first(O::Completed, None), Next::Done);
+        for (ask, archived) in [(Ask::Cancel, false), (Ask::Archive, true)] {
+            let next = Next::Cancelled { archived };
+            assert_eq!(first(O::Cancelled, Some(ask)), next);
+        }
+        let stopped = Next::Blocked {
+            kind: BlockKind::Operator,
+            reason: "because".into(),
+        };
+        assert_eq!(first(O::Stopped, Some(Ask::Stop)), stopped);
+    }
+
+    #[test]
+    fn a_benign_end_waits_from_the_second_in_a_row() {
+        for outcome in [O::NeverStarted, O::Lost] {
+            let twice = Streaks::default().after(outcome, None).after(outcome, None);
+            let next = twice.next(&ending(outcome, None, u32::MAX), &Limits::default());
+            let after = Duration::from_secs(2);
+            assert_eq!(next, Next::Again { after }, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn a_defer_waits_as_long_as_its_worker_said() {
+        let report = Report::Defer {
+            for_ms: Some(1234),
+            reason: None,
+        };
+        let said = Ending {
+            report: Some(&report),
+            ..ending(O::Deferred, None, 0)
+        };
+        let streaks = Streaks::default().after(O::Deferred, None);
+        let after = Duration::from_millis(1234);
+        assert_eq!(
+            streaks.next(&said, &Limits::default()),
+            Next::Again { after }
+        );
+    }
+
+    #[test]
+    fn at_its_limit_each_kind_gives_up_and_names_it() {
+        let limits = Limits::default();
+        let kinds = [
+            (O::Failed, limits.max_failures, "max_failures"),
+            (
+                O::ProtocolViolation,
+                limits.violation_limit,
+                "violation_limit",
+            ),
+            (O::Deferred, limits.max_defers, "max_defers"),
+            (O::Stale, limits.max_benign, "max_benign"),
+            (O::Lost, limits.max_lost, "max_lost"),
+        ];
+        for (outcome, limit, name) in kinds {
+            let mut streaks = Streaks::default();
+            for count in 1..=limit {
+                streaks = streaks.after(outcome, None);
+                let next = streaks.next(&ending(outcome, None, 0), &limits);
+                match &next {
+                    Next::Blocked { kind, reason } => {
+                        assert_eq!((count, *kind), (limit, BlockKind::GaveUp));
+                        let expected = format!("{name} = {limit} reached: {outcome}: because");
+                        assert_eq!(reason, &expected);
+                    }
+                    Next::Again { .. } => assert!(count < limit, "{outcome} went on"),
+                    Next::Done | Next::Cancelled { .. } => panic!("{outcome}: {next:?}"),
+                }
+            }
+        }
+    }
+
+    /// Every end after which a task goes on by itself.
+    fn repeating() -> impl Strategy<Value = Outcome> {
+        prop::sample::select(vec![
+            O::Failed,
+            O::Crashed,
+            O::TimedOut,
+            O::Silent,
+            O::SpawnFailed,
+            O::ProtocolViolation,
+            O::Deferred,
+            O::NeverStarted,
+            O::Stale,
+            O::Reclaimed,
+            O::Interrupted,
+            O::Lost,
+        ])
+    }
+
+    proptest! {
+        /// Each streak is reset only by ends that count toward a streak to its left, so the longest
+        /// life is bounded by the product of the limits.
+        #[test]
+        fn nothing_repeats_without_bound(
+            outcomes in prop::collection::vec(repeating(), 4 * 4 * 4 * 4 * 4),
+            limits in prop::array::uniform5(1..4_u32),
+        ) {
+            let [max_failures, violation_limit, max_defers, max_benign, max_lost] = limits;
+            let limits = Limits {
+                max_failures,
+                violation_limit,
+                max_defers,
+                max_benign,
+                max_lost,
+                ..Limits::default()
+            };
+            let mut streaks = Streaks::default();
+            let gave_up = outcomes.iter().any(|outcome| {
+                streaks = streaks.after(*outcome, None);
+                let next = streaks.next(&ending(*outcome, None, 0), &limits);
+                matches!(next, Next::Blocked { kind: BlockKind::GaveUp, .. })
+            });
+            prop_assert!(gave_up, "went on for {} ends: {streaks:?}", outcomes.len());
+        }
+
+        /// An adversary that always chooses the end that keeps the task going longest.
+        #[test]
+        fn not_even_an_adversary_goes_on_for_ever(limit in 1..4_u32) {
+            let limits = Limits {
+                max_failures: limit,
+                violation_limit: limit,
+                max_defers: limit,
+                max_benign: limit,
+                max_lost: limit,
+                ..Limits::default()
+            };
+            // From the cheapest end to the dearest: what resets the most comes last.
+            let choices = [O::Lost, O::Stale, O::Deferred, O::ProtocolViolation, O::Failed];
+            let mut streaks = Streaks::default();
+            let mut ends = 0;
+            while let Some(after) = choices.iter().map(|outcome| (outcome, streaks.after(*outcome, None))).find_map(|(outcome, after)| {
+                let next = after.next(&ending(*outcome, None, 0), &limits);
+                matches!(next, Next::Again { .. }).then_some(after)
+            }) {
+                streaks = after;
+                ends += 1;
+                prop_assert!(ends < 1024, "went on for {ends} ends");
+            }
+        }
+    }
+}

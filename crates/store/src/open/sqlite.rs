@@ -20,6 +20,9 @@ use crate::migrate::{self, Found, MIGRATIONS, unavailable};
 /// Earlier versions can corrupt a write-ahead log when it is reset.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
+/// The smallest page, and so the smallest database, in bytes.
+const SMALLEST: u64 = 512;
+
 /// How long to wait for another process that writes: less than a call's deadline, so that the
 /// caller hears "database is locked" instead of nothing.
 const BUSY: Duration = Duration::from_millis(2500);
@@ -94,7 +97,8 @@ fn exists(path: &Path) -> Result<bool, OpenError> {
         Ok(metadata) if metadata.is_dir() => Err(OpenError::Folder {
             path: path.to_owned(),
         }),
-        Ok(metadata) if metadata.is_file() => Ok(true),
+        // SQLite takes anything shorter than a page for empty, and would write over it.
+        Ok(metadata) if metadata.is_file() && !(1..SMALLEST).contains(&metadata.len()) => Ok(true),
         Ok(_) => Err(OpenError::NoDatabase {
             path: path.to_owned(),
         }),

@@ -1,0 +1,101 @@
+//! Which dispatchers there are, and who may be one.
+
+use std::time::Duration;
+
+use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
+use tenure_store::{DispatcherId, Error};
+
+use crate::world::{World, on_both};
+
+on_both!(
+    a_published_dispatcher_is_found_while_it_lives,
+    a_dispatcher_may_publish_again,
+    a_file_has_one_dispatcher_and_a_server_several,
+    a_killed_dispatcher_is_not_listed,
+);
+
+fn dispatcher(pid: i32) -> Dispatcher {
+    Dispatcher {
+        id: DispatcherId::random(),
+        host_id: "host".into(),
+        host_name: "name".into(),
+        boot_id: "boot".into(),
+        pid,
+        socket: "/run/tenure.sock".into(),
+        version: "0.1.0".into(),
+        slots: 4,
+        profiles: vec![PublishedProfile {
+            name: "reviewer".into(),
+            skills: vec!["rust".into()],
+        }],
+        batch: None,
+    }
+}
+
+async fn a_published_dispatcher_is_found_while_it_lives(world: World) {
+    assert!(world.store.living_dispatchers().await.unwrap().is_empty());
+    let hold = world.store.hold().await.unwrap();
+    let mine = dispatcher(1);
+    world.store.publish(mine.clone()).await.unwrap();
+    let living = || world.store.living_dispatchers();
+    assert_eq!(living().await.unwrap(), std::slice::from_ref(&mine));
+    world.clock.advance(Duration::from_secs(29));
+    world.store.dispatcher_seen(mine.id).await.unwrap();
+    world.clock.advance(Duration::from_secs(29));
+    assert_eq!(living().await.unwrap().len(), 1);
+    world.clock.advance(Duration::from_secs(29));
+    // Time decides between hosts; on one host the lock does.
+    let expected = usize::from(!world.is_shared());
+    assert_eq!(living().await.unwrap().len(), expected);
+    world.store.dispatcher_seen(mine.id).await.unwrap();
+    world.store.retire(mine.id).await.unwrap();
+    assert!(living().await.unwrap().is_empty());
+    drop(hold);
+}
+
+async fn a_dispatcher_may_publish_again(world: World) {
+    let _hold = world.store.hold().await.unwrap();
+    let mut mine = dispatcher(1);
+    world.store.publish(mine.clone()).await.unwrap();
+    mine.profiles.clear();
+    mine.slots = 9;
+    world.store.publish(mine.clone()).await.unwrap();
+    assert_eq!(world.store.living_dispatchers().await.unwrap(), [mine]);
+}
+
+async fn a_file_has_one_dispatcher_and_a_server_several(world: World) {
+    let hold = world.store.hold().await.unwrap();
+    let mine = dispatcher(1);
+    world.store.publish(mine.clone()).await.unwrap();
+    let other = world.another().await;
+    if world.is_shared() {
+        other.hold().await.unwrap();
+        return;
+    }
+    match other.hold().await {
+        Err(Error::Held(why)) => {
+            let pid = format!("pid {}", std::process::id());
+            assert!(why.contains(&pid), "{why}");
+            assert!(why.contains(&mine.id.to_string()), "{why}");
+            assert!(why.contains("tenure.db"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(other.living_dispatchers().await.unwrap().len(), 1);
+    drop(hold);
+    other.hold().await.unwrap();
+}
+
+async fn a_killed_dispatcher_is_not_listed(world: World) {
+    let hold = world.store.hold().await.unwrap();
+    world.store.publish(dispatcher(1)).await.unwrap();
+    // What the kernel does when its process is killed.
+    drop(hold);
+    world.clock.advance(Duration::from_secs(31));
+    assert!(world.store.living_dispatchers().await.unwrap().is_empty());
+    let _next = world.store.hold().await.unwrap();
+    assert!(world.store.living_dispatchers().await.unwrap().is_empty());
+    let next = dispatcher(2);
+    world.store.publish(next.clone()).await.unwrap();
+    assert_eq!(world.store.living_dispatchers().await.unwrap(), [next]);
+}
