@@ -1,3 +1,20 @@
-//! What the tests of the whole share: throwaway servers, homes and daemons.
+//! What the end-to-end tests stand on: a home of their own, the program under test, a dispatcher
+//! that ends with its test, and waiting for facts.
+//!
+//! It judges nothing about Tenure itself. Everything here uses real processes and real stores;
+//! nothing sleeps for luck.
 
+pub mod home;
+pub mod page;
 pub mod postgres;
+pub mod process;
+pub mod program;
+pub mod said;
+pub mod serve;
+pub mod slot;
+pub mod wait;
+
+pub use home::Home;
+pub use said::Said;
+pub use serve::Dispatcher;
+pub use wait::wait_until;

@@ -98,6 +98,7 @@ impl Edge {
             Action::Shutdown(run) => self.shutdown(run),
             Action::ReadAsks => self.read_asks(),
             Action::Renew(runs) => self.renew(&runs),
+            Action::SignOfLife => self.sign_of_life(),
             Action::Bury(run) => self.bury(run),
             Action::Close(run, end) => self.close(run, end),
             Action::Acknowledge(run) => self.acknowledge(run),
@@ -364,6 +365,15 @@ impl Edge {
                 }
             }
             let _ = wakes.send(Wake::Event(Event::Asks(asks)));
+        });
+    }
+
+    fn sign_of_life(&self) {
+        let (store, id) = (self.store.clone(), self.settings.id);
+        tokio::spawn(async move {
+            if let Err(error) = store.dispatcher_seen(id).await {
+                tracing::warn!(error = %error, "cannot give a sign of life");
+            }
         });
     }
 

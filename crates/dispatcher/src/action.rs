@@ -35,6 +35,8 @@ pub(crate) enum Action {
     ReadAsks,
     /// Renew the leases of these runs.
     Renew(Vec<RunId>),
+    /// Tell the store that we live.
+    SignOfLife,
     /// End what a killed warden left behind.
     Bury(RunId),
     /// Write the end of a run.

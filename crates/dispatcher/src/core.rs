@@ -25,6 +25,10 @@ use crate::hold_back::HoldBack;
 /// How long after a store that did not answer it is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often the store is told that we live: three times within the half minute for which it
+/// believes that.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+
 /// What a core is told at its start.
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -56,6 +60,7 @@ pub(crate) struct Core {
     held: HoldBack,
     look_at: Instant,
     renew_at: Instant,
+    live_at: Instant,
 }
 
 /// How a dispatcher is minded.
@@ -128,16 +133,18 @@ impl Core {
             held: HoldBack::default(),
             look_at: now,
             renew_at: now + rules.renew_every,
+            live_at: now + SIGN_OF_LIFE,
             rules,
         }
     }
 
     /// When the core wants to be woken, if nothing happens before.
     pub(crate) fn wake_at(&self) -> Instant {
+        let next = self.look_at.min(self.live_at);
         if self.runs.is_empty() {
-            self.look_at
+            next
         } else {
-            self.look_at.min(self.renew_at)
+            next.min(self.renew_at)
         }
     }
 
@@ -150,6 +157,10 @@ impl Core {
             if !runs.is_empty() {
                 actions.push(Action::Renew(runs));
             }
+        }
+        if now >= self.live_at {
+            self.live_at = now + SIGN_OF_LIFE;
+            actions.push(Action::SignOfLife);
         }
         if self.mode != Mode::Serving && self.runs.is_empty() && self.claim == Claiming::Idle {
             actions.push(Action::Finish);

@@ -161,3 +161,61 @@ impl Batch {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: i64, status: &str) -> TaskRow {
+        let time = "2026-01-31T08:00:00Z";
+        serde_json::from_value(serde_json::json!({
+            "id": id, "title": "t", "status": status, "assignee": "shell", "priority": 0,
+            "attempts": 0, "failures": 0, "violations": 0, "defers": 0, "benign": 0, "lost": 0,
+            "batch_id": 1, "body": "", "cwd": "/", "env": {}, "skills": [], "limits": {},
+            "created_at": time, "updated_at": time,
+        }))
+        .unwrap()
+    }
+
+    /// A batch in which each task comes after the one before it.
+    fn chain(statuses: &[&str]) -> Batch {
+        let ids = || (1..).map(TaskId).zip(statuses);
+        let rows = (1..).zip(statuses).map(|(id, status)| row(id, status));
+        Batch {
+            id: BatchId(1),
+            order: ids().map(|(id, _)| id).collect(),
+            rows: rows.map(|row| (row.id, row)).collect(),
+            parents: ids()
+                .skip(1)
+                .map(|(id, _)| (id, vec![TaskId(id.0 - 1)]))
+                .collect(),
+            seen: EventId(0),
+        }
+    }
+
+    #[test]
+    fn a_batch_can_move_until_only_people_can_move_it() {
+        for (statuses, can_move) in [
+            (&["done", "done"][..], false),
+            (&["done", "ready"], true),
+            (&["running", "todo"], true),
+            (&["scheduled", "todo", "todo"], true),
+            (&["blocked", "todo", "todo"], false),
+            (&["cancelled", "todo"], false),
+            (&["done", "blocked"], false),
+        ] {
+            assert_eq!(chain(statuses).can_move(), can_move, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn a_task_waits_for_its_parents_that_are_not_done() {
+        let batch = chain(&["done", "blocked", "todo"]);
+        let waits_for = |id| -> Vec<TaskId> {
+            let rows = batch.waits_for(TaskId(id)).into_iter();
+            rows.map(|row| row.id).collect()
+        };
+        assert_eq!(waits_for(2), []);
+        assert_eq!(waits_for(3), [TaskId(2)]);
+    }
+}

@@ -70,7 +70,10 @@ impl Failure {
     /// Tells people on the standard error, and answers the code.
     pub fn report(self) -> ExitCode {
         if self.message.is_some() {
-            eprintln!("tenure: {}", crate::escape::block(&self.message()));
+            crate::output::message(format_args!(
+                "tenure: {}",
+                crate::escape::block(&self.message())
+            ));
         }
         ExitCode::from(self.code as u8)
     }

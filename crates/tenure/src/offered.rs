@@ -98,3 +98,59 @@ fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
         words.join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tenure_store::life::LimitsLayer;
+    use tenure_store::task::Work;
+
+    use super::*;
+
+    fn check(work: Work, skills: &[&str]) -> Result<(), String> {
+        let profile = |name: &str, skills: &[&str]| PublishedProfile {
+            name: name.to_owned(),
+            skills: skills.iter().map(ToString::to_string).collect(),
+        };
+        let offered = Offered {
+            profiles: vec![
+                profile("shell", &[]),
+                profile("reviewer", &["rust"]),
+                profile("reviewer", &["go", "rust"]),
+            ],
+            by: "a living dispatcher",
+        };
+        offered.check(&NewTask {
+            name: None,
+            title: None,
+            body: String::new(),
+            work,
+            after: Vec::new(),
+            priority: 0,
+            skills: skills.iter().map(ToString::to_string).collect(),
+            not_before: None,
+            cwd: "/".into(),
+            env: BTreeMap::new(),
+            key: None,
+            limits: LimitsLayer::default(),
+        })
+    }
+
+    #[test]
+    fn a_task_is_taken_where_one_profile_of_its_name_offers_all_its_skills() {
+        let reviewer = || Work::Assignee("reviewer".into());
+        assert_eq!(check(reviewer(), &["rust", "go"]), Ok(()));
+        assert_eq!(check(Work::Command(vec!["true".into()]), &[]), Ok(()));
+        let message = check(Work::Assignee("revewer".into()), &[]).unwrap_err();
+        assert!(
+            message.contains("\"revewer\"") && message.contains("reviewer, shell"),
+            "{message}"
+        );
+        let message = check(reviewer(), &["rust", "cobol"]).unwrap_err();
+        assert!(
+            message.contains("cobol") && message.contains("go, rust"),
+            "{message}"
+        );
+    }
+}

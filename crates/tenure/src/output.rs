@@ -1,4 +1,5 @@
-//! Data for the standard output. A reader that went away (`tenure list | head`) is no failure.
+//! Data for the standard output, messages for the standard error. A reader that went away
+//! (`tenure list | head`) is no failure.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
@@ -26,6 +27,11 @@ pub fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
 pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| Failure::new(Code::Failed, error))?;
     line(text)
+}
+
+/// Writes a message for people. Where nobody reads messages, nobody misses one.
+pub fn message(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Whether people look at the output directly.

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tenure_store::life::TaskStatus;
 use tenure_store::read::TaskRow;
 
-use crate::escape;
+use crate::{escape, output};
 
 /// The longest title in a line.
 const TITLE_CHARS: usize = 60;
@@ -40,7 +40,7 @@ impl Progress {
             described(task)
         );
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            output::message(&line);
         } else {
             self.bar.println(line);
         }
@@ -57,7 +57,8 @@ impl Progress {
 
     /// A message for people.
     pub fn say(&self, message: &str) {
-        self.bar.suspend(|| eprintln!("tenure: {message}"));
+        self.bar
+            .suspend(|| output::message(format_args!("tenure: {message}")));
     }
 
     /// Takes the bar away.

@@ -22,6 +22,8 @@ pub fn settings(
 ) -> Result<Settings, Failure> {
     let state = folders::state()?;
     folders::make_private(&state)?;
+    let folder = folders::of_store(&state, store.instance());
+    folders::make_private(&folder)?;
     let bin = std::env::current_exe()
         .map_err(|error| Failure::io("the path of this program is not known", error))?;
     let id = tenure_warden::process::host_id(&state)
@@ -45,7 +47,7 @@ pub fn settings(
         environment: std::env::vars_os()
             .filter(|(name, _)| !is_ours(name))
             .collect(),
-        folder: folders::of_store(&state, store.instance()),
+        folder,
         warden: warden_program(&bin),
         bin,
         batch,

@@ -95,7 +95,7 @@ pub fn check(global: &Global) -> Result<Verdict, Failure> {
         check_on_store(global, &identity).map_err(|failure| failure.message())
     };
     Ok(verdict.unwrap_or_else(|problem| {
-        eprintln!("tenure: {}", crate::escape::line(&problem));
+        crate::output::message(format_args!("tenure: {}", crate::escape::line(&problem)));
         Verdict::StandDown {
             reason: Reason::StoreUnreachable,
         }

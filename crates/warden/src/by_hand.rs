@@ -2,7 +2,7 @@
 //! check, and the end is written by the warden itself.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -57,8 +57,11 @@ pub fn exec_by_hand(
         tenure_guard::stand_down(&reason);
     }
     let signals = Signals::take_over()?;
-    // In a person's terminal we lead no session; the tree is found by descent then.
-    let _ = nix::unistd::setsid();
+    // At a terminal we stay in the person's session, or Ctrl-C would not reach us. The tree is found
+    // by descent then, as where we cannot lead a session.
+    if !io::stdin().is_terminal() {
+        let _ = nix::unistd::setsid();
+    }
     nix::sys::prctl::set_dumpable(false)?;
     let pid = nix::unistd::getpid().as_raw();
     let name = format!("by-hand-{pid}.sock");
@@ -159,6 +162,10 @@ async fn note(store: &Store, tenure: tenure_guard::Tenure, reason: &Reason) {
 }
 
 /// How long until a time in milliseconds since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the deadline is a time of the store, and this host's clock is what there is to count down by"
+)]
 fn until(at: i64) -> Duration {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -9,8 +9,11 @@ use std::process::{Command, Stdio};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::prctl;
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::signal::{SigSet, Signal};
 use tenure_store::life::End;
+
+/// The last of the realtime signals; they have no names.
+const LAST_SIGNAL: libc::c_int = 64;
 
 /// What to start.
 #[derive(Debug)]
@@ -83,10 +86,11 @@ fn prepare_child(command: &mut Command) {
             if nix::unistd::getppid() != warden {
                 return Err(Errno::ESRCH.into());
             }
-            // Whatever we were started with: std empties the mask, and ignored signals stay ignored
-            // over an exec. The two that cannot be set answer with an error.
-            for number in Signal::iterator() {
-                let _ = signal(number, SigHandler::SigDfl);
+            // What is blocked or ignored stays so over an exec. Signals that cannot be set (two of
+            // the kernel's, two of the C library's) answer with an error.
+            SigSet::empty().thread_set_mask()?;
+            for number in 1..=LAST_SIGNAL {
+                libc::signal(number, libc::SIG_DFL);
             }
             // Ours are closed at exec anyway; these are what somebody left open for us.
             libc::close_range(
@@ -113,16 +117,16 @@ fn enterable(cwd: &Path) -> Result<(), End> {
 /// command's.
 fn not_started(path: &str, error: &io::Error) -> End {
     let errno = error.raw_os_error().unwrap_or_default();
-    match Errno::from_raw(errno) {
-        scarce @ (Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE) => {
-            End::NeverStarted {
-                reason: format!("no room to start {path}: {} (errno {errno})", scarce.desc()),
-            }
-        }
-        other => End::SpawnFailed {
-            path: path.to_owned(),
-            errno,
-            message: other.desc().to_owned(),
-        },
+    let kind = Errno::from_raw(errno);
+    let message = kind.desc();
+    if [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE].contains(&kind) {
+        return End::NeverStarted {
+            reason: format!("no room to start {path}: {message} (errno {errno})"),
+        };
+    }
+    End::SpawnFailed {
+        path: path.to_owned(),
+        errno,
+        message: message.to_owned(),
     }
 }

@@ -157,7 +157,12 @@ impl Clerk {
     }
 
     async fn store(&self) -> Result<&Store, Error> {
-        self.store.get_or_try_init(|| open(&self.url)).await
+        // Whoever waits for somebody else's attempt waits no longer than for one of its own.
+        within(
+            PATIENCE,
+            self.store.get_or_try_init(|| Box::pin(open(&self.url))),
+        )
+        .await?
     }
 
     async fn write(&self, errand: Errand) -> Result<(), Error> {

@@ -61,7 +61,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     };
     match gate.read::<Brief>() {
         Ok(brief) => gate.prepare(brief),
-        Err(Shut::Garbled(problem)) => gate.give_up(format!("the brief: {problem}")),
+        Err(Shut::Garbled(problem)) => Ok(gate.give_up(format!("the brief: {problem}"))),
         Err(Shut::Deserted | Shut::Dismissed) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -106,16 +106,16 @@ impl Gate {
                 brief.v,
                 gate::VERSION
             );
-            return self.give_up(reason);
+            return Ok(self.give_up(reason));
         }
         let store: StoreUrl = match brief.store.parse() {
             Ok(store) => store,
-            Err(error) => return self.give_up(error.to_string()),
+            Err(error) => return Ok(self.give_up(error.to_string())),
         };
         let broker = match Broker::bind(&brief.socket) {
             Ok(broker) => broker,
             Err(error) => {
-                return self.give_up(format!("{}: {error}", brief.socket.display()));
+                return Ok(self.give_up(format!("{}: {error}", brief.socket.display())));
             }
         };
         match self.read::<Word>() {
@@ -127,8 +127,8 @@ impl Gate {
                 brief.env.extend(deadline);
                 self.go(brief, store, broker, lease_end)
             }
-            Ok(Word::StandDown { reason }) => self.stand_down(reason),
-            Err(Shut::Garbled(problem)) => self.give_up(format!("the word: {problem}")),
+            Ok(Word::StandDown { reason }) => Ok(self.stand_down(reason)),
+            Err(Shut::Garbled(problem)) => Ok(self.give_up(format!("the word: {problem}"))),
             Err(Shut::Deserted | Shut::Dismissed) => Ok(ExitCode::SUCCESS),
         }
     }
@@ -146,7 +146,7 @@ impl Gate {
             // The word is too old to vouch for anything: the store is asked instead.
             match renew(&store, &brief) {
                 Ok(end) => lease.renewed_until(end),
-                Err(reason) => return self.stand_down(reason),
+                Err(reason) => return Ok(self.stand_down(reason)),
             }
         }
         let lifeline = Some(self.lines);
@@ -178,14 +178,14 @@ impl Gate {
         stand(post, &start)
     }
 
-    fn stand_down(self, reason: Reason) -> io::Result<ExitCode> {
+    fn stand_down(self, reason: Reason) -> ExitCode {
         self.farewell(End::StoodDown { reason });
-        Ok(not_owner())
+        not_owner()
     }
 
-    fn give_up(self, reason: String) -> io::Result<ExitCode> {
+    fn give_up(self, reason: String) -> ExitCode {
         self.farewell(End::NeverStarted { reason });
-        Ok(ExitCode::FAILURE)
+        ExitCode::FAILURE
     }
 
     /// Says the end, and waits until it was heard or nobody is there to hear it.

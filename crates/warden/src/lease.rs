@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn at_sixty_seconds_a_cut_off_worker_is_told_at_45_and_killed_at_55() {
-        let lease = Lease::new(Duration::from_secs(60), Reach::ManyHosts, at(60));
+        let lease = Lease::new(Duration::from_mins(1), Reach::ManyHosts, at(60));
         assert_eq!(lease.terminate_at(Duration::from_secs(10)), Some(at(45)));
-        assert_eq!(lease.terminate_at(Duration::from_secs(60)), Some(at(45)));
+        assert_eq!(lease.terminate_at(Duration::from_mins(1)), Some(at(45)));
         assert_eq!(lease.terminate_at(Duration::from_secs(1)), Some(at(54)));
         assert_eq!(lease.kill_at(), Some(at(55)));
         assert_eq!(
@@ -78,14 +78,14 @@ mod tests {
 
     #[test]
     fn on_one_host_time_takes_nothing() {
-        let lease = Lease::new(Duration::from_secs(60), Reach::OneHost, at(60));
+        let lease = Lease::new(Duration::from_mins(1), Reach::OneHost, at(60));
         assert_eq!(lease.terminate_at(Duration::from_secs(10)), None);
         assert!(!lease.has_lapsed(at(6000)));
     }
 
     #[test]
     fn an_older_word_does_not_shorten_a_lease() {
-        let mut lease = Lease::new(Duration::from_secs(60), Reach::ManyHosts, at(60));
+        let mut lease = Lease::new(Duration::from_mins(1), Reach::ManyHosts, at(60));
         lease.renewed_until(at(70));
         lease.renewed_until(at(65));
         assert!(!lease.has_lapsed(at(69)));

@@ -2,7 +2,7 @@
 //! child of our own is signalled.
 //!
 //! **Invariant:** a signal goes through a pidfd whose process was compared *after* the pidfd was
-//! opened: with its written identity here, or with its membership in [`crate::tree`].
+//! opened: with its written identity here, or with its membership in its tree.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

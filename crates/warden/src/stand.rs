@@ -5,7 +5,8 @@
 //! **Invariant:** nothing here waits for anything but the one `poll`.
 //! **Invariant:** the end is handed over only after the kernel said that no child is left.
 
-use std::collections::VecDeque;
+mod requests;
+
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -14,16 +15,15 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use tenure_guard::wire::{Answer, Op, Request};
 use tenure_guard::{Reason, Tenure};
 use tenure_store::life::{Ask, End, Exit};
 
-use crate::broker::{Broker, ConnId, Heard};
+use crate::broker::{Broker, ConnId};
 use crate::clock::BootInstant;
 use crate::command::{self, Start};
 use crate::ending::{Act, Cue, Ending, Graces};
 use crate::lease::Lease;
-use crate::tree::{Membership, Tree};
+use crate::tree::Tree;
 use crate::uplink::{News, Uplink};
 use crate::wake::{Alarm, Signals, Told};
 
@@ -77,15 +77,23 @@ struct Stand {
     silent_at: Option<BootInstant>,
     /// The limit that we announced, until the dispatcher's order answers it.
     announced: Option<Ask>,
-    interrupted: bool,
-    /// Whether we told the worker to end, while it ran.
-    told_to_end: bool,
+    /// The lease cannot be kept, and the tree is being ended for that.
     lease_over: bool,
     /// Why the task is not this worker's any more.
     lost: Option<Reason>,
+    seen: Seen,
+    acknowledged: bool,
+}
+
+/// What explains the worker's exit.
+#[derive(Debug, Default)]
+struct Seen {
+    /// It was ended for a reason that is not its own.
+    interrupted: bool,
+    /// We told it to end, while it ran.
+    told_to_end: bool,
     /// Why a guard in the tree stood down, or was told to.
     stood_down: Option<Reason>,
-    acknowledged: bool,
 }
 
 /// What woke us.
@@ -116,11 +124,9 @@ pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
         run_ends_at: post.limits.max_runtime.map(|limit| now + limit),
         silent_at: post.limits.heartbeat_timeout.map(|limit| now + limit),
         announced: None,
-        interrupted: false,
-        told_to_end: false,
         lease_over: false,
         lost: None,
-        stood_down: None,
+        seen: Seen::default(),
         acknowledged: false,
         post,
     };
@@ -254,7 +260,7 @@ impl Stand {
             && let Some(kill_at) = self.post.lease.kill_at()
         {
             self.lease_over = true;
-            self.interrupted |= self.worker_runs();
+            self.seen.interrupted |= self.worker_runs();
             self.post.broker.tell_watchers(&Reason::LeaseExpired);
             self.cue(Cue::LeaseOver { kill_at }, now);
         }
@@ -268,7 +274,7 @@ impl Stand {
     fn cue(&mut self, cue: Cue, now: BootInstant) {
         let (ending, act) = self.ending.on(cue, now, self.post.graces);
         self.ending = ending;
-        self.told_to_end |= act != Act::Wait && self.worker_runs();
+        self.seen.told_to_end |= act != Act::Wait && self.worker_runs();
         match act {
             Act::Wait => {}
             Act::Terminate => self.tree.terminate(),
@@ -286,8 +292,8 @@ impl Stand {
                 tree_dead: true,
             } if !self.is_settling(*exit, *at, now) => Some(End::Exited {
                 exit: *exit,
-                interrupted: self.interrupted,
-                stood_down: self.stood_down.clone(),
+                interrupted: self.seen.interrupted,
+                stood_down: self.seen.stood_down.clone(),
                 tree_unverified: false,
             }),
             Worker::Runs { .. } | Worker::Ended { .. } => None,
@@ -296,7 +302,10 @@ impl Stand {
 
     /// Whether our own signal may still come, and would explain this exit.
     fn is_settling(&self, exit: Exit, at: BootInstant, now: BootInstant) -> bool {
-        !self.interrupted && !self.told_to_end && looks_interrupted(exit) && now < at + SETTLING
+        !self.seen.interrupted
+            && !self.seen.told_to_end
+            && looks_interrupted(exit)
+            && now < at + SETTLING
     }
 
     fn serve(&mut self, woken: Woken) {
@@ -334,7 +343,7 @@ impl Stand {
             Worker::Runs { .. } => true,
             Worker::Ended { exit, .. } => looks_interrupted(exit),
         };
-        self.interrupted |= explains;
+        self.seen.interrupted |= explains;
         self.cue(Cue::End, now);
     }
 
@@ -391,7 +400,7 @@ impl Stand {
                     self.cue(Cue::End, now);
                 }
                 News::Dispossessed(reason) => {
-                    self.interrupted |= self.worker_runs();
+                    self.seen.interrupted |= self.worker_runs();
                     self.lose(reason);
                     self.cue(Cue::End, now);
                 }
@@ -414,86 +423,6 @@ impl Stand {
     fn lose(&mut self, reason: Reason) {
         let reason = self.lost.get_or_insert(reason);
         self.post.broker.tell_watchers(reason);
-    }
-
-    /// Gives the worker its answer, and draws our own conclusions from it.
-    fn pass_down(&mut self, to: ConnId, op: &Op, answer: Answer, now: BootInstant) -> Vec<Heard> {
-        match (&answer, op) {
-            (Answer::NotOwner { reason }, _) => self.remember(to, reason.clone()),
-            (Answer::Ok | Answer::Kept, Op::Report { .. }) => self.cue(Cue::Reported, now),
-            (Answer::Ok | Answer::Kept | Answer::Refused { .. }, _)
-            | (Answer::Owned | Answer::StandDown { .. }, _) => {}
-        }
-        self.post.broker.answer(to, answer)
-    }
-
-    /// What came from below.
-    fn hear(&mut self, heard: Vec<Heard>, now: BootInstant) {
-        let mut heard = VecDeque::from(heard);
-        while let Some(said) = heard.pop_front() {
-            match said {
-                Heard::Notice { peer, reason } => {
-                    if self.is_ours(peer) {
-                        self.stood_down = Some(reason);
-                    }
-                }
-                Heard::Request { from, request } => {
-                    heard.extend(self.request(from, request, now));
-                }
-            }
-        }
-    }
-
-    fn request(&mut self, from: ConnId, request: Request, now: BootInstant) -> Vec<Heard> {
-        let mismatch = mismatch(&self.post.tenure, &request.tenure);
-        let lost = mismatch.or_else(|| self.lost.clone());
-        match request.op {
-            Op::Check | Op::Watch => {
-                let lapsed = self.lease_over.then_some(Reason::LeaseExpired);
-                match (lost.or(lapsed), request.op) {
-                    (Some(reason), _) => {
-                        self.remember(from, reason.clone());
-                        self.post.broker.answer(from, Answer::StandDown { reason })
-                    }
-                    (None, Op::Watch) => self.post.broker.watch(from),
-                    (None, _) => self.post.broker.answer(from, Answer::Owned),
-                }
-            }
-            op @ (Op::Heartbeat { .. } | Op::Comment { .. } | Op::Report { .. }) => {
-                if let Some(reason) = lost {
-                    return self.pass_down(from, &op, Answer::NotOwner { reason }, now);
-                }
-                if matches!(op, Op::Heartbeat { .. }) {
-                    let timeout = self.post.limits.heartbeat_timeout;
-                    self.silent_at = timeout.map(|timeout| now + timeout);
-                }
-                match self.post.uplink.request(from, op.clone(), now) {
-                    Some(answer) => self.pass_down(from, &op, answer, now),
-                    None => Vec::new(),
-                }
-            }
-        }
-    }
-
-    /// Somebody in the tree was told "not owner": so an exit 79 may be meant.
-    fn remember(&mut self, to: ConnId, reason: Reason) {
-        if self
-            .post
-            .broker
-            .peer(to)
-            .is_some_and(|peer| self.is_ours(peer))
-        {
-            self.stood_down = Some(reason);
-        }
-    }
-
-    /// A guard says that it stands down and exits, so its process may be gone by now; the socket is
-    /// for our user alone, and only a living stranger is refused.
-    fn is_ours(&self, peer: i32) -> bool {
-        match self.tree.membership(peer) {
-            Membership::Inside | Membership::Gone => true,
-            Membership::Outside => false,
-        }
     }
 
     fn exit_code(&self) -> ExitCode {
@@ -531,18 +460,5 @@ fn looks_interrupted(exit: Exit) -> bool {
         Exit::Signal(signal) => signals.contains(&signal),
         Exit::Code(code) => signals.contains(&(code - 128)),
         Exit::Unobserved => false,
-    }
-}
-
-/// In what the tenure shown differs from the one that this warden stands for.
-fn mismatch(own: &Tenure, shown: &Tenure) -> Option<Reason> {
-    if shown.task != own.task {
-        Some(Reason::TaskMissing)
-    } else if shown.run != own.run {
-        Some(Reason::RunMismatch)
-    } else if shown.lock != own.lock {
-        Some(Reason::ClaimMismatch)
-    } else {
-        None
     }
 }

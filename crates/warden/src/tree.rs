@@ -112,7 +112,8 @@ impl Tree {
         }
     }
 
-    /// Everybody who seems to belong to it, from one walk over `/proc`.
+    /// Everybody who seems to belong to it, from one walk over `/proc`; the oldest first, so that a
+    /// worker gets its signal before it sees its children die of theirs.
     fn members(&self) -> io::Result<Vec<i32>> {
         let mut everybody = HashMap::new();
         for entry in std::fs::read_dir("/proc")? {
@@ -128,11 +129,13 @@ impl Tree {
             *pid != self.root
                 && self.place(stat, |parent| everybody.get(&parent).copied()) == Membership::Inside
         };
-        Ok(everybody
+        let mut members: Vec<(u64, i32)> = everybody
             .iter()
             .filter(|(pid, stat)| inside(pid, **stat))
-            .map(|(pid, _)| *pid)
-            .collect())
+            .map(|(pid, stat)| (stat.start_ticks, *pid))
+            .collect();
+        members.sort_unstable();
+        Ok(members.into_iter().map(|(_, pid)| pid).collect())
     }
 
     /// Collects everybody who ended. Never waits.

@@ -178,15 +178,12 @@ impl Uplink {
 
     fn tell(&mut self, message: &Message, errand: Errand, now: BootInstant) {
         let way = self.way(now);
-        match (&mut self.lifeline, way) {
-            (Some(lifeline), Way::Lifeline) => {
-                lifeline.send(message);
-                self.told.push((errand, Told::Dispatcher));
-            }
-            (Some(_) | None, _) => {
-                self.told.push((errand.clone(), Told::Store));
-                self.dispatch(errand, None, now);
-            }
+        if let (Some(lifeline), Way::Lifeline) = (&mut self.lifeline, way) {
+            lifeline.send(message);
+            self.told.push((errand, Told::Dispatcher));
+        } else {
+            self.told.push((errand.clone(), Told::Store));
+            self.dispatch(errand, None, now);
         }
     }
 
@@ -288,7 +285,7 @@ impl Uplink {
             .flat_map(|done| match done {
                 Done::Written { id, result } => Vec::from_iter(self.written(id, result, now)),
                 Done::Renewed { sent, result } => self.renewed(sent, result, now),
-                Done::Ended(result) => Vec::from_iter(self.ended(result, now)),
+                Done::Ended(result) => Vec::from_iter(self.ended(&result, now)),
             })
             .collect()
     }
@@ -369,7 +366,7 @@ impl Uplink {
         }
     }
 
-    fn ended(&mut self, result: Result<(), Error>, now: BootInstant) -> Option<News> {
+    fn ended(&mut self, result: &Result<(), Error>, now: BootInstant) -> Option<News> {
         match result {
             // Closed by somebody else is closed.
             Ok(()) | Err(Error::NotOwner { .. }) => Some(News::Acknowledged),

@@ -28,6 +28,16 @@ const SMALLEST: u64 = 512;
 const BUSY: Duration = Duration::from_millis(2500);
 
 pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
+    let opened = open_file(path, intent).await;
+    if matches!(&opened, Err(OpenError::Unavailable { .. })) && exists(path)? {
+        // SQLite reads nothing where it may not make the log's index. A missing right is a reason
+        // that somebody can do something about, so it is the one that is told.
+        check_writable(path)?;
+    }
+    opened
+}
+
+async fn open_file(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
     let what = path.display().to_string();
     check_local(path)?;
     if !exists(path)? {
@@ -107,11 +117,15 @@ async fn probe(path: &Path) -> Result<Found, OpenError> {
         connection.close().await?;
         Ok(found)
     };
-    match look.await.map_err(|error| refused(path, &error))? {
-        Found::Foreign => Err(OpenError::Foreign {
+    match look.await {
+        Ok(Found::Foreign) => Err(OpenError::Foreign {
             what: path.display().to_string(),
         }),
-        found @ (Found::Empty | Found::Store) => Ok(found),
+        Ok(found @ (Found::Empty | Found::Store)) => Ok(found),
+        // Without a lock, a database that somebody writes at this moment looks torn. It is one, and
+        // the opening that takes its locks says whether it is whole.
+        Err(error) if code(&error).as_deref() == Some(CORRUPT) => Ok(Found::Store),
+        Err(error) => Err(refused(path, &error)),
     }
 }
 
@@ -195,14 +209,22 @@ async fn keep_a_log(connection: &mut Connection, path: &Path) -> Result<(), Open
     turned_on.map_err(|error| refused(path, &error))
 }
 
+/// `SQLITE_CORRUPT`: what is read does not fit together.
+const CORRUPT: &str = "11";
+
+/// `SQLITE_NOTADB`: the header is another one's.
+const NOT_A_DATABASE: &str = "26";
+
+fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+}
+
 /// SQLite's words about a file, as far as a caller can do something about them.
 fn refused(path: &Path, error: &sqlx::Error) -> OpenError {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    match code.as_deref() {
-        // SQLITE_NOTADB, SQLITE_CORRUPT: the header is another one's.
-        Some("26" | "11") => OpenError::NoDatabase {
+    match code(error).as_deref() {
+        Some(NOT_A_DATABASE | CORRUPT) => OpenError::NoDatabase {
             path: path.to_owned(),
         },
         _ => unavailable(&path.display().to_string(), &error.to_string()),

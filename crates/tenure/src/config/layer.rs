@@ -174,7 +174,11 @@ protocol = "exit"
             let url: StoreUrl = text
                 .parse()
                 .map_err(|error| Failure::usage(format!("{}: {error}", self.origin)))?;
-            *text = url.from_folder(folder).expose();
+            let url = match url {
+                StoreUrl::Sqlite(path) => StoreUrl::Sqlite(super::absolute(folder, &path)),
+                StoreUrl::Postgres(_) => url,
+            };
+            *text = url.expose();
         }
         Ok(())
     }

@@ -179,12 +179,16 @@ mod tests {
     #[test]
     fn a_layer_is_laid_over_the_one_beneath_key_by_key() {
         let config = load(
-            "[dispatcher]\nslots = 3\n[profiles.a-b_1]\ncommand = ['x', '{task.id}']\nmax_failures = 1\nenv = { Case_Stays = 'yes' }",
+            "[dispatcher]\nslots = 3\n[profiles.a-b_1]\ncommand = ['x', '{task.id}']\nmax_failures = 1\ntempfail_exit = 'off'\nenv = { Case_Stays = 'yes' }",
         )
         .unwrap();
         assert_eq!((config.slots, config.lease), (3, Duration::from_mins(1)));
         let profile = &config.profiles["a-b_1"];
         assert_eq!(profile.limits.max_failures, Some(1));
+        assert_eq!(
+            profile.limits.tempfail_exit,
+            Some(tenure_store::life::TempfailExit::Off)
+        );
         assert_eq!(profile.env["Case_Stays"], "yes");
     }
 

@@ -10,6 +10,7 @@ use tenure_warden::{ByHand, exec_by_hand};
 use crate::cli::Global;
 use crate::failure::{Code, Failure};
 use crate::folders;
+use crate::output;
 use crate::place::Place;
 
 /// Starts the command where the task is still this worker's, else stands down.
@@ -17,7 +18,7 @@ pub fn run(global: &Global, command: Vec<OsString>) -> Result<ExitCode, Failure>
     let identity = match Identity::from_env() {
         Ok(identity) => identity,
         Err(NoIdentity::StandDown(reason)) => {
-            eprintln!("stand down: {reason}");
+            output::message(format_args!("stand down: {reason}"));
             tenure_guard::stand_down(&reason)
         }
         Err(error @ NoIdentity::NotAWorker) => return Err(Failure::new(Code::Usage, error)),

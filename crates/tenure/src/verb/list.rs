@@ -42,7 +42,10 @@ pub async fn run(global: &Global, args: List) -> Result<(), Failure> {
         output::bytes(table(&page.rows).to_string().as_bytes())?;
     }
     if page.more > 0 {
-        eprintln!("{} more: use --limit, --status or --assignee", page.more);
+        output::message(format_args!(
+            "{} more: use --limit, --status or --assignee",
+            page.more
+        ));
     }
     Ok(())
 }

@@ -42,19 +42,20 @@ pub fn run(global: &Global, args: &Run) -> Result<(), Failure> {
         let (store, mut batch) = carry_out(&place, &file, &progress).await?;
         batch.refresh(&store).await?;
         let summary = Summary::of(&store, &batch).await?;
-        if args.json {
-            output::json(&summary)?;
+        let printed = if args.json {
+            output::json(&summary)
         } else {
-            output::bytes(summary.to_text().as_bytes())?;
-        }
+            output::bytes(summary.to_text().as_bytes())
+        };
+        // What became of the batch counts for more than whether somebody reads it.
         if batch.all_done() {
-            return Ok(());
+            return printed;
         }
         if batch.can_move() {
-            eprintln!(
+            output::message(format_args!(
                 "tenure: what is left stays in {}: `tenure serve` goes on with it",
                 place.url
-            );
+            ));
         }
         Err(Failure::silent(Code::Failed))
     })
@@ -106,10 +107,11 @@ async fn carry_out(
 
 /// Becomes the dispatcher, or finds the one that is.
 async fn role(place: &Place, store: &Store) -> Result<Role, Failure> {
-    let serves_all = |living: &[Dispatcher]| living.iter().any(|one| one.batch.is_none());
+    let serves_all = |one: &Dispatcher| one.batch.is_none();
     let since = tokio::time::Instant::now();
     loop {
-        if serves_all(&store.living_dispatchers().await?) {
+        let living = store.living_dispatchers().await?;
+        if living.iter().any(serves_all) {
             return Ok(Role::Guest);
         }
         match store.hold().await {
@@ -118,7 +120,9 @@ async fn role(place: &Place, store: &Store) -> Result<Role, Failure> {
                 return Ok(Role::Own(hold, Box::new(settings)));
             }
             // It may be starting up still, and not have said what it serves.
-            Err(tenure_store::Error::Held(_)) if since.elapsed() < START_UP => {
+            Err(tenure_store::Error::Held(_))
+                if living.is_empty() && since.elapsed() < START_UP =>
+            {
                 tokio::time::sleep(LOOK).await;
             }
             Err(error) => return Err(error.into()),
@@ -196,9 +200,12 @@ async fn follow(
     let mut changes = Changes::of(store).await;
     let mut was_told = true;
     loop {
-        look(store, batch, progress).await?;
-        if !batch.can_move() {
-            return Ok(());
+        match look(store, batch, progress).await {
+            Ok(()) if !batch.can_move() => return Ok(()),
+            Ok(()) => {}
+            // The tasks go on without us, so a store that is busy for a while is worth waiting for.
+            Err(failure) if failure.code == Code::Later => progress.say(&failure.message()),
+            Err(failure) => return Err(failure),
         }
         if was_told && !changes.is_told() {
             progress.say("no dispatcher lives any more: start `tenure serve`, and this goes on");

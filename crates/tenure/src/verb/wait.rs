@@ -32,9 +32,10 @@ pub async fn run(global: &Global, args: &Wait) -> Result<(), Failure> {
             rows?
         }
     };
-    print(&rows, args.json)?;
+    let printed = print(&rows, args.json);
+    // Where the tasks stand counts for more than whether somebody reads it.
     if rows.iter().all(|row| row.status == TaskStatus::Done) {
-        Ok(())
+        printed
     } else {
         Err(Failure::silent(Code::Failed))
     }
@@ -51,7 +52,9 @@ async fn settled(store: &Store, ids: &[TaskId]) -> Result<Vec<TaskRow>, Failure>
         }
         if !changes.is_told() && !warned && store.living_dispatchers().await?.is_empty() {
             warned = true;
-            eprintln!("tenure: no dispatcher lives, so nothing will move: start `tenure serve`");
+            output::message(format_args!(
+                "tenure: no dispatcher lives, so nothing will move: start `tenure serve`"
+            ));
         }
         changes.next().await;
     }

@@ -33,7 +33,9 @@ pub async fn ending(global: &Global, args: Ending, wish: Wish) -> Result<(), Fai
         Granted::Asked { run, ask } => (run, ask),
     };
     if wanted != Some(standing) {
-        eprintln!("tenure: run {run} was asked to {standing} before, and that stands");
+        output::message(format_args!(
+            "tenure: run {run} was asked to {standing} before, and that stands"
+        ));
     }
     if args.patience.no_wait {
         return output::line(format!(

@@ -1,7 +1,61 @@
-//! A warden as a program of its own, for the tests of this crate.
+//! A warden as a program of its own, for the tests of this crate; with `worker VERB` it is a worker
+//! that says one thing to the warden above it.
 
 use std::process::ExitCode;
+use std::time::Duration;
+
+use tenure_guard::{Error, Guard, Identity, Reason, Verdict, exit_code};
+use tenure_warden::{ByHand, exec_by_hand};
 
 fn main() -> ExitCode {
-    tenure_warden::main()
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["worker", verb] => worker(verb),
+        ["by-hand", store, state, ref command @ ..] => by_hand(store, state, command),
+        _ => tenure_warden::main(),
+    }
+}
+
+/// What the command line does for `tenure guard exec`.
+fn by_hand(store: &str, state: &str, command: &[&str]) -> ExitCode {
+    let settings = ByHand {
+        store: store.parse().expect("a store"),
+        state_folder: state.into(),
+        lease: Duration::from_mins(10),
+        kill_grace: Duration::from_hours(1),
+        finish_grace: Duration::from_millis(100),
+        heartbeat_timeout: None,
+    };
+    let identity = Identity::from_env().expect("an identity");
+    let argv = command.iter().map(Into::into).collect();
+    exec_by_hand(identity, argv, &settings).expect("a warden")
+}
+
+fn worker(verb: &str) -> ExitCode {
+    let said = Guard::from_env().and_then(|guard| match verb {
+        "check" => match guard.check()? {
+            Verdict::Owned => Ok(()),
+            Verdict::StandDown { reason } => Err(Error::NotOwner { reason }),
+        },
+        "heartbeat" => guard.heartbeat(None),
+        "complete" => guard.complete(Some("all of it".into()), None).map(|_| ()),
+        "stand-down" => tenure_guard::stand_down(&Reason::MissingRunId),
+        unknown => panic!("no worker says {unknown}"),
+    });
+    match said {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{error}");
+            match error {
+                Error::NotOwner { .. } => {
+                    ExitCode::from(u8::try_from(exit_code::NOT_OWNER).unwrap_or(1))
+                }
+                Error::NoIdentity(_)
+                | Error::Refused { .. }
+                | Error::Invalid(_)
+                | Error::Unreachable(_)
+                | Error::Protocol(_) => ExitCode::FAILURE,
+            }
+        }
+    }
 }

@@ -1,0 +1,15 @@
+//! Wardens as real processes, over real workers. The test plays the dispatcher.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
+mod alone;
+mod broker;
+mod by_hand;
+mod ends;
+mod gate;
+mod post;
+mod records;
+mod tree;

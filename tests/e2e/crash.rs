@@ -1,0 +1,115 @@
+//! A dispatcher that dies: its wardens see their workers to the end, and say so to the store.
+
+use tenure_tests::home::{outcomes, runs};
+use tenure_tests::process::Process;
+use tenure_tests::wait_until;
+
+on_both!(
+    a_worker_whose_dispatcher_was_killed_ends_properly_by_itself,
+    "",
+    |home| {
+        let mut dispatcher = home.serve();
+        let go = home.at("go");
+        let script = |end: &str| {
+            let began = home.at(&format!("began-{}", end.len()));
+            let worker = tenure_tests::program::worker().display().to_string();
+            format!("{worker} append {began} x wait-for {go} && {end}")
+        };
+        let worker = tenure_tests::program::worker().display().to_string();
+        let ends = [
+            ("exit 0".to_owned(), "completed"),
+            (format!("exec {worker} complete reported hang"), "completed"),
+            ("exit 3 # x".to_owned(), "failed"),
+        ];
+        let tasks: Vec<i64> = ends
+            .iter()
+            .map(|(end, _)| {
+                let added = home
+                    .tenure(&["add", "--json", "--", "sh", "-c", &script(end)])
+                    .ok();
+                home.until_written(&format!("began-{}", end.len()));
+                added.json()["id"].as_i64().unwrap()
+            })
+            .collect();
+
+        dispatcher.crash();
+        home.touch("go");
+
+        for (task, (end, outcome)) in tasks.iter().zip(&ends) {
+            let shown = wait_until(&format!("the run that ends with {end:?} is closed"), || {
+                let shown = home.show(*task);
+                (runs(&shown)[0]["status"] == "ended").then_some(shown)
+            });
+            assert_eq!(outcomes(&shown), [*outcome], "{shown:#}");
+        }
+        assert_eq!(runs(&home.show(tasks[1]))[0]["reason"], "reported");
+    }
+);
+
+#[test]
+fn a_worker_of_a_killed_warden_does_not_outlive_it() {
+    let home = tenure_tests::Home::new();
+    let _dispatcher = home.serve();
+    let began = home.at("began");
+    let task = home.add(&[], &["append", &began, "{pid}", "hang"]);
+    let worker = Process::now(home.until_written("began").trim().parse().unwrap()).unwrap();
+    let warden = runs(&home.show(task))[0]["warden_pid"].as_i64().unwrap();
+    Process::now(i32::try_from(warden).unwrap())
+        .expect("the warden lives")
+        .signal(tenure_tests::process::Signal::KILL);
+    wait_until("the worker is dead", || (!worker.lives()).then_some(()));
+}
+
+#[test]
+fn a_dispatcher_told_to_detach_leaves_its_workers_to_their_wardens() {
+    let home = tenure_tests::Home::with("[dispatcher]\non_stop = 'detach'");
+    let mut dispatcher = home.serve();
+    let (began, go) = (home.at("began"), home.at("go"));
+    let task = home.add(&[], &["append", &began, "{pid}", "wait-for", &go]);
+    let worker = Process::now(home.until_written("began").trim().parse().unwrap()).unwrap();
+    dispatcher.signal(tenure_tests::process::Signal::TERM);
+    assert_eq!(dispatcher.ended(), Some(0), "{}", dispatcher.log());
+    assert!(worker.lives(), "a detached worker was ended");
+    home.touch("go");
+    home.until(task, "done");
+}
+
+#[test]
+fn a_dispatcher_told_to_terminate_leaves_tasks_ready_and_no_worker() {
+    let home = tenure_tests::Home::with("[dispatcher]\non_stop = 'terminate'");
+    let mut dispatcher = home.serve();
+    let began = home.at("began");
+    let task = home.add(&[], &["ignore-term", "append", &began, "{pid}", "hang"]);
+    let worker = Process::now(home.until_written("began").trim().parse().unwrap()).unwrap();
+    dispatcher.signal(tenure_tests::process::Signal::TERM);
+    assert_eq!(dispatcher.ended(), Some(0), "{}", dispatcher.log());
+    assert!(
+        !worker.lives(),
+        "a worker outlived the dispatcher that ended it"
+    );
+    let shown = home.show(task);
+    assert_eq!(shown["task"]["status"], "ready");
+    assert_eq!(outcomes(&shown), ["interrupted"]);
+}
+
+#[test]
+fn a_dispatcher_told_to_drain_waits_for_its_workers_and_claims_nothing_new() {
+    let home = tenure_tests::Home::with("[dispatcher]\non_stop = 'drain'");
+    let mut dispatcher = home.serve();
+    let (began, go) = (home.at("began"), home.at("go"));
+    let task = home.add(&[], &["append", &began, "{pid}", "wait-for", &go]);
+    home.until_written("began");
+    dispatcher.signal(tenure_tests::process::Signal::TERM);
+    wait_until("the dispatcher says that it drains", || {
+        dispatcher
+            .log()
+            .to_lowercase()
+            .contains("drain")
+            .then_some(())
+    });
+    let late = home.add(&[], &["exit", "0"]);
+    home.touch("go");
+    assert_eq!(dispatcher.ended(), Some(0), "{}", dispatcher.log());
+    assert_eq!(home.show(task)["task"]["status"], "done");
+    assert_eq!(home.show(late)["task"]["status"], "ready");
+}

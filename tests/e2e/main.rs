@@ -1,0 +1,48 @@
+//! The promises, from outside: the programs as people use them, with real processes on real stores.
+//!
+//! Each module is a chapter; each test is a sentence that holds. What needs a claim that no
+//! dispatcher made takes it through the store itself, and goes on with the real warden.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails with the line it happened in"
+)]
+
+/// Tells a scenario on each database, as a test of its own.
+macro_rules! on_both {
+    ($name:ident, $config:expr, $scenario:expr) => {
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn on_sqlite() {
+                let scenario: fn(&tenure_tests::Home) = $scenario;
+                scenario(&tenure_tests::Home::with(&$config));
+            }
+
+            #[test]
+            fn on_postgresql() {
+                let scenario: fn(&tenure_tests::Home) = $scenario;
+                if let Some(url) = tenure_tests::postgres::database() {
+                    scenario(&tenure_tests::Home::on(&url, &$config));
+                }
+            }
+        }
+    };
+}
+
+mod claimed;
+
+mod bad_input;
+mod bad_store;
+mod crash;
+mod dispatch;
+mod ends;
+mod environment;
+mod fence;
+mod guard;
+mod people;
+mod readme;
+mod reports;
+mod run_file;
+mod verbs;

@@ -1,0 +1,142 @@
+//! `tenure run FILE`: a batch of its own, a dispatcher of its own, and a summary that says why.
+
+use std::process::Stdio;
+
+use tenure_tests::home::outcomes;
+use tenure_tests::process::{Process, Signal};
+use tenure_tests::slot::Slot;
+use tenure_tests::{Home, Said, program, wait_until};
+
+#[test]
+fn the_tour_ends_done_twice_and_leaves_its_scratch_folder_to_nobody() {
+    let home = Home::new();
+    let _slot = Slot::take();
+    let tour = program::workspace().join("config/examples/tour.toml");
+    for round in 1..=2 {
+        let _ = home.tenure(&["run", tour.to_str().unwrap()]).ok();
+        let listed = home.tenure(&["list", "--all", "--json"]).ok().json();
+        let tasks = listed.as_array().unwrap();
+        assert_eq!(tasks.len(), 14 * round);
+        for task in tasks {
+            assert_eq!(task["status"], "done", "{task:#}");
+        }
+    }
+    let left = std::fs::read_dir(home.path().join("tmp")).unwrap().count();
+    assert_eq!(left, 0, "something was left in the scratch folder");
+}
+
+#[test]
+fn a_summary_says_for_each_task_that_is_not_done_why_and_what_it_wrote_last() {
+    let home = Home::with("[defaults]\nmax_failures = 1");
+    let _slot = Slot::take();
+    let file = home.write(
+        "work/batch.toml",
+        r#"
+        [[task]]
+        name = "good"
+        command = ["echo", "never shown"]
+
+        [[task]]
+        name = "bad"
+        command = ["sh", "-c", "echo the last words; exit 7"]
+
+        [[task]]
+        name = "child-of-bad"
+        after = ["bad"]
+        command = ["true"]
+        "#,
+    );
+    let said = home.tenure(&["run", file.to_str().unwrap()]).with_code(1);
+    for part in [
+        "bad",
+        "failed",
+        "exit 7",
+        "the last words",
+        "child-of-bad",
+        "todo",
+    ] {
+        assert!(said.out.contains(part), "{part:?} is missing in {said}");
+    }
+    assert!(!said.out.contains("never shown"), "{said}");
+}
+
+#[test]
+fn only_the_files_own_tasks_are_dispatched() {
+    let home = Home::new();
+    let _slot = Slot::take();
+    let other = home.add(&[], &["exit", "0"]);
+    let file = home.write(
+        "work/one.toml",
+        "[[task]]\nname = 'one'\ncommand = ['true']\n",
+    );
+    let _ = home.tenure(&["run", file.to_str().unwrap()]).ok();
+    assert_eq!(home.show(other)["task"]["status"], "ready");
+}
+
+#[test]
+fn where_a_dispatcher_serves_the_store_the_file_is_only_submitted_and_followed() {
+    let home = Home::new();
+    let dispatcher = home.serve();
+    let tree = home.at("parent");
+    let file = home.write(
+        "work/one.toml",
+        &format!(
+            "[[task]]\nname = 'one'\ncommand = ['sh', '-c', 'echo $(cut -d\" \" -f4 /proc/$PPID/stat) > {tree}']\n"
+        ),
+    );
+    let _ = home.tenure(&["run", file.to_str().unwrap()]).ok();
+    assert_eq!(
+        home.read("parent").trim(),
+        dispatcher.process().pid.to_string()
+    );
+}
+
+#[test]
+fn a_relative_folder_counts_from_the_file() {
+    let home = Home::new();
+    let _slot = Slot::take();
+    std::fs::create_dir_all(home.work().join("a/b")).unwrap();
+    let file = home.write(
+        "work/a/file.toml",
+        "[[task]]\nname = 'here'\ncommand = ['touch', 'here']\n\
+         [[task]]\nname = 'deep'\ncwd = 'b'\ncommand = ['touch', 'deep']\n",
+    );
+    let _ = home.tenure(&["run", file.to_str().unwrap()]).ok();
+    assert!(home.work().join("a/here").exists());
+    assert!(home.work().join("a/b/deep").exists());
+}
+
+#[test]
+fn the_second_ctrl_c_ends_the_runs_and_leaves_their_tasks_ready() {
+    let home = Home::new();
+    let _slot = Slot::take();
+    let began = home.at("began");
+    let worker = program::worker().display().to_string();
+    let file = home.write(
+        "work/long.toml",
+        &format!("[[task]]\nname = 'long'\ncommand = ['{worker}', 'append', '{began}', '{{pid}}', 'hang']\n"),
+    );
+    let messages = std::fs::File::create(home.work().join("messages")).unwrap();
+    let child = home
+        .command(&["run", file.to_str().unwrap()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(messages)
+        .spawn()
+        .unwrap();
+    let runner = Process::now(i32::try_from(child.id()).unwrap()).unwrap();
+    let pid = home.until_written("began").trim().parse().unwrap();
+    let worker = Process::now(pid).expect("the worker lives");
+    runner.signal(Signal::INT);
+    wait_until("the first Ctrl-C is answered", || {
+        home.read("messages").contains("drain").then_some(())
+    });
+    assert!(worker.lives(), "the first Ctrl-C ended the worker");
+    runner.signal(Signal::INT);
+    let said = Said::to_its_end(child, "tenure run".to_owned()).with_code(1);
+    assert!(!worker.lives(), "a worker outlived {said}");
+    let listed = home.tenure(&["list", "--json"]).ok().json();
+    assert_eq!(listed[0]["status"], "ready", "{listed:#}");
+    let shown = home.show(listed[0]["id"].as_i64().unwrap());
+    assert_eq!(outcomes(&shown), ["interrupted"]);
+}
