@@ -1,7 +1,7 @@
 //! The life of a task, as pure functions: no clock, no chance, no I/O.
 //!
 //! Everything that decides is here, in tables that can be read: which moves are legal ([`moves`]),
-//! what an end means ([`classify`]), what it counts toward ([`streaks`]), how long to wait
+//! what an end means ([`classify()`]), what it counts toward ([`streaks`]), how long to wait
 //! ([`backoff`]). The SQL beside it only writes down what these say; a property test holds the two
 //! together. The dispatcher and the warden supply the facts.
 
