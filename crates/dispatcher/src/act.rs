@@ -84,6 +84,7 @@ impl Edge {
     /// Carries out one action.
     pub(crate) fn act(&mut self, action: Action) {
         match action {
+            Action::AskWhetherToClaim => self.ask_whether_to_claim(),
             Action::Claim {
                 room,
                 offers,
@@ -195,6 +196,19 @@ impl Edge {
                 tracing::warn!(error = %error, "cannot claim");
             }
             let _ = wakes.send(Wake::Event(Event::Claimed(answer)));
+        });
+    }
+
+    fn ask_whether_to_claim(&self) {
+        let (store, wakes) = (self.store.clone(), self.wakes.clone());
+        tokio::spawn(async move {
+            match store.may_claim().await {
+                Ok(true) => {
+                    let _ = wakes.send(Wake::Event(Event::MayClaim));
+                }
+                Ok(false) => {}
+                Err(error) => tracing::warn!(error = %error, "cannot look for tasks"),
+            }
         });
     }
 

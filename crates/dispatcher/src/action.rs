@@ -8,6 +8,8 @@ use tenure_store::start::Started;
 /// Something to do. The core decides it, the edge carries it out.
 #[derive(Debug)]
 pub(crate) enum Action {
+    /// Ask, at little cost, whether a claim could find something.
+    AskWhetherToClaim,
     /// Claim tasks.
     Claim {
         /// At most so many.

@@ -58,7 +58,9 @@ pub(crate) struct Core {
     /// Children that were reaped before we were told what they are.
     unknown: HashSet<i32>,
     held: HoldBack,
-    look_at: Instant,
+    /// When something is known to be due: a scheduled task, a profile's return, another try.
+    look_at: Option<Instant>,
+    poll_at: Instant,
     renew_at: Instant,
     live_at: Instant,
 }
@@ -131,7 +133,8 @@ impl Core {
             leaving: HashSet::new(),
             unknown: HashSet::new(),
             held: HoldBack::default(),
-            look_at: now,
+            look_at: None,
+            poll_at: now + rules.poll,
             renew_at: now + rules.renew_every,
             live_at: now + SIGN_OF_LIFE,
             rules,
@@ -140,7 +143,8 @@ impl Core {
 
     /// When the core wants to be woken, if nothing happens before.
     pub(crate) fn wake_at(&self) -> Instant {
-        let next = self.look_at.min(self.live_at);
+        let next = self.poll_at.min(self.live_at);
+        let next = self.look_at.map_or(next, |look_at| look_at.min(next));
         if self.runs.is_empty() {
             next
         } else {
@@ -170,7 +174,8 @@ impl Core {
 
     fn follow(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
-            Event::Look => self.look(now),
+            Event::Look | Event::MayClaim => self.look(now),
+            Event::Time => self.time(now),
             Event::Claimed(answer) => self.claimed(now, answer),
             Event::Spawned { run, warden } => self.spawned(now, run, warden),
             Event::Started { run, answer } => self.started(run, answer),
@@ -205,17 +210,38 @@ impl Core {
 
     /// Reads what was asked, and claims where there is room.
     fn look(&mut self, now: Instant) -> Vec<Action> {
-        let next = now + self.rules.poll;
-        self.look_at = self.held.next(now).map_or(next, |held| held.min(next));
+        self.poll_at = now + self.rules.poll;
+        self.look_at = self.held.next(now);
         let mut actions = self.claim(now);
-        if self
-            .runs
-            .values()
-            .any(|run| matches!(run.stage, Stage::Open { .. }))
-        {
-            actions.push(Action::ReadAsks);
-        }
+        actions.extend(self.read_asks());
         actions
+    }
+
+    fn read_asks(&self) -> Option<Action> {
+        let open = |run: &Run| matches!(run.stage, Stage::Open { .. });
+        self.runs.values().any(open).then_some(Action::ReadAsks)
+    }
+
+    /// Looks where something is known to be due; else, at the poll, only whether there is reason to.
+    fn time(&mut self, now: Instant) -> Vec<Action> {
+        if self.look_at.is_some_and(|look_at| now >= look_at) {
+            return self.look(now);
+        }
+        if now < self.poll_at {
+            return Vec::new();
+        }
+        if self.rules.one_batch {
+            // A batch that is over has nothing to claim, and must be seen to be over.
+            return self.look(now);
+        }
+        self.poll_at = now + self.rules.poll;
+        let may_claim = (self.mode == Mode::Serving).then_some(Action::AskWhetherToClaim);
+        may_claim.into_iter().chain(self.read_asks()).collect()
+    }
+
+    /// Something is due at a time, perhaps before what is known to be.
+    fn look_by(&mut self, time: Instant) {
+        self.look_at = Some(self.look_at.map_or(time, |look_at| look_at.min(time)));
     }
 
     fn claim(&mut self, now: Instant) -> Vec<Action> {
@@ -250,11 +276,11 @@ impl Core {
         self.claim = Claiming::Idle;
         let Ok(claims) = answer else {
             self.recover = true;
-            self.look_at = now + STORE_PAUSE;
+            self.look_by(now + STORE_PAUSE);
             return Vec::new();
         };
         if let Some(due) = claims.next_due {
-            self.look_at = self.look_at.min(now + due);
+            self.look_by(now + due);
         }
         let nothing_left = claims.claimed.is_empty() && self.runs.is_empty() && !again;
         let mut actions: Vec<Action> = claims
@@ -293,8 +319,7 @@ impl Core {
                 vec![Action::Start(id)]
             }
             Err(reason) => {
-                let wait = self.held.own_fault(&run.profile, now);
-                self.look_at = self.look_at.min(now + wait);
+                self.held.own_fault(&run.profile, now);
                 run.stage = Stage::Closing { warden: None };
                 vec![Action::Close(id, End::NeverStarted { reason })]
             }

@@ -12,8 +12,12 @@ use crate::Control;
 /// Something happened. The loop waits for it, the core decides what follows.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// Somebody changed the store, or a time that the core waited for has come.
+    /// Somebody changed the store.
     Look,
+    /// A time that the core waited for has come.
+    Time,
+    /// The poll found that a claim could find something.
+    MayClaim,
     /// A claim was answered.
     Claimed(Result<Claims, tenure_store::Error>),
     /// A warden was made, or could not be.

@@ -33,23 +33,21 @@ struct Trouble {
 
 impl HoldBack {
     /// Our own side failed to make a warden.
-    pub(crate) fn own_fault(&mut self, profile: &str, now: Instant) -> Duration {
-        self.profiles
-            .entry(profile.to_owned())
-            .or_default()
-            .hold(now)
+    pub(crate) fn own_fault(&mut self, profile: &str, now: Instant) {
+        self.trouble(profile).hold(now);
     }
 
-    /// A command could not be executed; the wait, where that is one too many.
-    pub(crate) fn spawn_failed(
-        &mut self,
-        profile: &str,
-        task: TaskId,
-        now: Instant,
-    ) -> Option<Duration> {
-        let trouble = self.profiles.entry(profile.to_owned()).or_default();
+    /// A command could not be executed; the profile is held back where that is one too many.
+    pub(crate) fn spawn_failed(&mut self, profile: &str, task: TaskId, now: Instant) {
+        let trouble = self.trouble(profile);
         trouble.not_executable.insert(task);
-        (trouble.not_executable.len() >= SPAWN_FAILURES).then(|| trouble.hold(now))
+        if trouble.not_executable.len() >= SPAWN_FAILURES {
+            trouble.hold(now);
+        }
+    }
+
+    fn trouble(&mut self, profile: &str) -> &mut Trouble {
+        self.profiles.entry(profile.to_owned()).or_default()
     }
 
     /// A command ran: the profile works.
@@ -74,11 +72,10 @@ impl HoldBack {
 }
 
 impl Trouble {
-    fn hold(&mut self, now: Instant) -> Duration {
+    fn hold(&mut self, now: Instant) {
         let wait = BASE.saturating_mul(1 << self.times_held.min(16)).min(MAX);
         self.times_held += 1;
         self.until = Some(now + wait);
-        wait
     }
 }
 
@@ -90,7 +87,7 @@ mod tests {
     fn one_task_that_cannot_be_executed_does_not_hold_its_profile_back() {
         let (mut held, now) = (HoldBack::default(), Instant::now());
         for _ in 0..10 {
-            assert_eq!(held.spawn_failed("p", TaskId(1), now), None);
+            held.spawn_failed("p", TaskId(1), now);
         }
         assert!(held.allows("p", now));
     }
@@ -112,11 +109,15 @@ mod tests {
     #[test]
     fn the_wait_doubles_and_has_an_end() {
         let (mut held, now) = (HoldBack::default(), Instant::now());
-        assert_eq!(held.own_fault("p", now), BASE);
-        assert_eq!(held.own_fault("p", now), 2 * BASE);
-        for _ in 0..40 {
+        let mut again = || {
             held.own_fault("p", now);
+            held.next(now).map(|until| until - now)
+        };
+        assert_eq!(again(), Some(BASE));
+        assert_eq!(again(), Some(2 * BASE));
+        for _ in 0..40 {
+            again();
         }
-        assert_eq!(held.own_fault("p", now), MAX);
+        assert_eq!(again(), Some(MAX));
     }
 }

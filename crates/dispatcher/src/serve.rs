@@ -102,7 +102,7 @@ async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
             Some(()) = inputs.children.recv() => {
                 events.extend(reap().into_iter().map(|pid| Event::Reaped { pid }));
             }
-            () = tokio::time::sleep_until(core.wake_at().into()) => events.push(Event::Look),
+            () = tokio::time::sleep_until(core.wake_at().into()) => events.push(Event::Time),
         }
     }
 }

@@ -91,6 +91,18 @@ impl Store {
         self.write(wanted).await
     }
 
+    /// Whether a claim could find something: some task is ready, or scheduled for a time that has
+    /// come. One statement that writes nothing, for a dispatcher that looks for what nobody told it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn may_claim(&self) -> Result<bool, Error> {
+        let readers = self.readers();
+        let now = readers.clock().told();
+        let found = readers.number(&sql::MAY_CLAIM, values![now]).await?;
+        Ok(found == Some(1))
+    }
+
     /// Runs of this dispatcher that were claimed and never started: what a claim whose answer was
     /// lost left behind.
     ///

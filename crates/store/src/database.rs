@@ -8,9 +8,11 @@ use sqlx::{ConnectOptions, Connection as _};
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::connection::Connection;
+use crate::connection::{Connection, Number};
 use crate::error::Error;
+use crate::sql::Statement;
 use crate::transaction::Transaction;
+use crate::value::Value;
 use crate::writer::within_deadline;
 
 /// How each database is reached.
@@ -129,6 +131,33 @@ impl Readers {
             result
         })
         .await
+    }
+
+    /// Reads one number with one statement, which is one moment by itself, within the deadline.
+    pub(crate) async fn number(
+        &self,
+        statement: &Statement,
+        values: Vec<Value>,
+    ) -> Result<Option<i64>, Error> {
+        let closed = |_| Error::Unavailable("its readers are gone".into());
+        within_deadline(async {
+            let _room = self.room.acquire().await.map_err(closed)?;
+            let mut connection = match self.kept() {
+                Some(kept) => kept,
+                None => self.address.connect_to_read().await?,
+            };
+            let rows = connection.fetch::<Number>(statement, values).await?;
+            if let Ok(mut idle) = self.idle.lock() {
+                idle.push(connection);
+            }
+            Ok(rows.first().map(|row| row.number))
+        })
+        .await
+    }
+
+    /// Whose clock it is.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     async fn fresh(&self) -> Result<Transaction, Error> {

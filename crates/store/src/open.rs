@@ -157,6 +157,11 @@ impl Store {
     ) -> Result<T, Error> {
         self.shared.readers.read(reading).await
     }
+
+    /// For what one statement reads.
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.shared.readers
+    }
 }
 
 async fn open(url: &StoreUrl, intent: Intent) -> Result<Option<Opened>, OpenError> {

@@ -271,7 +271,7 @@ fn a_profile_whose_wardens_cannot_be_made_is_held_back_and_the_others_are_not() 
     assert_eq!(profiles(&world.ended(1, Outcome::NeverStarted)), ["b"]);
     world.claimed(&[]);
     world.now = world.core.wake_at();
-    assert_eq!(profiles(&world.tell(Event::Look)), ["a", "b"]);
+    assert_eq!(profiles(&world.tell(Event::Time)), ["a", "b"]);
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn leases_are_renewed_while_there_are_runs_and_not_without() {
     let mut world = World::with(1, false);
     world.open(1);
     world.now += RENEW;
-    let actions = world.tell(Event::Look);
+    let actions = world.tell(Event::Time);
     assert!(
         actions
             .iter()
@@ -346,7 +346,7 @@ fn leases_are_renewed_while_there_are_runs_and_not_without() {
     world.ended(1, Outcome::Completed);
     world.claimed(&[]);
     world.now += RENEW;
-    let actions = world.tell(Event::Look);
+    let actions = world.tell(Event::Time);
     assert!(
         !actions
             .iter()
@@ -355,11 +355,18 @@ fn leases_are_renewed_while_there_are_runs_and_not_without() {
 }
 
 #[test]
-fn an_idle_dispatcher_wakes_once_a_poll() {
+fn an_idle_dispatcher_wakes_once_a_poll_and_only_asks_whether_there_is_reason_to_claim() {
     let mut world = World::with(1, false);
     world.tell(Event::Look);
     world.claimed(&[]);
     assert_eq!(world.core.wake_at(), world.now + POLL);
+    world.now += POLL;
+    let actions = world.tell(Event::Time);
+    assert!(
+        matches!(actions[..], [Action::AskWhetherToClaim]),
+        "{actions:?}"
+    );
+    assert_eq!(room(&world.tell(Event::MayClaim)), Some(1));
 }
 
 #[test]
@@ -392,7 +399,7 @@ fn a_claim_whose_answer_was_lost_is_looked_for_before_the_next() {
     let lost = tenure_store::Error::Unavailable("deadline".into());
     assert!(world.tell(Event::Claimed(Err(lost))).is_empty());
     world.now = world.core.wake_at();
-    let actions = world.tell(Event::Look);
+    let actions = world.tell(Event::Time);
     assert!(
         matches!(actions[..], [Action::Claim { recover: true, .. }]),
         "{actions:?}"
