@@ -104,7 +104,9 @@ async fn refuse_all(world: &World, make: impl Fn(&Tenure) -> Tenure, expected: &
     }
     // The right ones hold as before.
     world.start(&claimed).await.unwrap();
-    world.store.heartbeat(started, None).await.unwrap();
+    for tenure in [claimed, started] {
+        world.store.heartbeat(tenure.clone(), None).await.unwrap();
+    }
 }
 
 async fn a_wrong_lock_changes_nothing(world: World) {
@@ -112,11 +114,15 @@ async fn a_wrong_lock_changes_nothing(world: World) {
 }
 
 async fn a_wrong_run_changes_nothing(world: World) {
-    let make = |tenure: &Tenure| Tenure {
-        run: RunId(tenure.run.0 + 1000),
-        ..tenure.clone()
-    };
-    refuse_all(&world, make, &Reason::RunMismatch).await;
+    // One that never was, and one that is open, but another task's.
+    let bystander = world.running(task()).await;
+    for run in [RunId(bystander.run.0 + 1000), bystander.run] {
+        let make = |tenure: &Tenure| Tenure {
+            run,
+            ..tenure.clone()
+        };
+        refuse_all(&world, make, &Reason::RunMismatch).await;
+    }
 }
 
 async fn a_wrong_task_changes_nothing(world: World) {

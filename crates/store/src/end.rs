@@ -88,18 +88,24 @@ impl Write for Close {
     type Answer = Ended;
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Ended, Error> {
-        let Tenure { task, run, lock } = &self.tenure;
-        let shown = values![*task, *run, lock];
-        let Some(closing) = tx.fetch_one::<Closing>(&sql::CLOSING, shown).await? else {
+        let Tenure { task, run, .. } = &self.tenure;
+        let found = tx.fetch_one::<Closing>(&sql::CLOSING, values![*run]);
+        let Some(closing) = found.await? else {
             return Err(not_owner(tx, &self.tenure, Asking::Open).await?);
         };
-        if closing.ended_at.is_some() {
-            return self.closed_before(tx, &closing);
+        let judged = self.judge(&closing)?;
+        if !self.close(tx, &judged.conclusion).await? {
+            return self.not_closed(tx, &closing).await;
         }
-        let concluded = self.conclude(&closing, tx.now().await?)?;
-        self.close(tx, &concluded).await?;
-        move_task(tx, *task, &concluded.moved).await?;
-        let promoted = match concluded.moved.status {
+        let Judged {
+            conclusion,
+            streaks,
+            next,
+        } = judged;
+        let moved = self.moved(&closing, next, streaks, tx.now().await?)?;
+        move_task(tx, *task, &moved).await?;
+        self.write_events(tx, &conclusion, &moved);
+        let promoted = match moved.status {
             TaskStatus::Done => free_children(tx, *task, *run).await?,
             TaskStatus::Todo
             | TaskStatus::Scheduled
@@ -109,54 +115,27 @@ impl Write for Close {
             | TaskStatus::Cancelled => Vec::new(),
         };
         Ok(Ended {
-            outcome: concluded.conclusion.outcome,
-            reason: concluded.conclusion.reason,
-            status: concluded.moved.status,
+            outcome: conclusion.outcome,
+            reason: conclusion.reason,
+            status: moved.status,
             promoted,
         })
     }
 }
 
-/// What follows from an end.
-struct Concluded {
+/// What an end means.
+struct Judged {
     conclusion: Conclusion,
-    moved: Moved,
-    gave_up: Option<String>,
+    streaks: Streaks,
+    next: Next,
 }
 
 impl Close {
-    /// The answer for a run that is closed: from what is recorded.
-    fn closed_before(&self, tx: &mut Transaction, closing: &Closing) -> Result<Ended, Error> {
-        let seen: Option<End> = closing
-            .seen
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose()?;
-        if seen.as_ref() != Some(&self.end) {
-            let payload = json!({ "seen": self.end });
-            tx.event(
-                self.tenure.task,
-                self.tenure.run,
-                EventKind::StaleExit,
-                &payload,
-            );
-        }
-        Ok(Ended {
-            outcome: closing.outcome.as_deref().unwrap_or_default().parse()?,
-            reason: closing.reason.clone().unwrap_or_default(),
-            status: closing.status.parse()?,
-            promoted: Vec::new(),
-        })
-    }
-
     /// Decides; writes nothing.
-    fn conclude(&self, closing: &Closing, now: i64) -> Result<Concluded, Error> {
+    fn judge(&self, closing: &Closing) -> Result<Judged, Error> {
         let limits: Limits = serde_json::from_str(&closing.limits)?;
-        let report: Option<Report> = closing
-            .report
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose()?;
+        let report = closing.report.as_deref().map(serde_json::from_str);
+        let report: Option<Report> = report.transpose()?;
         let ask: Option<Ask> = closing.ask.as_deref().map(str::parse).transpose()?;
         let conclusion = classify(&Evidence {
             protocol: limits.protocol,
@@ -182,15 +161,61 @@ impl Close {
             },
             &limits,
         );
-        let moved = self.moved(closing, next, streaks, now)?;
-        let gave_up = match &moved.block {
-            Some((BlockKind::GaveUp, reason)) => Some(reason.clone()),
-            Some(_) | None => None,
-        };
-        Ok(Concluded {
+        Ok(Judged {
             conclusion,
-            moved,
-            gave_up,
+            streaks,
+            next,
+        })
+    }
+
+    /// Writes the outcome, fenced; whether the fence let it.
+    async fn close(&self, tx: &mut Transaction, conclusion: &Conclusion) -> Result<bool, Error> {
+        let now = tx.now().await?;
+        let Tenure { task, run, lock } = &self.tenure;
+        let shown = values![
+            *task,
+            *run,
+            lock,
+            serde_json::to_string(&self.end)?,
+            conclusion.outcome,
+            conclusion.reason.as_str(),
+            i64::from(self.is_unverified()),
+            now,
+        ];
+        Ok(tx.execute(&sql::END, shown).await? > 0)
+    }
+
+    fn is_unverified(&self) -> bool {
+        match &self.end {
+            End::Exited {
+                tree_unverified, ..
+            } => *tree_unverified,
+            End::SpawnFailed { .. }
+            | End::NeverStarted { .. }
+            | End::StoodDown { .. }
+            | End::Unseen { .. } => false,
+        }
+    }
+
+    /// The answer for a run that was closed before, from what is recorded; a refusal for whoever
+    /// cannot show its lock.
+    async fn not_closed(&self, tx: &mut Transaction, closing: &Closing) -> Result<Ended, Error> {
+        let is_its_own = Recorded::read(tx, &self.tenure).await?.is_some();
+        if !is_its_own || closing.ended_at.is_none() {
+            return Err(not_owner(tx, &self.tenure, Asking::Open).await?);
+        }
+        let seen = closing.seen.as_deref().map(serde_json::from_str);
+        let seen: Option<End> = seen.transpose()?;
+        if seen.as_ref() != Some(&self.end) {
+            let payload = json!({ "seen": self.end });
+            let Tenure { task, run, .. } = &self.tenure;
+            tx.event(*task, *run, EventKind::StaleExit, &payload);
+        }
+        Ok(Ended {
+            outcome: closing.outcome.as_deref().unwrap_or_default().parse()?,
+            reason: closing.reason.clone().unwrap_or_default(),
+            status: closing.status.parse()?,
+            promoted: Vec::new(),
         })
     }
 
@@ -230,45 +255,20 @@ impl Close {
         })
     }
 
-    /// Writes the outcome, and what happened.
-    async fn close(&self, tx: &mut Transaction, concluded: &Concluded) -> Result<(), Error> {
-        let now = tx.now().await?;
-        let Tenure { task, run, lock } = &self.tenure;
-        let Conclusion { outcome, reason } = &concluded.conclusion;
-        let unverified = matches!(
-            self.end,
-            End::Exited {
-                tree_unverified: true,
-                ..
-            }
-        );
-        let seen = serde_json::to_string(&self.end)?;
-        let shown = values![
-            *task,
-            *run,
-            lock,
-            seen,
-            *outcome,
-            reason.as_str(),
-            i64::from(unverified),
-            now
-        ];
-        if tx.execute(&sql::END, shown).await? == 0 {
-            return Err(not_owner(tx, &self.tenure, Asking::Open).await?);
-        }
+    fn write_events(&self, tx: &mut Transaction, conclusion: &Conclusion, moved: &Moved) {
+        let Tenure { task, run, .. } = &self.tenure;
         let payload = json!({
-            "outcome": outcome,
-            "reason": reason,
+            "outcome": conclusion.outcome,
+            "reason": conclusion.reason,
             "exit": self.end.exit().map(ExitView::from),
-            "status": concluded.moved.status,
-            "tree_unverified": unverified,
+            "status": moved.status,
+            "tree_unverified": self.is_unverified(),
         });
         tx.event(*task, *run, EventKind::Ended, &payload);
-        if let Some(limit) = &concluded.gave_up {
+        if let Some((BlockKind::GaveUp, limit)) = &moved.block {
             let payload = json!({ "reason": limit });
             tx.event(*task, *run, EventKind::GaveUp, &payload);
         }
-        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use tenure_guard::{Report, Tenure};
 
 use crate::error::Error;
-use crate::life::{Ask, Limits};
+use crate::life::Ask;
 use crate::process::ProcessId;
 use crate::sql;
 use crate::transaction::Transaction;
@@ -13,7 +13,6 @@ use crate::value::values;
 /// The columns that a repeated or refused write asks about.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct Recorded {
-    limits: String,
     started_at: Option<i64>,
     pub deadline_at: Option<i64>,
     host_id: Option<String>,
@@ -32,10 +31,6 @@ impl Recorded {
     pub(crate) async fn read(tx: &mut Transaction, tenure: &Tenure) -> Result<Option<Self>, Error> {
         let shown = values![tenure.task, tenure.run, &tenure.lock];
         tx.fetch_one(&sql::RECORDED, shown).await
-    }
-
-    pub(crate) fn limits(&self) -> Result<Limits, Error> {
-        Ok(serde_json::from_str(&self.limits)?)
     }
 
     pub(crate) fn ask(&self) -> Result<Option<Ask>, Error> {

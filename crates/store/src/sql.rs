@@ -56,6 +56,7 @@ statements! {
         EVENTS_OF_TASK = "events_of_task",
         FREE_CHILD = "free_child",
         HEARTBEAT = "heartbeat",
+        LIMITS_OF_RUN = "limits_of_run",
         LIST = "list",
         LIST_OF_BATCH = "list_of_batch",
         LIVING = "living",

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::FromRow;
 use tenure_guard::Tenure;
 
 use crate::clock::{millis, timestamp};
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::life::Limits;
 use crate::open::Store;
 use crate::process::ProcessId;
 use crate::recorded::Recorded;
@@ -60,18 +62,22 @@ impl Store {
     }
 }
 
+#[derive(FromRow)]
+struct LimitsOfRun {
+    limits: String,
+}
+
 impl Write for Start {
     type Answer = Started;
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Started, Error> {
-        let Some(recorded) = Recorded::read(tx, &self.tenure).await? else {
-            return Err(not_owner(tx, &self.tenure, Asking::Start).await?);
-        };
         let now = tx.now().await?;
-        let deadline = recorded
-            .limits()?
-            .max_runtime
-            .map(|limit| now.saturating_add(millis(limit)));
+        let deadline = match self.limits(tx).await? {
+            Some(limits) => limits.max_runtime,
+            // No such run: the statement below finds that too.
+            None => None,
+        }
+        .map(|limit| now.saturating_add(millis(limit)));
         let changed = tx
             .execute(
                 &sql::START,
@@ -94,7 +100,7 @@ impl Write for Start {
             )
             .await?;
         if changed == 0 {
-            return self.repeated(tx, &recorded).await;
+            return self.repeated(tx).await;
         }
         let payload = json!({ "warden_pid": self.warden.pid, "host_id": self.warden.host_id });
         tx.event(
@@ -108,12 +114,25 @@ impl Write for Start {
 }
 
 impl Start {
+    /// The limits that were in force at the claim.
+    async fn limits(&self, tx: &mut Transaction) -> Result<Option<Limits>, Error> {
+        let run = values![self.tenure.run];
+        let found = tx
+            .fetch_one::<LimitsOfRun>(&sql::LIMITS_OF_RUN, run)
+            .await?;
+        let limits = found.map(|row| serde_json::from_str(&row.limits));
+        Ok(limits.transpose()?)
+    }
+
     /// The answer of the first time, for the warden that got it or should have.
-    async fn repeated(&self, tx: &mut Transaction, recorded: &Recorded) -> Result<Started, Error> {
-        match refusal(tx, &self.tenure, Asking::Open).await? {
-            None if recorded.is_started_by(&self.warden) => Started::until(recorded.deadline_at),
-            Some(_) | None => Err(not_owner(tx, &self.tenure, Asking::Start).await?),
+    async fn repeated(&self, tx: &mut Transaction) -> Result<Started, Error> {
+        if refusal(tx, &self.tenure, Asking::Open).await?.is_none()
+            && let Some(recorded) = Recorded::read(tx, &self.tenure).await?
+            && recorded.is_started_by(&self.warden)
+        {
+            return Started::until(recorded.deadline_at);
         }
+        Err(not_owner(tx, &self.tenure, Asking::Start).await?)
     }
 }
 
