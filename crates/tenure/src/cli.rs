@@ -1,6 +1,9 @@
 //! The command line: which verbs and flags there are. What they do is in [`crate::verb`].
 
-use std::ffi::OsString;
+mod add;
+mod value;
+mod worker;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,10 +11,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tenure_guard::{BlockKind, RunId, TaskId};
 use tenure_store::duration;
 use tenure_store::event::EventKind;
-use tenure_store::life::{Backoff, LimitsLayer, Protocol, TaskStatus, TempfailExit};
-use tenure_store::task::NotBefore;
+use tenure_store::life::TaskStatus;
 
-use crate::config::{Flags, variable_problem};
+pub use add::Add;
+pub use value::not_before;
+pub use worker::{Complete, Defer, Fail, Guard, Heartbeat};
+
+use crate::config::Flags;
 
 /// Reads the command line; a wrong one ends the program with code 2.
 pub fn parse() -> Cli {
@@ -147,105 +153,6 @@ pub struct Run {
     pub log_format: LogFormat,
 }
 
-#[derive(Debug, Default, Args)]
-pub struct Add {
-    /// What people see; the command line stands in
-    #[arg(long)]
-    pub title: Option<String>,
-    /// What the worker is to do, in words
-    #[arg(long, default_value = "")]
-    pub body: String,
-    /// The profile that does it, instead of a command
-    #[arg(long, value_name = "PROFILE")]
-    pub assignee: Option<String>,
-    /// A task that must be done first; may be repeated
-    #[arg(long, value_name = "ID")]
-    pub after: Vec<TaskId>,
-    /// Higher first
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    pub priority: i32,
-    /// What the profile must offer; may be repeated
-    #[arg(long = "skill", value_name = "SKILL")]
-    pub skills: Vec<String>,
-    /// Not before this time: RFC 3339, or +30m
-    #[arg(long, value_name = "TIME", value_parser = not_before)]
-    pub not_before: Option<NotBefore>,
-    /// Where it runs; the current folder
-    #[arg(long, value_name = "FOLDER")]
-    pub cwd: Option<PathBuf>,
-    /// A variable for the worker; may be repeated
-    #[arg(long, value_name = "K=V", value_parser = variable)]
-    pub env: Vec<(String, String)>,
-    /// An idempotency key: the same key is the same task, for ever
-    #[arg(long)]
-    pub key: Option<String>,
-    #[command(flatten)]
-    pub limits: LimitFlags,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    /// The command and its arguments
-    #[arg(last = true, value_name = "CMD")]
-    pub command: Vec<String>,
-}
-
-/// The keys of `[defaults]` as flags.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Limits, over those of the profile")]
-pub struct LimitFlags {
-    /// How the worker says that it is done: exit or report
-    #[arg(long)]
-    pub protocol: Option<Protocol>,
-    /// Bad ends in a row that block the task
-    #[arg(long, value_name = "N")]
-    pub max_failures: Option<u32>,
-    /// Exits 0 without a report in a row that block the task
-    #[arg(long, value_name = "N")]
-    pub violation_limit: Option<u32>,
-    /// "Try later" in a row that block the task
-    #[arg(long, value_name = "N")]
-    pub max_defers: Option<u32>,
-    /// The wait after a "try later" that names no time
-    #[arg(long, value_name = "D", value_parser = duration::parse)]
-    pub defer_for: Option<Duration>,
-    /// Benign ends in a row that block the task
-    #[arg(long, value_name = "N")]
-    pub max_benign: Option<u32>,
-    /// Lost ends in a row that block the task
-    #[arg(long, value_name = "N")]
-    pub max_lost: Option<u32>,
-    /// The wait before the next attempt, as BASE..MAX, like 2s..10m
-    #[arg(long, value_name = "BASE..MAX", value_parser = backoff)]
-    pub backoff: Option<Backoff>,
-    /// How long a run may take
-    #[arg(long, value_name = "D", value_parser = duration::parse)]
-    pub max_runtime: Option<Duration>,
-    /// How long the worker may be silent
-    #[arg(long, value_name = "D", value_parser = duration::parse)]
-    pub heartbeat_timeout: Option<Duration>,
-    /// Which exit code means "try later", or off
-    #[arg(long, value_name = "CODE", value_parser = tempfail)]
-    pub tempfail_exit: Option<TempfailExit>,
-}
-
-impl From<LimitFlags> for LimitsLayer {
-    fn from(flags: LimitFlags) -> Self {
-        Self {
-            protocol: flags.protocol,
-            max_failures: flags.max_failures,
-            violation_limit: flags.violation_limit,
-            max_defers: flags.max_defers,
-            defer_for: flags.defer_for,
-            max_benign: flags.max_benign,
-            max_lost: flags.max_lost,
-            backoff: flags.backoff,
-            max_runtime: flags.max_runtime,
-            heartbeat_timeout: flags.heartbeat_timeout,
-            tempfail_exit: flags.tempfail_exit,
-        }
-    }
-}
-
 #[derive(Debug, Args)]
 pub struct Submit {
     /// The task file
@@ -338,7 +245,7 @@ pub struct Block {
     /// The task; not in a worker
     pub id: Option<TaskId>,
     /// Why it waits: `needs_input`, `capability`, or a person's `operator` (the default)
-    #[arg(long, value_parser = block_kind)]
+    #[arg(long, value_parser = value::block_kind)]
     pub kind: Option<BlockKind>,
     /// In words
     #[arg(long)]
@@ -378,68 +285,6 @@ pub struct Patience {
     pub timeout: Duration,
 }
 
-#[derive(Debug, Args)]
-pub struct Heartbeat {
-    /// What is being done
-    #[arg(long)]
-    pub note: Option<String>,
-    /// Not for people
-    #[arg(hide = true)]
-    pub id: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Complete {
-    /// What came of it, for people and for the task's children
-    #[arg(long)]
-    pub summary: Option<String>,
-    /// The same for programs
-    #[arg(long, value_name = "JSON", value_parser = json)]
-    pub metadata: Option<serde_json::Value>,
-    /// Not for people
-    #[arg(hide = true)]
-    pub id: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Defer {
-    /// How long; without it the task's `defer_for`
-    #[arg(long = "for", value_name = "D", value_parser = duration::parse)]
-    pub wait: Option<Duration>,
-    /// In words
-    #[arg(long)]
-    pub reason: Option<String>,
-    /// Not for people
-    #[arg(hide = true)]
-    pub id: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Fail {
-    /// In words
-    #[arg(long)]
-    pub reason: String,
-    /// Not for people
-    #[arg(hide = true)]
-    pub id: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Guard {
-    /// Is the task still mine? Exits 0 or 79
-    Check {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Check, then run a command under a warden
-    Exec {
-        /// The command and its arguments
-        #[arg(last = true, required = true, value_name = "CMD")]
-        command: Vec<OsString>,
-    },
-}
-
 #[derive(Debug, Subcommand)]
 pub enum ConfigVerb {
     /// Print the configuration in force, and where each value came from
@@ -457,60 +302,10 @@ pub struct Version {
     pub json: bool,
 }
 
-/// A time as people write it: RFC 3339, or `+30m` from now by the store's clock.
-pub fn not_before(text: &str) -> Result<NotBefore, String> {
-    if let Some(wait) = text.strip_prefix('+') {
-        return duration::parse(wait)
-            .map(NotBefore::In)
-            .map_err(|error| error.to_string());
-    }
-    text.parse().map(NotBefore::At).map_err(|_| {
-        format!("{text:?} is no time: RFC 3339 is expected, like 2026-01-31T08:00:00Z, or +30m")
-    })
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("{text:?} has no =: K=V is expected"))?;
-    match variable_problem(name, value) {
-        Some(problem) => Err(problem),
-        None => Ok((name.to_owned(), value.to_owned())),
-    }
-}
-
-fn backoff(text: &str) -> Result<Backoff, String> {
-    let (base, max) = text
-        .split_once("..")
-        .ok_or_else(|| format!("{text:?} is no back-off: BASE..MAX is expected, like 2s..10m"))?;
-    let part = |text| duration::parse(text).map_err(|error| error.to_string());
-    Ok(Backoff {
-        base: part(base)?,
-        max: part(max)?,
-    })
-}
-
-fn tempfail(text: &str) -> Result<TempfailExit, String> {
-    let value = text
-        .parse::<i64>()
-        .map_or_else(|_| serde_json::Value::from(text), serde_json::Value::from);
-    serde_json::from_value(value).map_err(|error| error.to_string())
-}
-
-fn block_kind(text: &str) -> Result<BlockKind, String> {
-    let known = BlockKind::ALL.into_iter().find(|kind| kind.name() == text);
-    known.ok_or_else(|| {
-        format!("{text:?} is no kind of block: needs_input, capability or operator is expected")
-    })
-}
-
-fn json(text: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use tenure_store::life::{LimitsLayer, Protocol, TempfailExit};
 
     use super::*;
 
@@ -555,21 +350,6 @@ mod tests {
         ] {
             let error = read(line).map(|_| ()).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");
-        }
-    }
-
-    #[test]
-    fn times_are_read_as_people_write_them() {
-        assert_eq!(
-            not_before("+30m"),
-            Ok(NotBefore::In(Duration::from_mins(30)))
-        );
-        assert!(matches!(
-            not_before("2026-01-31T08:00:00Z"),
-            Ok(NotBefore::At(_))
-        ));
-        for wrong in ["", "noon", "+30", "2026-01-31T08:00:00"] {
-            assert!(not_before(wrong).is_err(), "{wrong:?} was taken for a time");
         }
     }
 

@@ -1,5 +1,8 @@
 //! Task files: read whole or not at all. Each error names the file, the task and the value.
 
+mod cycle;
+mod problem;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +13,8 @@ use crate::config::{absolute, variable_problem};
 use crate::failure::Failure;
 use crate::limit_keys::with_limit_keys;
 use crate::offered::Offered;
+use cycle::cycle;
+use problem::{Problem, label};
 
 /// The most tasks of one file: a submission is one transaction.
 const MAX_TASKS: usize = 100_000;
@@ -90,63 +95,6 @@ impl TaskFile {
             })?;
         }
         Ok(())
-    }
-}
-
-/// What is wrong with a file.
-enum Problem {
-    /// It is not in the form of a task file.
-    Form(toml::de::Error),
-    /// It is, but makes no sense.
-    Sense(String),
-}
-
-impl From<String> for Problem {
-    fn from(sense: String) -> Self {
-        Self::Sense(sense)
-    }
-}
-
-impl Problem {
-    fn of_file(&self, path: &Path, text: &str) -> String {
-        match self {
-            Self::Form(error) => {
-                let located = crate::config::located(&path.display().to_string(), text, error);
-                match task_before(text, error) {
-                    Some(task) => format!("{located} (in {task})"),
-                    None => located,
-                }
-            }
-            Self::Sense(sense) => format!("{}: {sense}", path.display()),
-        }
-    }
-}
-
-/// Which task the place of an error belongs to: the one whose header stands last before it.
-fn task_before(text: &str, error: &toml::de::Error) -> Option<String> {
-    let before = text.get(..error.span()?.end)?;
-    let is_header = |line: &&str| line.trim_start().starts_with("[[task]]");
-    let headers = before.lines().filter(is_header).count();
-    let since = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| is_header(line))
-        .nth(headers.checked_sub(1)?)?;
-    let name = text
-        .lines()
-        .skip(since.0 + 1)
-        .take_while(|line| !line.trim_start().starts_with('['));
-    let name = name
-        .filter_map(|line| line.split_once('='))
-        .find(|(key, _)| key.trim() == "name");
-    let name = name.map(|(_, value)| value.trim().trim_matches(['"', '\'']));
-    Some(label(headers - 1, name))
-}
-
-fn label(index: usize, name: Option<&str>) -> String {
-    match name {
-        Some(name) => format!("task {name:?}"),
-        None => format!("task number {}", index + 1),
     }
 }
 
@@ -271,50 +219,6 @@ fn not_before(time: &Time) -> Result<NotBefore, String> {
         Time::Text(text) => text.clone(),
     };
     crate::cli::not_before(&text).map_err(|error| format!("not_before: {error}"))
-}
-
-/// The tasks of one cycle, in its order and with the first one again at the end.
-fn cycle(tasks: &[NewTask]) -> Option<Vec<usize>> {
-    /// Where the walk stands with a task.
-    #[derive(Clone, Copy, PartialEq)]
-    enum Mark {
-        New,
-        OnPath,
-        Done,
-    }
-    let mut marks = vec![Mark::New; tasks.len()];
-    for start in 0..tasks.len() {
-        // Not recursive: a chain may be as long as the file.
-        let mut path = vec![(start, 0)];
-        while let Some((task, next)) = path.last_mut() {
-            if *next == 0 {
-                if marks[*task] == Mark::Done {
-                    path.pop();
-                    continue;
-                }
-                marks[*task] = Mark::OnPath;
-            }
-            let Some(parent) = tasks[*task].after.get(*next) else {
-                marks[*task] = Mark::Done;
-                path.pop();
-                continue;
-            };
-            *next += 1;
-            match parent {
-                Parent::Sibling(parent) if marks[*parent] == Mark::OnPath => {
-                    let parent = *parent;
-                    let from = path.iter().position(|(task, _)| *task == parent)?;
-                    let mut found: Vec<usize> =
-                        path[from..].iter().map(|(task, _)| *task).collect();
-                    found.push(parent);
-                    return Some(found);
-                }
-                Parent::Sibling(parent) => path.push((*parent, 0)),
-                Parent::Task(_) => {}
-            }
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,0 +1,111 @@
+//! The flags of `add`, and the limits among them. Which work they make is left to [`crate::verb`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tenure_guard::TaskId;
+use tenure_store::duration;
+use tenure_store::life::{Backoff, LimitsLayer, Protocol, TempfailExit};
+use tenure_store::task::NotBefore;
+
+use super::value::{backoff, not_before, tempfail, variable};
+
+#[derive(Debug, Default, Args)]
+pub struct Add {
+    /// What people see; the command line stands in
+    #[arg(long)]
+    pub title: Option<String>,
+    /// What the worker is to do, in words
+    #[arg(long, default_value = "")]
+    pub body: String,
+    /// The profile that does it, instead of a command
+    #[arg(long, value_name = "PROFILE")]
+    pub assignee: Option<String>,
+    /// A task that must be done first; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub after: Vec<TaskId>,
+    /// Higher first
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub priority: i32,
+    /// What the profile must offer; may be repeated
+    #[arg(long = "skill", value_name = "SKILL")]
+    pub skills: Vec<String>,
+    /// Not before this time: RFC 3339, or +30m
+    #[arg(long, value_name = "TIME", value_parser = not_before)]
+    pub not_before: Option<NotBefore>,
+    /// Where it runs; the current folder
+    #[arg(long, value_name = "FOLDER")]
+    pub cwd: Option<PathBuf>,
+    /// A variable for the worker; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = variable)]
+    pub env: Vec<(String, String)>,
+    /// An idempotency key: the same key is the same task, for ever
+    #[arg(long)]
+    pub key: Option<String>,
+    #[command(flatten)]
+    pub limits: LimitFlags,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// The keys of `[defaults]` as flags.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Limits, over those of the profile")]
+pub struct LimitFlags {
+    /// How the worker says that it is done: exit or report
+    #[arg(long)]
+    pub protocol: Option<Protocol>,
+    /// Bad ends in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub max_failures: Option<u32>,
+    /// Exits 0 without a report in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub violation_limit: Option<u32>,
+    /// "Try later" in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub max_defers: Option<u32>,
+    /// The wait after a "try later" that names no time
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub defer_for: Option<Duration>,
+    /// Benign ends in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub max_benign: Option<u32>,
+    /// Lost ends in a row that block the task
+    #[arg(long, value_name = "N")]
+    pub max_lost: Option<u32>,
+    /// The wait before the next attempt, as BASE..MAX, like 2s..10m
+    #[arg(long, value_name = "BASE..MAX", value_parser = backoff)]
+    pub backoff: Option<Backoff>,
+    /// How long a run may take
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub max_runtime: Option<Duration>,
+    /// How long the worker may be silent
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub heartbeat_timeout: Option<Duration>,
+    /// Which exit code means "try later", or off
+    #[arg(long, value_name = "CODE", value_parser = tempfail)]
+    pub tempfail_exit: Option<TempfailExit>,
+}
+
+impl From<LimitFlags> for LimitsLayer {
+    fn from(flags: LimitFlags) -> Self {
+        Self {
+            protocol: flags.protocol,
+            max_failures: flags.max_failures,
+            violation_limit: flags.violation_limit,
+            max_defers: flags.max_defers,
+            defer_for: flags.defer_for,
+            max_benign: flags.max_benign,
+            max_lost: flags.max_lost,
+            backoff: flags.backoff,
+            max_runtime: flags.max_runtime,
+            heartbeat_timeout: flags.heartbeat_timeout,
+            tempfail_exit: flags.tempfail_exit,
+        }
+    }
+}

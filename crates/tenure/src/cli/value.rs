@@ -1,0 +1,82 @@
+//! Values as people write them on a command line: times, variables, back-offs. Durations are the
+//! store's ([`duration`]); each error says what was expected.
+
+use tenure_guard::BlockKind;
+use tenure_store::duration;
+use tenure_store::life::{Backoff, TempfailExit};
+use tenure_store::task::NotBefore;
+
+use crate::config::variable_problem;
+
+/// A time as people write it: RFC 3339, or `+30m` from now by the store's clock.
+pub fn not_before(text: &str) -> Result<NotBefore, String> {
+    if let Some(wait) = text.strip_prefix('+') {
+        return duration::parse(wait)
+            .map(NotBefore::In)
+            .map_err(|error| error.to_string());
+    }
+    text.parse().map(NotBefore::At).map_err(|_| {
+        format!("{text:?} is no time: RFC 3339 is expected, like 2026-01-31T08:00:00Z, or +30m")
+    })
+}
+
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} has no =: K=V is expected"))?;
+    match variable_problem(name, value) {
+        Some(problem) => Err(problem),
+        None => Ok((name.to_owned(), value.to_owned())),
+    }
+}
+
+pub(super) fn backoff(text: &str) -> Result<Backoff, String> {
+    let (base, max) = text
+        .split_once("..")
+        .ok_or_else(|| format!("{text:?} is no back-off: BASE..MAX is expected, like 2s..10m"))?;
+    let part = |text| duration::parse(text).map_err(|error| error.to_string());
+    Ok(Backoff {
+        base: part(base)?,
+        max: part(max)?,
+    })
+}
+
+pub(super) fn tempfail(text: &str) -> Result<TempfailExit, String> {
+    let value = text
+        .parse::<i64>()
+        .map_or_else(|_| serde_json::Value::from(text), serde_json::Value::from);
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+pub(super) fn block_kind(text: &str) -> Result<BlockKind, String> {
+    let known = BlockKind::ALL.into_iter().find(|kind| kind.name() == text);
+    known.ok_or_else(|| {
+        format!("{text:?} is no kind of block: needs_input, capability or operator is expected")
+    })
+}
+
+pub(super) fn json(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(
+            not_before("+30m"),
+            Ok(NotBefore::In(Duration::from_mins(30)))
+        );
+        assert!(matches!(
+            not_before("2026-01-31T08:00:00Z"),
+            Ok(NotBefore::At(_))
+        ));
+        for wrong in ["", "noon", "+30", "2026-01-31T08:00:00"] {
+            assert!(not_before(wrong).is_err(), "{wrong:?} was taken for a time");
+        }
+    }
+}
