@@ -12,6 +12,7 @@ use tenure_store::{DispatcherId, StoreUrl};
 use crate::world::{LEASE, World, exit, limited, offer, on_both, task};
 
 on_both!(
+    a_poll_finds_what_a_claim_would,
     higher_priority_comes_first_and_older_among_equals,
     only_what_is_offered_is_claimed,
     a_cap_counts_what_runs_over_the_whole_store,
@@ -113,6 +114,25 @@ async fn due_tasks_are_promoted_and_the_next_one_is_told(world: World) {
     let claims = world.store.claim(world.wanted(9)).await.unwrap();
     assert_eq!(claims.claimed[0].tenure.task, soon);
     assert_eq!(claims.next_due, Some(Duration::from_secs(15)));
+}
+
+async fn a_poll_finds_what_a_claim_would(world: World) {
+    let may_claim = async || world.store.may_claim().await.unwrap();
+    assert!(!may_claim().await);
+    let id = world
+        .add(NewTask {
+            not_before: Some(NotBefore::In(Duration::from_secs(10))),
+            ..task()
+        })
+        .await;
+    world.clock.advance(Duration::from_millis(9_999));
+    assert!(!may_claim().await, "its time has not come");
+    world.clock.advance(Duration::from_millis(1));
+    assert!(may_claim().await);
+    assert_eq!(world.claim_all(world.wanted(1)).await, [id]);
+    assert!(!may_claim().await);
+    world.add(task()).await;
+    assert!(may_claim().await);
 }
 
 async fn no_two_claims_share_a_lock(world: World) {
