@@ -204,7 +204,11 @@ fn an_unknown_name_under_add_is_named_and_nothing_is_added() {
         (&["add", "--after", "4711", "--", "true"], 3, &["4711"]),
         (&["add", "--after", "0", "--", "true"], 3, &["0"]),
         (&["add", "--skill", "", "--", "true"], 2, &["--skill"]),
-        (&["add", "--max-failures", "few", "--", "true"], 2, &["few", "whole number"]),
+        (
+            &["add", "--max-failures", "few", "--", "true"],
+            2,
+            &["few", "whole number"],
+        ),
         (
             &["add", "--backoff", "5s..1s", "--", "true"],
             2,

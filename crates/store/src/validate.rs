@@ -58,7 +58,11 @@ fn called(task: &NewTask, place: usize) -> String {
 
 fn check(task: &NewTask, place: usize, siblings: usize) -> Result<(), String> {
     check_text("title", task.title.as_deref().unwrap_or("-"))?;
-    if task.title.as_deref().is_some_and(|title| title.trim().is_empty()) {
+    if task
+        .title
+        .as_deref()
+        .is_some_and(|title| title.trim().is_empty())
+    {
         return Err("title is empty: leave it out, or say what the task is about".into());
     }
     check_text("body", &task.body)?;

@@ -245,10 +245,26 @@ protocol = "report"
         assert!(matches!(tasks[1].not_before, Some(NotBefore::At(_))));
     }
 
+    const TASK: &str = "[[task]]\nname = 'a'\ncommand = ['true']\n";
+
+    /// Each text is refused in a message that names the file and has these words.
+    fn assert_named(cases: &[(String, &[&str])]) {
+        for (text, words) in cases {
+            let message = read(text).map(|_| ()).unwrap_err();
+            assert!(message.starts_with("/folder/file.toml:"), "{message}");
+            for word in *words {
+                assert!(
+                    message.contains(word),
+                    "{text:?}: {word:?} is missing in {message:?}"
+                );
+            }
+        }
+    }
+
     #[test]
-    fn what_is_wrong_is_named_with_file_task_and_value() {
-        let task = "[[task]]\nname = 'a'\ncommand = ['true']\n";
-        for (text, words) in [
+    fn a_file_that_does_not_hold_together_is_refused_with_file_and_task() {
+        let task = TASK;
+        assert_named(&[
             (String::new(), &["no [[task]]"][..]),
             (
                 format!("{task}colour = 'red'"),
@@ -268,7 +284,10 @@ protocol = "report"
                 format!(
                     "{task}after = ['c']\n[[task]]\nname = 'b'\ncommand = ['x']\nafter = ['a']\n[[task]]\nname = 'c'\ncommand = ['x']\nafter = ['b']"
                 ),
-                &["cycle", "\"a\" after task \"c\" after task \"b\" after task \"a\""],
+                &[
+                    "cycle",
+                    "\"a\" after task \"c\" after task \"b\" after task \"a\"",
+                ],
             ),
             (
                 format!("{task}assignee = 'x'"),
@@ -286,6 +305,13 @@ protocol = "report"
                 "[[task]]\nassignee = 'shell'".to_owned(),
                 &["task number 1", "shell"],
             ),
+        ]);
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_named_with_file_task_and_key() {
+        let task = TASK;
+        assert_named(&[
             (
                 format!("{task}env = {{ TENURE_RUN_ID = '1' }}"),
                 &["task \"a\"", "TENURE_RUN_ID"],
@@ -320,16 +346,7 @@ protocol = "report"
                 format!("{task}not_before = 2026-01-31"),
                 &["task \"a\"", "not_before", "2026-01-31"],
             ),
-        ] {
-            let message = read(&text).map(|_| ()).unwrap_err();
-            assert!(message.starts_with("/folder/file.toml:"), "{message}");
-            for word in words {
-                assert!(
-                    message.contains(word),
-                    "{text:?}: {word:?} is missing in {message:?}"
-                );
-            }
-        }
+        ]);
     }
 
     #[test]

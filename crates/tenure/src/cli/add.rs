@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use tenure_guard::TaskId;
 use tenure_store::duration;
 use tenure_store::life::{Backoff, LimitsLayer, Protocol, TempfailExit};
@@ -17,10 +18,15 @@ pub struct Add {
     #[arg(long, allow_hyphen_values = true)]
     pub title: Option<String>,
     /// What the worker is to do, in words
-    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     pub body: String,
     /// The profile that does it, instead of a command
-    #[arg(long, value_name = "PROFILE")]
+    #[arg(long, value_name = "PROFILE", value_parser = NonEmptyStringValueParser::new())]
     pub assignee: Option<String>,
     /// A task that must be done first; may be repeated
     #[arg(long, value_name = "ID", value_parser = task_id, allow_negative_numbers = true)]
@@ -29,7 +35,7 @@ pub struct Add {
     #[arg(long, value_name = "N", default_value = "0", value_parser = priority, allow_negative_numbers = true)]
     pub priority: i32,
     /// What the profile must offer; may be repeated
-    #[arg(long = "skill", value_name = "SKILL")]
+    #[arg(long = "skill", value_name = "SKILL", value_parser = NonEmptyStringValueParser::new())]
     pub skills: Vec<String>,
     /// Not before this time: RFC 3339, or +30m
     #[arg(long, value_name = "TIME", value_parser = not_before)]
@@ -41,7 +47,7 @@ pub struct Add {
     #[arg(long, value_name = "K=V", value_parser = variable)]
     pub env: Vec<(String, String)>,
     /// An idempotency key: the same key is the same task, for ever
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub key: Option<String>,
     /// Print JSON
     #[arg(long)]

@@ -31,7 +31,12 @@ fn id<Id: FromStr<Err = MalformedId>>(text: &str, of: fn(i64) -> Id) -> Result<I
 /// How many of something.
 pub(super) fn count(text: &str) -> Result<u32, String> {
     let parsed = text.parse();
-    parsed.map_err(|_| format!("a whole number is expected, like 3, and {} at most", u32::MAX))
+    parsed.map_err(|_| {
+        format!(
+            "a whole number is expected, like 3, and {} at most",
+            u32::MAX
+        )
+    })
 }
 
 pub(super) fn priority(text: &str) -> Result<i32, String> {
