@@ -109,6 +109,7 @@ async fn every_way_to_end_has_its_outcome_and_its_place(world: World) {
     };
     let unseen = End::Unseen {
         reason: "new boot".into(),
+        tree_unverified: false,
     };
     let cases = [
         (exit(0), O::Completed, S::Done),

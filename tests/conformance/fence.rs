@@ -170,6 +170,7 @@ async fn a_superseded_run_cannot_touch_the_newer_one(world: World) {
     let stale = world.running(task()).await;
     let lost = tenure_store::life::End::Unseen {
         reason: "new boot".into(),
+        tree_unverified: false,
     };
     assert_eq!(world.end(&stale, lost).await.status, TaskStatus::Ready);
     let newer = world.claim_one().await.tenure;

@@ -56,7 +56,7 @@ fn any_end() -> impl Strategy<Value = End> {
         1 => Just(exited(Exit::Unobserved, false, false)),
         1 => Just(End::NeverStarted { reason: "us".into() }),
         1 => Just(End::StoodDown { reason: Reason::MissingRunId }),
-        1 => Just(End::Unseen { reason: "boot".into() }),
+        1 => Just(End::Unseen { reason: "boot".into(), tree_unverified: false }),
         1 => Just(End::SpawnFailed { path: "/no".into(), errno: 2, message: "none".into() }),
     ]
 }

@@ -176,6 +176,7 @@ async fn unblock_and_retry_reset_every_streak(world: World) {
             exit(1),
             End::Unseen {
                 reason: "boot".into(),
+                tree_unverified: false,
             },
             End::NeverStarted {
                 reason: "us".into(),

@@ -47,17 +47,32 @@ on_both!(
 );
 
 #[test]
-fn a_worker_of_a_killed_warden_does_not_outlive_it() {
-    let home = tenure_tests::Home::new();
+fn what_a_killed_warden_leaves_is_ended_and_the_run_says_that_nobody_proved_it() {
+    let home = tenure_tests::Home::with("[defaults]\nmax_lost = 1");
     let _dispatcher = home.serve();
     let began = home.at("began");
-    let task = home.add(&[], &["append", &began, "{pid}", "hang"]);
-    let worker = Process::now(home.until_written("began").trim().parse().unwrap()).unwrap();
+    let script =
+        format!("setsid sleep 600 & echo $$ $! > {began}.new; mv {began}.new {began}; wait");
+    let added = home.tenure(&["add", "--json", "--", "sh", "-c", &script]);
+    let task = added.ok().json()["id"].as_i64().unwrap();
+    let tree: Vec<Process> = home
+        .until_written("began")
+        .split_whitespace()
+        .map(|pid| Process::now(pid.parse().unwrap()).expect("it lives"))
+        .collect();
+    assert_eq!(tree.len(), 2);
     let warden = runs(&home.show(task))[0]["warden_pid"].as_i64().unwrap();
     Process::now(i32::try_from(warden).unwrap())
         .expect("the warden lives")
         .signal(tenure_tests::process::Signal::KILL);
-    wait_until("the worker is dead", || (!worker.lives()).then_some(()));
+    let shown = home.until(task, "blocked");
+    for process in tree {
+        assert!(!process.lives(), "{process:?} outlived its task's run");
+    }
+    assert_eq!(outcomes(&shown), ["lost"]);
+    assert_eq!(runs(&shown)[0]["tree_unverified"], true);
+    let reason = shown["task"]["block_reason"].as_str().unwrap();
+    assert!(reason.contains("warden was killed"), "{reason}");
 }
 
 #[test]

@@ -148,7 +148,13 @@ impl Core {
             Event::Reaped { pid } => self.reaped(pid),
             Event::Buried { run } => {
                 let reason = "the warden was killed, and nobody saw the worker's end".to_owned();
-                self.close(run, End::Unseen { reason })
+                self.close(
+                    run,
+                    End::Unseen {
+                        reason,
+                        tree_unverified: true,
+                    },
+                )
             }
             Event::Ended { run, ended } => self.ended(now, run, ended.as_ref()),
             Event::Counted(counts) => self.counted(counts),

@@ -189,11 +189,11 @@ impl Close {
         match &self.end {
             End::Exited {
                 tree_unverified, ..
+            }
+            | End::Unseen {
+                tree_unverified, ..
             } => *tree_unverified,
-            End::SpawnFailed { .. }
-            | End::NeverStarted { .. }
-            | End::StoodDown { .. }
-            | End::Unseen { .. } => false,
+            End::SpawnFailed { .. } | End::NeverStarted { .. } | End::StoodDown { .. } => false,
         }
     }
 

@@ -80,7 +80,13 @@ pub(crate) async fn migrate(
     what: &str,
     migrations: &[Migration],
 ) -> Result<(Connection, InstanceId), OpenError> {
-    let refuse = |error: Error| unavailable(what, &error.to_string());
+    let refuse = |error: Error| {
+        if let Error::Unavailable(problem) = &error {
+            // The rest of its words are ours, too.
+            return unavailable(what, problem);
+        }
+        unavailable(what, &error.to_string())
+    };
     let mut tx = Transaction::write(connection, &Clock::Database)
         .await
         .map_err(refuse)?;

@@ -110,7 +110,7 @@ fn enterable(cwd: &Path) -> Result<(), End> {
         Ok(_) => Errno::ENOTDIR.into(),
         Err(error) => error,
     };
-    Err(not_started(&cwd.to_string_lossy(), &problem))
+    Err(not_started(&format!("in {}", cwd.display()), &problem))
 }
 
 /// A machine without room for one more process is our side's fault; everything else is the

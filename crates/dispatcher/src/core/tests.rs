@@ -229,7 +229,16 @@ fn a_killed_warden_is_buried_once_its_line_has_nothing_more_to_say() {
     );
     let actions = world.tell(Event::Buried { run: RunId(1) });
     assert!(
-        matches!(actions[..], [Action::Close(_, End::Unseen { .. })]),
+        matches!(
+            actions[..],
+            [Action::Close(
+                _,
+                End::Unseen {
+                    tree_unverified: true,
+                    ..
+                }
+            )]
+        ),
         "{actions:?}"
     );
 }

@@ -28,7 +28,7 @@ pub enum End {
     },
     /// The command could not be executed.
     SpawnFailed {
-        /// What should have been executed, or entered.
+        /// What could not be executed: a program, or `in <folder>` where it should run.
         path: String,
         /// The kernel's error number.
         errno: i32,
@@ -49,6 +49,8 @@ pub enum End {
     Unseen {
         /// How that came about.
         reason: String,
+        /// Death of the whole tree could not be proved, only searched for.
+        tree_unverified: bool,
     },
 }
 
@@ -144,7 +146,7 @@ fn by_end(evidence: &Evidence<'_>) -> (Outcome, String) {
         ),
         End::NeverStarted { reason } => (Outcome::NeverStarted, reason.clone()),
         End::StoodDown { reason } => (Outcome::Stale, stale(reason)),
-        End::Unseen { reason } => (Outcome::Lost, reason.clone()),
+        End::Unseen { reason, .. } => (Outcome::Lost, reason.clone()),
     }
 }
 
@@ -318,6 +320,7 @@ mod tests {
             };
             let unseen = End::Unseen {
                 reason: "new boot".into(),
+                tree_unverified: false,
             };
             ends.push((spawn, protocol, O::SpawnFailed));
             ends.push((never, protocol, O::NeverStarted));
