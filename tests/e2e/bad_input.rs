@@ -202,7 +202,18 @@ fn an_unknown_name_under_add_is_named_and_nothing_is_added() {
         (&["add", "--priority", "high", "--", "true"], 2, &["high"]),
         (&["add", "--not-before", "soon", "--", "true"], 2, &["soon"]),
         (&["add", "--after", "4711", "--", "true"], 3, &["4711"]),
-        (&["add", "--after", "0", "--", "true"], 2, &["0"]),
+        (&["add", "--after", "0", "--", "true"], 3, &["0"]),
+        (&["add", "--skill", "", "--", "true"], 2, &["--skill"]),
+        (
+            &["add", "--max-failures", "few", "--", "true"],
+            2,
+            &["few", "whole number"],
+        ),
+        (
+            &["add", "--backoff", "5s..1s", "--", "true"],
+            2,
+            &["--backoff:", "5s", "1s"],
+        ),
     ] {
         let _ = home.tenure(arguments).with_code(code).mentions(mentions);
     }

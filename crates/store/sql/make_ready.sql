@@ -1,2 +1,2 @@
--- Its time has come.
-UPDATE tasks SET status = $2, updated_at = $3 WHERE id = $1
+-- Its time has come, and says nothing more.
+UPDATE tasks SET status = $2, not_before = NULL, updated_at = $3 WHERE id = $1

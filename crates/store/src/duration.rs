@@ -1,8 +1,10 @@
 //! Durations as people write them: `90s`, `1h30m`. A bare number is refused, since it has no unit.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// A text that is no duration.
@@ -42,8 +44,22 @@ pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S:
 /// # Errors
 /// When the value is no text, or the text is no duration.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse(&text).map_err(serde::de::Error::custom)
+    deserializer.deserialize_str(Written)
+}
+
+/// Reads a duration from its text.
+struct Written;
+
+impl Visitor<'_> for Written {
+    type Value = Duration;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a duration with its unit, like \"90s\", \"5m\" or \"1h30m\"")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Duration, E> {
+        parse(text).map_err(E::custom)
+    }
 }
 
 /// For `#[serde(with = "duration::optional")]`.
@@ -71,10 +87,12 @@ pub mod optional {
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| super::parse(&text))
-            .transpose()
-            .map_err(serde::de::Error::custom)
+        /// A duration as the serializer of this format takes it.
+        #[derive(Deserialize)]
+        struct Some(#[serde(with = "super")] Duration);
+
+        let read = Option::<Some>::deserialize(deserializer)?;
+        Ok(read.map(|Some(duration)| duration))
     }
 }
 

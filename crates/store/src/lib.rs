@@ -44,7 +44,7 @@ pub mod start;
 pub mod task;
 mod transaction;
 pub mod url;
-mod validate;
+pub mod validate;
 mod value;
 mod writer;
 

@@ -12,6 +12,15 @@ const TEXT: usize = 1024 * 1024;
 /// The most tasks of one submission: it is one transaction, and others wait for it.
 const SUBMISSION: usize = 10_000;
 
+/// Whether tasks can be taken together, as far as the tasks alone say. The store asks the same; this
+/// is for whoever wants to know before there is a store.
+///
+/// # Errors
+/// The first thing that is wrong with them.
+pub fn check_all(tasks: &[NewTask]) -> Result<(), Error> {
+    order(tasks).map(|_| ())
+}
+
 /// The order in which a submission can be written, parents first; otherwise as given.
 ///
 /// # Errors
@@ -24,8 +33,13 @@ pub(crate) fn order(tasks: &[NewTask]) -> Result<Vec<usize>, Error> {
         ));
     }
     for (place, task) in tasks.iter().enumerate() {
-        check(task, place, tasks.len())
-            .map_err(|problem| Error::Invalid(format!("{}: {problem}", called(task, place))))?;
+        check(task, place, tasks.len()).map_err(|problem| {
+            Error::Invalid(match (tasks.len(), &task.name) {
+                // There is no other that could be meant.
+                (1, None) => problem,
+                (_, _) => format!("{}: {problem}", called(task, place)),
+            })
+        })?;
     }
     topological(tasks)
 }
@@ -38,13 +52,17 @@ fn invalid<T>(problem: String) -> Result<T, Error> {
 fn called(task: &NewTask, place: usize) -> String {
     match &task.name {
         Some(name) => format!("task {name:?}"),
-        None => format!("task {}", place + 1),
+        None => format!("task number {}", place + 1),
     }
 }
 
 fn check(task: &NewTask, place: usize, siblings: usize) -> Result<(), String> {
     check_text("title", task.title.as_deref().unwrap_or("-"))?;
-    if task.title.as_deref() == Some("") {
+    if task
+        .title
+        .as_deref()
+        .is_some_and(|title| title.trim().is_empty())
+    {
         return Err("title is empty: leave it out, or say what the task is about".into());
     }
     check_text("body", &task.body)?;
@@ -116,7 +134,7 @@ fn check_work(work: &Work) -> Result<(), String> {
 
 fn check_sibling(sibling: usize, place: usize, siblings: usize) -> Result<(), String> {
     if sibling == place {
-        return Err("after names the task itself: a task cannot wait for itself".into());
+        return Err("after names the task itself, which is a cycle: take it out".into());
     }
     if sibling >= siblings {
         return Err(format!(
@@ -208,7 +226,7 @@ fn circle(tasks: &[NewTask], parents: &[Vec<usize>], waits_for: &[usize], stuck:
         .collect();
     names.extend(names.first().cloned());
     Error::Invalid(format!(
-        "after goes in a circle: {}: take one of them out",
+        "after goes in a cycle: {}: take one of them out",
         names.join(" after ")
     ))
 }

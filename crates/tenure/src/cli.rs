@@ -14,7 +14,7 @@ use tenure_store::event::EventKind;
 use tenure_store::life::TaskStatus;
 
 pub use add::Add;
-pub use value::not_before;
+pub use value::{not_before, task_id};
 pub use worker::{Complete, Defer, Fail, Guard, Heartbeat};
 
 use crate::config::Flags;
@@ -43,6 +43,9 @@ pub struct Cli {
     pub verb: Verb,
 }
 
+/// Where the help of each verb says what is not about the verb.
+const WHERE: &str = "Before or after the verb";
+
 /// Before or after the verb.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
@@ -50,12 +53,13 @@ pub struct Global {
     #[arg(
         long,
         global = true,
+        help_heading = WHERE,
         value_name = "URL",
         help = "The store: a path, sqlite:///path or postgres://user@host/database [env: TENURE_DB]"
     )]
     pub db: Option<String>,
     /// A configuration file over those of the system and the user
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = WHERE, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
@@ -174,7 +178,7 @@ pub struct List {
     #[arg(long, value_name = "PROFILE")]
     pub assignee: Option<String>,
     /// At most so many rows; 50, and with --json all
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value::count, allow_negative_numbers = true)]
     pub limit: Option<u32>,
     /// Print a JSON array
     #[arg(long)]
@@ -184,6 +188,7 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct One {
     /// The task
+    #[arg(value_parser = task_id, allow_negative_numbers = true)]
     pub id: TaskId,
     /// Print JSON
     #[arg(long)]
@@ -193,18 +198,20 @@ pub struct One {
 #[derive(Debug, Args)]
 pub struct Log {
     /// The task
+    #[arg(value_parser = task_id, allow_negative_numbers = true)]
     pub id: TaskId,
     /// Go on until the run has ended
     #[arg(short, long)]
     pub follow: bool,
     /// Of this run instead of the newest
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value::run_id, allow_negative_numbers = true)]
     pub run: Option<RunId>,
 }
 
 #[derive(Debug, Args)]
 pub struct Events {
     /// Only this task's
+    #[arg(value_parser = task_id, allow_negative_numbers = true)]
     pub id: Option<TaskId>,
     /// Go on as things happen; begins with the last ten, or with the whole history of one task
     #[arg(short, long)]
@@ -223,7 +230,7 @@ pub struct Events {
 #[derive(Debug, Args)]
 pub struct Wait {
     /// The tasks
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required = true, value_name = "ID", value_parser = task_id, allow_negative_numbers = true)]
     pub ids: Vec<TaskId>,
     /// Give up after this long, with code 75
     #[arg(long, value_name = "D", value_parser = duration::parse)]
@@ -234,21 +241,25 @@ pub struct Wait {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "tenure comment [OPTIONS] <ID> <TEXT>\n       tenure comment [OPTIONS] <TEXT>    (in a worker)"
+)]
 pub struct Comment {
     /// The task and the remark; in a worker just the remark
-    #[arg(required = true, num_args = 1..=2, value_names = ["ID", "TEXT"])]
+    #[arg(required = true, num_args = 1..=2, value_name = "WORDS")]
     pub words: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct Block {
     /// The task; not in a worker
+    #[arg(value_parser = task_id, allow_negative_numbers = true)]
     pub id: Option<TaskId>,
     /// Why it waits: `needs_input`, `capability`, or a person's `operator` (the default)
     #[arg(long, value_parser = value::block_kind)]
     pub kind: Option<BlockKind>,
-    /// In words
-    #[arg(long)]
+    /// In words what it waits for; must be given
+    #[arg(long, value_parser = value::words, allow_hyphen_values = true)]
     pub reason: Option<String>,
     #[command(flatten)]
     pub patience: Patience,
@@ -257,18 +268,20 @@ pub struct Block {
 #[derive(Debug, Args)]
 pub struct Act {
     /// The task
+    #[arg(value_parser = task_id, allow_negative_numbers = true)]
     pub id: TaskId,
     /// Why, for the record
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct Ending {
     /// The task
+    #[arg(value_parser = task_id, allow_negative_numbers = true)]
     pub id: TaskId,
     /// Why, for the record
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub reason: Option<String>,
     #[command(flatten)]
     pub patience: Patience,
@@ -336,7 +349,6 @@ mod tests {
             "tenure nonsense",
             "tenure show",
             "tenure show x",
-            "tenure show 0",
             "tenure list --status lost",
             "tenure wait",
             "tenure wait 1 --timeout 90",

@@ -102,7 +102,8 @@ impl From<tenure_store::Error> for Failure {
             Error::Unavailable(_) => Code::Later,
             Error::Unreadable(_) => Code::Failed,
         };
-        Self::new(code, error)
+        // It names its cause in its own words, so the chain would say that twice.
+        Self::new(code, anyhow::anyhow!("{error}"))
     }
 }
 
@@ -155,6 +156,22 @@ mod tests {
     use tenure_store::Error;
 
     use super::*;
+
+    #[test]
+    fn a_refusal_names_its_cause_once() {
+        use tenure_store::life::{IllegalMove, Move, TaskStatus};
+        let failure = Failure::from(Error::Illegal {
+            task: TaskId(7),
+            source: IllegalMove {
+                from: TaskStatus::Done,
+                by: Move::Retried,
+            },
+        });
+        assert_eq!(
+            failure.message(),
+            "task 7: a task that is done cannot be retried"
+        );
+    }
 
     #[test]
     fn every_refusal_of_the_store_has_the_code_that_scripts_rely_on() {

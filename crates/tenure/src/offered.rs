@@ -71,19 +71,25 @@ impl Offered {
             return Ok(());
         }
         let offers = |skill: &&String| named.iter().any(|known| known.skills.contains(skill));
-        let missing = words(
-            task.skills
-                .iter()
-                .filter(|skill| !offers(skill))
-                .map(String::as_str),
-        );
+        let missing: Vec<String> = task
+            .skills
+            .iter()
+            .filter(|skill| !offers(skill))
+            .map(|skill| format!("{skill:?}"))
+            .collect();
+        let missing = if missing.is_empty() {
+            // Each is offered by one dispatcher or another, but none offers them together.
+            task.skills.join(" and ")
+        } else {
+            missing.join(", ")
+        };
         let known = words(
             named
                 .iter()
                 .flat_map(|known| known.skills.iter().map(String::as_str)),
         );
         Err(format!(
-            "skills: profile {profile:?} does not offer {missing}; it offers: {known}"
+            "skills: profile {profile:?} does not offer {missing}; it offers: {known}: take another assignee, or leave the skill out"
         ))
     }
 }

@@ -28,6 +28,15 @@ impl Place {
     /// # Errors
     /// A wrong configuration; no state folder; inside a worker without an explicit address.
     pub fn find(global: &Global) -> Result<Self, Failure> {
+        Self::allowed(global)?;
+        Self::configured(global)
+    }
+
+    /// Whether a person's verb is meant: a worker names the store that it means.
+    ///
+    /// # Errors
+    /// Inside a worker without an explicit address.
+    pub fn allowed(global: &Global) -> Result<(), Failure> {
         let flags = global.flags();
         let is_explicit = flags.db.is_some() || flags.db_variable.is_some();
         if crate::worker::is_worker() && !is_explicit {
@@ -35,7 +44,7 @@ impl Place {
                 "this is a worker (TENURE_TASK_ID is set), which has no store of its own: name one by --db or TENURE_DB",
             ));
         }
-        Self::configured(global)
+        Ok(())
     }
 
     /// The same without that question: for a worker's own check where it has no warden.

@@ -1,6 +1,5 @@
 //! Task files: read whole or not at all. Each error names the file, the task and the value.
 
-mod cycle;
 mod problem;
 
 use std::collections::{BTreeMap, HashMap};
@@ -8,16 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tenure_store::task::{NewTask, NotBefore, Parent, Work};
+use tenure_store::validate;
 
 use crate::config::{absolute, variable_problem};
 use crate::failure::Failure;
 use crate::limit_keys::with_limit_keys;
 use crate::offered::Offered;
-use cycle::cycle;
 use problem::{Problem, label};
-
-/// The most tasks of one file: a submission is one transaction.
-const MAX_TASKS: usize = 100_000;
 
 /// What a file holds: tasks, and nothing else.
 #[derive(Deserialize)]
@@ -103,12 +99,6 @@ fn tasks(text: &str, folder: &Path) -> Result<Vec<NewTask>, Problem> {
     if file.task.is_empty() {
         return Err(Problem::Sense("there is no [[task]] in it".to_owned()));
     }
-    if file.task.len() > MAX_TASKS {
-        let count = file.task.len();
-        return Err(Problem::Sense(format!(
-            "{count} tasks are too many: split it into files of at most {MAX_TASKS}"
-        )));
-    }
     let names = names(&file.task)?;
     let mut tasks = Vec::with_capacity(file.task.len());
     for (index, entry) in file.task.iter().enumerate() {
@@ -116,20 +106,9 @@ fn tasks(text: &str, folder: &Path) -> Result<Vec<NewTask>, Problem> {
         let task = task(entry, folder, &names).map_err(|problem| format!("{label}: {problem}"))?;
         tasks.push(task);
     }
-    match cycle(&tasks) {
-        Some(cycle) => {
-            let names: Vec<String> = cycle
-                .iter()
-                .map(|&index| tasks[index].name.clone().unwrap_or_default())
-                .collect();
-            Err(Problem::Sense(format!(
-                "task {:?}: after: {} is a cycle: none of them could ever start",
-                names[0],
-                names.join(" after ")
-            )))
-        }
-        None => Ok(tasks),
-    }
+    // Also asked by the store; but a bad file should not leave a new store behind.
+    validate::check_all(&tasks).map_err(|error| error.to_string())?;
+    Ok(tasks)
 }
 
 fn names(entries: &[Entry]) -> Result<HashMap<&str, usize>, String> {
@@ -161,7 +140,11 @@ fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<Ne
     for name in &entry.after {
         match names.get(name.as_str()) {
             Some(&index) => after.push(Parent::Sibling(index)),
-            None => return Err(format!("after: no task of this file has the name {name:?}")),
+            None => {
+                return Err(format!(
+                    "after: no task of this file has the name {name:?}: give it to one, or leave it out"
+                ));
+            }
         }
     }
     for (name, value) in &entry.env {
@@ -262,10 +245,26 @@ protocol = "report"
         assert!(matches!(tasks[1].not_before, Some(NotBefore::At(_))));
     }
 
+    const TASK: &str = "[[task]]\nname = 'a'\ncommand = ['true']\n";
+
+    /// Each text is refused in a message that names the file and has these words.
+    fn assert_named(cases: &[(String, &[&str])]) {
+        for (text, words) in cases {
+            let message = read(text).map(|_| ()).unwrap_err();
+            assert!(message.starts_with("/folder/file.toml:"), "{message}");
+            for word in *words {
+                assert!(
+                    message.contains(word),
+                    "{text:?}: {word:?} is missing in {message:?}"
+                );
+            }
+        }
+    }
+
     #[test]
-    fn what_is_wrong_is_named_with_file_task_and_value() {
-        let task = "[[task]]\nname = 'a'\ncommand = ['true']\n";
-        for (text, words) in [
+    fn a_file_that_does_not_hold_together_is_refused_with_file_and_task() {
+        let task = TASK;
+        assert_named(&[
             (String::new(), &["no [[task]]"][..]),
             (
                 format!("{task}colour = 'red'"),
@@ -279,13 +278,16 @@ protocol = "report"
             (format!("{task}{task}"), &["task \"a\"", "1 and 2"]),
             (
                 format!("{task}after = ['a']"),
-                &["\"a\"", "a after a", "cycle"],
+                &["task \"a\"", "itself", "cycle"],
             ),
             (
                 format!(
                     "{task}after = ['c']\n[[task]]\nname = 'b'\ncommand = ['x']\nafter = ['a']\n[[task]]\nname = 'c'\ncommand = ['x']\nafter = ['b']"
                 ),
-                &["a after c after b after a"],
+                &[
+                    "cycle",
+                    "\"a\" after task \"c\" after task \"b\" after task \"a\"",
+                ],
             ),
             (
                 format!("{task}assignee = 'x'"),
@@ -303,6 +305,13 @@ protocol = "report"
                 "[[task]]\nassignee = 'shell'".to_owned(),
                 &["task number 1", "shell"],
             ),
+        ]);
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_named_with_file_task_and_key() {
+        let task = TASK;
+        assert_named(&[
             (
                 format!("{task}env = {{ TENURE_RUN_ID = '1' }}"),
                 &["task \"a\"", "TENURE_RUN_ID"],
@@ -320,19 +329,24 @@ protocol = "report"
                 &["task \"a\"", "not_before", "noon"],
             ),
             (
+                format!("{task}max_runtime = 90"),
+                &["task \"a\"", "max_runtime", "90", "unit", "90s"],
+            ),
+            (
+                format!("{task}backoff = '2s'"),
+                &["task \"a\"", "backoff", "base", "max"],
+            ),
+            (
+                format!("{task}backoff = {{ base = '2s', max = '1s' }}"),
+                &["task \"a\"", "backoff.max", "1s", "2s"],
+            ),
+            (format!("{task}title = ' '"), &["title", "empty"]),
+            (format!("{task}key = ''"), &["key", "empty"]),
+            (
                 format!("{task}not_before = 2026-01-31"),
                 &["task \"a\"", "not_before", "2026-01-31"],
             ),
-        ] {
-            let message = read(&text).map(|_| ()).unwrap_err();
-            assert!(message.starts_with("/folder/file.toml:"), "{message}");
-            for word in words {
-                assert!(
-                    message.contains(word),
-                    "{text:?}: {word:?} is missing in {message:?}"
-                );
-            }
-        }
+        ]);
     }
 
     #[test]

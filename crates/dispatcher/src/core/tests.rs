@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use tenure_guard::{Reason, Tenure};
-use tenure_store::life::{Exit, Limits, LimitsLayer, TaskStatus};
+use tenure_guard::{Reason, TaskId, Tenure};
+use tenure_store::claim::{Claimed, Claims};
+use tenure_store::end::Ended;
+use tenure_store::life::{Exit, Limits, LimitsLayer, Outcome, TaskStatus};
+use tenure_store::read::Counts;
+use tenure_store::start::Started;
 
 use super::*;
+use crate::event::Unstarted;
 
 const POLL: Duration = Duration::from_secs(5);
 const RENEW: Duration = Duration::from_secs(10);

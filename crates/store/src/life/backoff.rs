@@ -8,7 +8,10 @@ use crate::duration;
 
 /// The bounds of the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table is expected, like { base = \"2s\", max = \"10m\" }"
+)]
 pub struct Backoff {
     /// The most that is waited after the first bad end.
     #[serde(with = "duration")]

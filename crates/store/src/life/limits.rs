@@ -214,7 +214,7 @@ impl LimitsLayer {
             if value == Some(0) {
                 return Err(InvalidLimit {
                     key,
-                    problem: "is 0; at least 1 is expected",
+                    problem: "is 0; at least 1 is expected".into(),
                 });
             }
         }
@@ -228,14 +228,18 @@ impl LimitsLayer {
             if value == Some(Duration::ZERO) {
                 return Err(InvalidLimit {
                     key,
-                    problem: "is zero; leave it out instead",
+                    problem: "is zero; leave it out instead".into(),
                 });
             }
         }
         match self.backoff {
             Some(backoff) if backoff.max < backoff.base => Err(InvalidLimit {
                 key: "backoff.max",
-                problem: "is less than backoff.base",
+                problem: format!(
+                    "is {}, less than backoff.base with {}: make it at least as long",
+                    duration::format(backoff.max),
+                    duration::format(backoff.base)
+                ),
             }),
             Some(_) | None => Ok(()),
         }
@@ -243,13 +247,13 @@ impl LimitsLayer {
 }
 
 /// A limit whose value makes no sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key} {problem}")]
 pub struct InvalidLimit {
     /// Which key.
     pub key: &'static str,
     /// What is wrong with it, and the way out.
-    pub problem: &'static str,
+    pub problem: String,
 }
 
 #[cfg(test)]

@@ -4,32 +4,38 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use tenure_guard::TaskId;
 use tenure_store::duration;
 use tenure_store::life::{Backoff, LimitsLayer, Protocol, TempfailExit};
 use tenure_store::task::NotBefore;
 
-use super::value::{backoff, not_before, tempfail, variable};
+use super::value::{backoff, count, not_before, priority, task_id, tempfail, variable};
 
 #[derive(Debug, Default, Args)]
 pub struct Add {
     /// What people see; the command line stands in
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub title: Option<String>,
     /// What the worker is to do, in words
-    #[arg(long, default_value = "")]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     pub body: String,
     /// The profile that does it, instead of a command
-    #[arg(long, value_name = "PROFILE")]
+    #[arg(long, value_name = "PROFILE", value_parser = NonEmptyStringValueParser::new())]
     pub assignee: Option<String>,
     /// A task that must be done first; may be repeated
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = task_id, allow_negative_numbers = true)]
     pub after: Vec<TaskId>,
     /// Higher first
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = priority, allow_negative_numbers = true)]
     pub priority: i32,
     /// What the profile must offer; may be repeated
-    #[arg(long = "skill", value_name = "SKILL")]
+    #[arg(long = "skill", value_name = "SKILL", value_parser = NonEmptyStringValueParser::new())]
     pub skills: Vec<String>,
     /// Not before this time: RFC 3339, or +30m
     #[arg(long, value_name = "TIME", value_parser = not_before)]
@@ -41,16 +47,17 @@ pub struct Add {
     #[arg(long, value_name = "K=V", value_parser = variable)]
     pub env: Vec<(String, String)>,
     /// An idempotency key: the same key is the same task, for ever
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub key: Option<String>,
-    #[command(flatten)]
-    pub limits: LimitFlags,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// The command and its arguments
+    /// The command and its arguments, as they stand: nothing in them is replaced
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
+    // Last, because its heading holds for whatever follows it.
+    #[command(flatten)]
+    pub limits: LimitFlags,
 }
 
 /// The keys of `[defaults]` as flags.
@@ -61,22 +68,22 @@ pub struct LimitFlags {
     #[arg(long)]
     pub protocol: Option<Protocol>,
     /// Bad ends in a row that block the task
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub max_failures: Option<u32>,
     /// Exits 0 without a report in a row that block the task
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub violation_limit: Option<u32>,
     /// "Try later" in a row that block the task
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub max_defers: Option<u32>,
     /// The wait after a "try later" that names no time
     #[arg(long, value_name = "D", value_parser = duration::parse)]
     pub defer_for: Option<Duration>,
     /// Benign ends in a row that block the task
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub max_benign: Option<u32>,
     /// Lost ends in a row that block the task
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub max_lost: Option<u32>,
     /// The wait before the next attempt, as BASE..MAX, like 2s..10m
     #[arg(long, value_name = "BASE..MAX", value_parser = backoff)]

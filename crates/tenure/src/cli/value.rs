@@ -1,12 +1,57 @@
 //! Values as people write them on a command line: times, variables, back-offs. Durations are the
 //! store's ([`duration`]); each error says what was expected.
 
-use tenure_guard::BlockKind;
+use std::str::FromStr;
+
+use tenure_guard::{BlockKind, MalformedId, RunId, TaskId};
 use tenure_store::duration;
 use tenure_store::life::{Backoff, TempfailExit};
 use tenure_store::task::NotBefore;
 
 use crate::config::variable_problem;
+
+/// A task's id. Zero and what is below are whole numbers too: that no task has them is for the store
+/// to say, as with any other number.
+pub fn task_id(text: &str) -> Result<TaskId, MalformedId> {
+    id(text, TaskId)
+}
+
+/// A run's id; as [`task_id`].
+pub(super) fn run_id(text: &str) -> Result<RunId, MalformedId> {
+    id(text, RunId)
+}
+
+fn id<Id: FromStr<Err = MalformedId>>(text: &str, of: fn(i64) -> Id) -> Result<Id, MalformedId> {
+    match text.parse() {
+        Ok(number @ ..=0) => Ok(of(number)),
+        Ok(1..) | Err(_) => text.parse(),
+    }
+}
+
+/// How many of something.
+pub(super) fn count(text: &str) -> Result<u32, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| {
+        format!(
+            "a whole number is expected, like 3, and {} at most",
+            u32::MAX
+        )
+    })
+}
+
+pub(super) fn priority(text: &str) -> Result<i32, String> {
+    let (least, most) = (i32::MIN, i32::MAX);
+    let parsed = text.parse();
+    parsed.map_err(|_| format!("a whole number is expected, from {least} to {most}, higher first"))
+}
+
+/// What somebody says in words: nothing is not enough.
+pub(super) fn words(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty: say it in words".to_owned());
+    }
+    Ok(text.to_owned())
+}
 
 /// A time as people write it: RFC 3339, or `+30m` from now by the store's clock.
 pub fn not_before(text: &str) -> Result<NotBefore, String> {
@@ -64,6 +109,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn every_whole_number_is_an_id_that_a_task_may_or_may_not_have() {
+        assert_eq!(task_id("7").unwrap(), TaskId(7));
+        assert_eq!(task_id("0").unwrap(), TaskId(0));
+        assert_eq!(run_id("-1").unwrap(), RunId(-1));
+        for wrong in ["", "x", "01", "+7", "7.0", "99999999999999999999"] {
+            assert!(task_id(wrong).is_err(), "{wrong:?} was taken for an id");
+        }
+    }
 
     #[test]
     fn times_are_read_as_people_write_them() {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use tenure_store::duration;
 
-use super::value::json;
+use super::value::{json, words};
 
 #[derive(Debug, Args)]
 pub struct Heartbeat {
     /// What is being done
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub note: Option<String>,
     /// Not for people
     #[arg(hide = true)]
@@ -22,10 +22,10 @@ pub struct Heartbeat {
 #[derive(Debug, Args)]
 pub struct Complete {
     /// What came of it, for people and for the task's children
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub summary: Option<String>,
     /// The same for programs
-    #[arg(long, value_name = "JSON", value_parser = json)]
+    #[arg(long, value_name = "JSON", value_parser = json, allow_hyphen_values = true)]
     pub metadata: Option<serde_json::Value>,
     /// Not for people
     #[arg(hide = true)]
@@ -38,7 +38,7 @@ pub struct Defer {
     #[arg(long = "for", value_name = "D", value_parser = duration::parse)]
     pub wait: Option<Duration>,
     /// In words
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub reason: Option<String>,
     /// Not for people
     #[arg(hide = true)]
@@ -48,7 +48,7 @@ pub struct Defer {
 #[derive(Debug, Args)]
 pub struct Fail {
     /// In words
-    #[arg(long)]
+    #[arg(long, value_parser = words, allow_hyphen_values = true)]
     pub reason: String,
     /// Not for people
     #[arg(hide = true)]

@@ -14,6 +14,7 @@ pub async fn run(global: &Global, args: Add) -> Result<(), Failure> {
     let json = args.json;
     let task = task(args)?;
     let place = Place::find(global)?;
+    tenure_store::validate::check_all(std::slice::from_ref(&task))?;
     // A typo in a profile's name should not leave a new store behind.
     let offered = match place.read().await? {
         Some(store) => Offered::at(&store, &place.config).await?,
@@ -35,8 +36,10 @@ fn task(args: Add) -> Result<NewTask, Failure> {
     let work = task_file::work(command, args.assignee)
         .map_err(|problem| Failure::usage(format!("{problem} (the command stands after --)")))?;
     let limits = args.limits.into();
-    tenure_store::life::LimitsLayer::validate(&limits)
-        .map_err(|error| Failure::usage(format!("--{}: {error}", error.key.replace('_', "-"))))?;
+    tenure_store::life::LimitsLayer::validate(&limits).map_err(|error| {
+        let flag = error.key.split('.').next().unwrap_or(error.key);
+        Failure::usage(format!("--{}: {error}", flag.replace('_', "-")))
+    })?;
     let folder = cwd()?;
     let cwd = args
         .cwd

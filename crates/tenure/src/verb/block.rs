@@ -30,9 +30,14 @@ pub fn run(global: &Global, args: Block) -> Result<(), Failure> {
             "--kind gave_up is the breaker's alone: use needs_input, capability or operator",
         ));
     }
+    let Some(reason) = args.reason else {
+        return Err(Failure::usage(
+            "a block needs --reason: say what the task waits for",
+        ));
+    };
     let ending = Ending {
         id,
-        reason: args.reason,
+        reason: Some(reason),
         patience: args.patience,
     };
     super::block_on(super::wish::ending(global, ending, Wish::Block { kind }))

@@ -4,9 +4,11 @@ use crate::cli::Global;
 use crate::config::Config;
 use crate::failure::{Code, Failure};
 use crate::output;
+use crate::place::Place;
 
 /// Prints it.
 pub fn show(global: &Global, json: bool) -> Result<(), Failure> {
+    Place::allowed(global)?;
     let merged = Config::merge(&global.flags())?;
     let store = merged.resolve()?.store_url()?;
     if json {

@@ -20,7 +20,16 @@ const LAST: i64 = 10;
 /// Prints them.
 pub async fn run(global: &Global, args: &Events) -> Result<(), Failure> {
     let place = Place::find(global)?;
-    let Some(store) = store(&place, args.follow).await? else {
+    let store = match args.id {
+        Some(task) => {
+            let store = place.read_about(task).await?;
+            // Otherwise a typo would look like a task to which nothing happened.
+            store.tasks(&[task]).await?;
+            Some(store)
+        }
+        None => store(&place, args.follow).await?,
+    };
+    let Some(store) = store else {
         return Ok(());
     };
     let mut changes = Changes::of(&store).await;

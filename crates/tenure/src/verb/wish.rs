@@ -38,10 +38,15 @@ pub async fn ending(global: &Global, args: Ending, wish: Wish) -> Result<(), Fai
         ));
     }
     if args.patience.no_wait {
-        return output::line(format!(
+        output::line(format!(
             "task {}: run {run} is asked to {standing}",
             args.id
-        ));
+        ))?;
+        return if wanted == Some(standing) {
+            Ok(())
+        } else {
+            Err(Failure::silent(Code::Refused))
+        };
     }
     let ended = tokio::time::timeout(args.patience.timeout, ended(&store, run, &mut changes));
     match ended.await {

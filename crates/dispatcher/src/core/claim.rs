@@ -1,0 +1,133 @@
+//! What is claimed, and when: where there is room, one claim at a time. What a claim brought
+//! becomes a run in our hands ([`super::run`]).
+//!
+//! **Invariant:** at most one claim is under way, so that room is never given away twice.
+
+use std::time::Instant;
+
+use tenure_store::claim::{Claimed, Claims};
+use tenure_store::read::Counts;
+
+use super::run::{Run, Stage};
+use super::{Core, Mode, STORE_PAUSE};
+use crate::action::Action;
+
+/// Whether a claim is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claiming {
+    Idle,
+    /// And the store changed meanwhile: `again`.
+    UnderWay {
+        again: bool,
+    },
+}
+
+impl Core {
+    /// Reads what was asked, and claims where there is room.
+    pub(super) fn look(&mut self, now: Instant) -> Vec<Action> {
+        self.poll_at = now + self.rules.poll;
+        self.look_at = self.held.next(now);
+        let mut actions = self.claim(now);
+        actions.extend(self.read_asks());
+        actions
+    }
+
+    fn read_asks(&self) -> Option<Action> {
+        let open = |run: &Run| matches!(run.stage, Stage::Open { .. });
+        self.runs.values().any(open).then_some(Action::ReadAsks)
+    }
+
+    /// Looks where something is known to be due; else, at the poll, only whether there is reason to.
+    pub(super) fn time(&mut self, now: Instant) -> Vec<Action> {
+        if self.look_at.is_some_and(|look_at| now >= look_at) {
+            return self.look(now);
+        }
+        if now < self.poll_at {
+            return Vec::new();
+        }
+        if self.rules.one_batch {
+            // A batch that is over has nothing to claim, and must be seen to be over.
+            return self.look(now);
+        }
+        self.poll_at = now + self.rules.poll;
+        let may_claim = (self.mode == Mode::Serving).then_some(Action::AskWhetherToClaim);
+        may_claim.into_iter().chain(self.read_asks()).collect()
+    }
+
+    /// Something is due at a time, perhaps before what is known to be.
+    fn look_by(&mut self, time: Instant) {
+        self.look_at = Some(self.look_at.map_or(time, |look_at| look_at.min(time)));
+    }
+
+    fn claim(&mut self, now: Instant) -> Vec<Action> {
+        let taken = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
+        let room = self.rules.slots.saturating_sub(taken);
+        if self.mode != Mode::Serving || room == 0 {
+            return Vec::new();
+        }
+        if let Claiming::UnderWay { again } = &mut self.claim {
+            *again = true;
+            return Vec::new();
+        }
+        let offers = self.rules.offers.iter();
+        let offers = offers
+            .filter(|offer| self.held.allows(&offer.profile, now))
+            .cloned()
+            .collect();
+        self.claim = Claiming::UnderWay { again: false };
+        vec![Action::Claim {
+            room,
+            offers,
+            recover: std::mem::take(&mut self.recover),
+        }]
+    }
+
+    pub(super) fn claimed(
+        &mut self,
+        now: Instant,
+        answer: Result<Claims, tenure_store::Error>,
+    ) -> Vec<Action> {
+        let again = self.claim == Claiming::UnderWay { again: true };
+        self.claim = Claiming::Idle;
+        let Ok(claims) = answer else {
+            self.recover = true;
+            self.look_by(now + STORE_PAUSE);
+            return Vec::new();
+        };
+        if let Some(due) = claims.next_due {
+            self.look_by(now + due);
+        }
+        let nothing_left = claims.claimed.is_empty() && self.runs.is_empty() && !again;
+        let mut actions: Vec<Action> = claims
+            .claimed
+            .into_iter()
+            .map(|claimed| self.take(claimed))
+            .collect();
+        if again {
+            actions.extend(self.claim(now));
+        } else if nothing_left && self.rules.one_batch {
+            actions.push(Action::Count);
+        }
+        actions
+    }
+
+    fn take(&mut self, claimed: Claimed) -> Action {
+        let run = Run {
+            task: claimed.tenure.task,
+            profile: claimed.profile.clone(),
+            stage: Stage::Spawning,
+            line_closed: false,
+            reaped: false,
+        };
+        self.runs.insert(claimed.tenure.run, run);
+        Action::Spawn(Box::new(claimed))
+    }
+
+    pub(super) fn counted(&self, counts: Counts) -> Vec<Action> {
+        let moves_by_itself = counts.ready + counts.scheduled + counts.running;
+        if moves_by_itself == 0 && self.runs.is_empty() && self.claim == Claiming::Idle {
+            return vec![Action::Finish];
+        }
+        Vec::new()
+    }
+}
