@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_guard::{BlockKind, Reason, Report};
+use tenure_guard::{BlockKind, Reason, Report, Tenure};
 use tenure_store::event::EventKind;
 use tenure_store::life::{Ask, Backoff, End, Exit, LimitsLayer, Outcome, TaskStatus};
 use tenure_store::person::Wish;
@@ -14,7 +14,7 @@ use crate::world::{
 
 on_both!(
     an_end_again_is_answered_from_what_is_recorded,
-    an_end_with_another_lock_is_refused,
+    an_end_of_a_closed_run_is_answered_only_to_its_holder,
     every_way_to_end_has_its_outcome_and_its_place,
     children_start_only_after_the_last_parent_is_done,
     a_blocked_or_cancelled_child_stays_so_and_goes_on_when_a_person_says,
@@ -72,16 +72,33 @@ async fn an_end_again_is_answered_from_what_is_recorded(world: World) {
     assert_eq!(world.task(child).await.status, TaskStatus::Ready);
 }
 
-async fn an_end_with_another_lock_is_refused(world: World) {
-    let tenure = world.running(task()).await;
-    world.end(&tenure, exit(0)).await;
-    let mut other = tenure.clone();
-    other.lock = format!("{}:{:032x}", world.dispatcher, 7).parse().unwrap();
-    let refused = world.store.end(other, exit(0)).await;
-    assert_eq!(
-        crate::world::reason(refused),
-        Reason::TaskNotRunning("done".into())
-    );
+/// A closed run's tenure with one part that is another closed run's, or nobody's.
+async fn mixed(world: &World) -> [Tenure; 3] {
+    let mine = world.running(task()).await;
+    world.end(&mine, exit(0)).await;
+    let other = world.running(task()).await;
+    world.end(&other, exit(0)).await;
+    let lock = format!("{}:{:032x}", world.dispatcher, 7).parse().unwrap();
+    let (task, run) = (other.task, other.run);
+    [
+        Tenure {
+            lock,
+            ..mine.clone()
+        },
+        Tenure {
+            run,
+            ..mine.clone()
+        },
+        Tenure { task, ..mine },
+    ]
+}
+
+async fn an_end_of_a_closed_run_is_answered_only_to_its_holder(world: World) {
+    for tenure in mixed(&world).await {
+        let refused = world.store.end(tenure, exit(0)).await;
+        let expected = Reason::TaskNotRunning("done".into());
+        assert_eq!(crate::world::reason(refused), expected);
+    }
 }
 
 async fn every_way_to_end_has_its_outcome_and_its_place(world: World) {
@@ -361,15 +378,10 @@ async fn a_guard_that_stood_down_leaves_an_event_only_with_its_own_lock(world: W
         world.events(tenure.task).await.last(),
         Some(&EventKind::StoodDown)
     );
-    let mut other = tenure.clone();
-    other.lock = format!("{}:{:032x}", world.dispatcher, 7).parse().unwrap();
-    assert!(
-        !world
-            .store
-            .stood_down(other, Reason::RunMismatch)
-            .await
-            .unwrap()
-    );
+    for tenure in mixed(&world).await {
+        let told = world.store.stood_down(tenure, Reason::RunMismatch);
+        assert!(!told.await.unwrap());
+    }
     let reported = world.running(reporting()).await;
     let report = world
         .store

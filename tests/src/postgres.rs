@@ -21,7 +21,11 @@ const REQUIRE: &str = "TENURE_TEST_POSTGRES";
 
 /// Makes, serves and removes the cluster; see the module. `$1` is the server's `bin`, `$2` the
 /// cluster's folder. A test database need not survive a power cut, hence no fsync.
+///
+/// The tests may be killed while the server starts: then nobody reads "ready", and writing it must
+/// not end the keeper.
 const KEEPER: &str = r#"
+trap '' PIPE
 cd "$2" || exit 1
 "$1/initdb" --pgdata=data --username=postgres --auth=trust --encoding=UTF8 --locale=C \
     --no-sync --no-instructions >log 2>&1 || exit 1
@@ -29,7 +33,7 @@ cd "$2" || exit 1
     -c synchronous_commit=off -c max_connections=300 -c shared_buffers=32MB >>log 2>&1 </dev/null &
 server=$!
 while kill -0 $server && ! "$1/pg_isready" -q -h "$2"; do sleep 0.05; done 2>/dev/null
-kill -0 $server 2>/dev/null && echo ready
+kill -0 $server 2>/dev/null && echo ready 2>/dev/null
 cat >/dev/null
 kill -QUIT $server
 wait $server
