@@ -1,0 +1,141 @@
+//! What the edge asks of the store for the dispatcher as a whole: claims, asks, leases, counts.
+
+use tenure_guard::{RunId, Tenure};
+use tenure_store::claim::{Offer, Wanted};
+use tenure_store::life::{Ask, End};
+use tenure_store::{Error, Store};
+use tenure_warden::clock::BootInstant;
+use tenure_warden::lifeline::Order;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Edge, Hand};
+use crate::event::Event;
+use crate::line::Line;
+use crate::wake::Wake;
+
+impl Edge {
+    pub(super) fn claim(&mut self, room: u32, offers: Vec<Offer>, recover: bool) {
+        self.claim_end = BootInstant::now() + self.settings.lease;
+        let known: Option<Vec<RunId>> = recover.then(|| self.hands.keys().copied().collect());
+        let wanted = Wanted {
+            dispatcher: self.settings.id,
+            room,
+            offers,
+            batch: self.settings.batch,
+            lease: self.settings.lease,
+        };
+        let (store, wakes) = (self.store.clone(), self.wakes.clone());
+        tokio::spawn(async move {
+            let answer = async {
+                store.check_file().await?;
+                if let Some(known) = known {
+                    give_back_unanswered(&store, wanted.dispatcher, &known).await?;
+                }
+                store.claim(wanted).await
+            }
+            .await;
+            if let Err(error) = &answer {
+                tracing::warn!(error = %error, "cannot claim");
+            }
+            let _ = wakes.send(Wake::Event(Event::Claimed(answer)));
+        });
+    }
+
+    pub(super) fn ask_whether_to_claim(&self) {
+        let (store, wakes) = (self.store.clone(), self.wakes.clone());
+        tokio::spawn(async move {
+            match store.may_claim().await {
+                Ok(true) => {
+                    let _ = wakes.send(Wake::Event(Event::MayClaim));
+                }
+                Ok(false) => {}
+                Err(error) => tracing::warn!(error = %error, "cannot look for tasks"),
+            }
+        });
+    }
+
+    pub(super) fn read_asks(&self) {
+        let (store, wakes, id) = (self.store.clone(), self.wakes.clone(), self.settings.id);
+        tokio::spawn(async move {
+            match store.asks(id).await {
+                Ok(asks) => {
+                    let _ = wakes.send(Wake::Event(Event::Asks(asks)));
+                }
+                Err(error) => tracing::warn!(error = %error, "cannot read what was asked"),
+            }
+        });
+    }
+
+    pub(super) fn renew(&mut self, runs: &[RunId]) {
+        let tenures: Vec<Tenure> = runs
+            .iter()
+            .filter_map(|run| Some(self.hands.get(run)?.tenure.clone()))
+            .collect();
+        let lines: Vec<(RunId, Option<UnboundedSender<String>>)> = tenures
+            .iter()
+            .map(|tenure| (tenure.run, self.hands.get(&tenure.run).and_then(Hand::out)))
+            .collect();
+        let (store, wakes, lease) = (self.store.clone(), self.wakes.clone(), self.settings.lease);
+        tokio::spawn(async move {
+            let end = BootInstant::now() + lease;
+            let renewed = match store.renew(tenures, lease).await {
+                Ok(renewed) => renewed,
+                Err(error) => return tracing::warn!(error = %error, "cannot renew leases"),
+            };
+            let mut asks = Vec::new();
+            for ((run, out), renewed) in lines.into_iter().zip(renewed) {
+                match renewed {
+                    Ok(renewed) => {
+                        Line::say_on(out.as_ref(), &Order::Lease { end });
+                        asks.extend(renewed.ask.map(|ask| (run, ask)));
+                    }
+                    // Somebody closed the run: whatever still runs of it must end.
+                    Err(Error::NotOwner { .. }) => asks.push((run, Ask::Reclaim)),
+                    Err(error) => {
+                        tracing::warn!(run.id = %run, error = %error, "lease not renewed");
+                    }
+                }
+            }
+            let _ = wakes.send(Wake::Event(Event::Asks(asks)));
+        });
+    }
+
+    pub(super) fn sign_of_life(&self) {
+        let (store, id) = (self.store.clone(), self.settings.id);
+        tokio::spawn(async move {
+            if let Err(error) = store.dispatcher_seen(id).await {
+                tracing::warn!(error = %error, "cannot give a sign of life");
+            }
+        });
+    }
+
+    pub(super) fn count(&self) {
+        let Some(batch) = self.settings.batch else {
+            return;
+        };
+        let (store, wakes) = (self.store.clone(), self.wakes.clone());
+        tokio::spawn(async move {
+            match store.batch_counts(batch).await {
+                Ok(counts) => {
+                    let _ = wakes.send(Wake::Event(Event::Counted(counts)));
+                }
+                Err(error) => tracing::warn!(error = %error, "cannot count the batch"),
+            }
+        });
+    }
+}
+
+/// Closes what a claim left whose answer never came: claimed, and unknown to us.
+async fn give_back_unanswered(
+    store: &Store,
+    dispatcher: tenure_store::DispatcherId,
+    known: &[RunId],
+) -> Result<(), Error> {
+    for tenure in store.claimed_but_not_started(dispatcher).await? {
+        if !known.contains(&tenure.run) {
+            let reason = "the claim's answer was lost".to_owned();
+            store.end(tenure, End::NeverStarted { reason }).await?;
+        }
+    }
+    Ok(())
+}

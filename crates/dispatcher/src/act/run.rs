@@ -1,0 +1,254 @@
+//! What the edge does for one run, from its warden's making to its written end. What must not be
+//! lost (an end, a report) is tried until the store answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenure_guard::wire::{Answer, Op};
+use tenure_guard::{Reason, RunId, Tenure};
+use tenure_store::claim::Claimed;
+use tenure_store::life::{Ask, End};
+use tenure_store::start::Started;
+use tenure_store::{Error, Store};
+use tenure_warden::clock::BootInstant;
+use tenure_warden::gate::Word;
+use tenure_warden::leftovers::Leftovers;
+use tenure_warden::lifeline::{Order, RequestId};
+
+use super::{Edge, Hand};
+use crate::event::{Event, Unstarted};
+use crate::line::Line;
+use crate::spawn;
+use crate::wake::Wake;
+
+/// How long after a store that did not answer it is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+impl Edge {
+    pub(super) fn spawn(&mut self, claimed: Box<Claimed>) {
+        let (task, run) = (claimed.tenure.task, claimed.tenure.run);
+        tracing::info!(
+            task.id = %task, run.id = %run, run.attempt = claimed.attempt,
+            run.profile = claimed.profile, run.lock = claimed.tenure.lock.short(),
+            "task claimed",
+        );
+        self.hub.changed();
+        let hand = Hand {
+            tenure: claimed.tenure.clone(),
+            attempt: claimed.attempt,
+            profile: claimed.profile.clone(),
+            lease_end: self.claim_end,
+            warden: None,
+        };
+        self.hands.insert(run, hand);
+        let (store, wakes, spawner) =
+            (self.store.clone(), self.wakes.clone(), self.spawner.clone());
+        tokio::spawn(async move {
+            let context = store
+                .context(task, run)
+                .await
+                .map_err(|error| error.to_string());
+            let json = context.and_then(|context| {
+                serde_json::to_vec_pretty(&context).map_err(|error| error.to_string())
+            });
+            let sent = json.and_then(|context| {
+                let order = spawn::Order { claimed, context };
+                spawner
+                    .send(order)
+                    .map_err(|_| "the spawner threads are gone".to_owned())
+            });
+            if let Err(reason) = sent {
+                let _ = wakes.send(Wake::Made {
+                    run,
+                    made: Err(reason),
+                });
+            }
+        });
+    }
+
+    /// Commits the start; tries until it is answered or the lease of the claim is over.
+    pub(super) fn start(&mut self, run: RunId) {
+        let Some(hand) = self.hands.get_mut(&run) else {
+            return;
+        };
+        let Some(warden) = &hand.warden else { return };
+        let (start, claim_end) = (warden.start.clone(), hand.lease_end);
+        hand.lease_end = BootInstant::now() + self.settings.lease;
+        let (store, wakes) = (self.store.clone(), self.wakes.clone());
+        tokio::spawn(async move {
+            let answer = loop {
+                match store.start(start.clone()).await {
+                    Ok(started) => break Ok(started),
+                    Err(Error::NotOwner { reason }) => break Err(Unstarted::NotOwner(reason)),
+                    Err(error) if claim_end.remaining().is_zero() => {
+                        break Err(Unstarted::Unanswered(error.to_string()));
+                    }
+                    Err(error) => {
+                        tracing::warn!(run.id = %run, error = %error, "cannot commit the start");
+                        tokio::time::sleep(STORE_PAUSE).await;
+                    }
+                }
+            };
+            let _ = wakes.send(Wake::Event(Event::Started { run, answer }));
+        });
+    }
+
+    pub(super) fn go(&self, run: RunId, started: Started) {
+        self.hub.changed();
+        if let Some(hand) = self.hands.get(&run) {
+            hand.say(&Word::Go {
+                lease_end: hand.lease_end,
+                deadline: started.deadline.map(|time| time.to_string()),
+            });
+        }
+    }
+
+    pub(super) fn stand_down(&self, run: RunId, reason: &Reason) {
+        let Some(hand) = self.hands.get(&run) else {
+            return;
+        };
+        tracing::info!(
+            task.id = %hand.tenure.task, run.id = %run, reason = %reason, "run stood down",
+        );
+        hand.say(&Word::StandDown {
+            reason: reason.clone(),
+        });
+        let (store, tenure, reason) = (self.store.clone(), hand.tenure.clone(), reason.clone());
+        self.write(run, "stand-down not recorded", async move {
+            store.stood_down(tenure, reason).await.map(|_| ())
+        });
+    }
+
+    pub(super) fn hang(&mut self, run: RunId) {
+        if let Some(warden) = self
+            .hands
+            .get_mut(&run)
+            .and_then(|hand| hand.warden.as_mut())
+        {
+            warden.line = None;
+        }
+    }
+
+    pub(super) fn end(&self, run: RunId, ask: Ask) {
+        if let Some(hand) = self.hands.get(&run) {
+            tracing::info!(task.id = %hand.tenure.task, run.id = %run, run.ask = %ask, "ending run");
+            hand.say(&Order::End { ask });
+        }
+    }
+
+    pub(super) fn shutdown(&self, run: RunId) {
+        let Some(hand) = self.hands.get(&run) else {
+            return;
+        };
+        let (store, tenure) = (self.store.clone(), hand.tenure.clone());
+        self.write(run, "shutdown not recorded", async move {
+            store
+                .ask_as_holder(tenure, Ask::Shutdown, "dispatcher".to_owned())
+                .await
+        });
+        self.end(run, Ask::Shutdown);
+    }
+
+    /// Writes what the worker wants written. Unanswered, it is tried again: meanwhile the warden
+    /// keeps it, and would write it itself if we died.
+    pub(super) fn request(&self, run: RunId, id: RequestId, op: Op) {
+        let Some(hand) = self.hands.get(&run) else {
+            return;
+        };
+        let (tenure, out) = (hand.tenure.clone(), hand.out());
+        let (store, hub) = (self.store.clone(), Arc::clone(&self.hub));
+        tokio::spawn(async move {
+            let answer = loop {
+                match write_for_worker(&store, tenure.clone(), op.clone()).await {
+                    Ok(()) => break Answer::Ok,
+                    Err(Error::NotOwner { reason }) => break Answer::NotOwner { reason },
+                    Err(Error::Unavailable(error)) => {
+                        tracing::warn!(run.id = %run, error, "a worker's word waits for the store");
+                        tokio::time::sleep(STORE_PAUSE).await;
+                    }
+                    Err(error) => {
+                        break Answer::Refused {
+                            message: error.to_string(),
+                        };
+                    }
+                }
+            };
+            Line::say_on(out.as_ref(), &Order::Answer { id, answer });
+            hub.changed();
+        });
+    }
+
+    pub(super) fn bury(&self, run: RunId) {
+        let Some(warden) = self.hands.get(&run).and_then(|hand| hand.warden.as_ref()) else {
+            return;
+        };
+        let leftovers = Leftovers {
+            session: warden.start.warden.pid,
+            lock: warden.start.tenure.lock.clone(),
+        };
+        tracing::warn!(
+            run.id = %run, process.pid = leftovers.session,
+            "warden was killed: ending what it left",
+        );
+        let wakes = self.wakes.clone();
+        // A thread of its own: what cannot be killed must not keep the process from finishing.
+        std::thread::spawn(move || {
+            leftovers.end();
+            let _ = wakes.send(Wake::Event(Event::Buried { run }));
+        });
+    }
+
+    /// Writes the end, and tries until the store answers: an end is never lost.
+    pub(super) fn close(&self, run: RunId, end: End) {
+        let Some(hand) = self.hands.get(&run) else {
+            return;
+        };
+        let (tenure, attempt) = (hand.tenure.clone(), hand.attempt);
+        let (store, wakes, hub) = (
+            self.store.clone(),
+            self.wakes.clone(),
+            Arc::clone(&self.hub),
+        );
+        tokio::spawn(async move {
+            let ended = loop {
+                match store.end(tenure.clone(), end.clone()).await {
+                    Ok(ended) => break Some(ended),
+                    Err(Error::Unavailable(error)) => {
+                        tracing::warn!(run.id = %run, error, "an end waits for the store");
+                        tokio::time::sleep(STORE_PAUSE).await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(run.id = %run, error = %error, "the run is not ours to close");
+                        break None;
+                    }
+                }
+            };
+            if let Some(ended) = &ended {
+                tracing::info!(
+                    task.id = %tenure.task, run.id = %run, run.attempt = attempt,
+                    run.outcome = %ended.outcome, run.reason = ended.reason,
+                    task.status = %ended.status,
+                    "run ended",
+                );
+            }
+            hub.changed();
+            let _ = wakes.send(Wake::Event(Event::Ended { run, ended }));
+        });
+    }
+
+    pub(super) fn acknowledge(&mut self, run: RunId) {
+        if let Some(hand) = self.hands.remove(&run) {
+            hand.say(&Order::Acknowledged);
+        }
+    }
+}
+
+async fn write_for_worker(store: &Store, tenure: Tenure, op: Op) -> Result<(), Error> {
+    match op {
+        Op::Heartbeat { note } => store.heartbeat(tenure, note).await,
+        Op::Comment { text } => store.comment_as_worker(tenure, text).await,
+        Op::Report { id, report } => store.report(tenure, id, report).await,
+        // The warden answers these from its lease, and never passes them on.
+        Op::Check | Op::Watch => Ok(()),
+    }
+}
