@@ -6,7 +6,7 @@
 //! end of file, stops the server and removes the folder. Nothing listens on TCP.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,14 @@ use nix::unistd::{Uid, User};
 
 /// `require` makes a missing server a failure instead of a loud skip.
 const REQUIRE: &str = "TENURE_TEST_POSTGRES";
+
+/// Said once by each test program.
+const SKIPPED: &str = "
+************************************************************************************
+SKIPPED: PostgreSQL is not installed (initdb is neither in PATH nor below
+/usr/lib/postgresql), so NOTHING WAS TESTED ON POSTGRESQL: `apt-get install postgresql`.
+************************************************************************************
+";
 
 /// Makes, serves and removes the cluster; see the module. `$1` is the server's `bin`, `$2` the
 /// cluster's folder. A test database need not survive a power cut, hence no fsync.
@@ -64,13 +72,12 @@ pub fn database() -> Option<String> {
                 std::env::var(REQUIRE).as_deref() != Ok("require"),
                 "{REQUIRE}=require, but initdb and postgres are neither in PATH nor below /usr/lib/postgresql"
             );
+            // Not by `eprintln!`, which the test runner keeps to itself where a test passes.
+            let _ = std::io::stderr().write_all(SKIPPED.as_bytes());
             return None;
         };
         Some(Cluster::start(bin))
     });
-    if cluster.is_none() {
-        eprintln!("SKIPPED: PostgreSQL is not installed, so nothing was tested on it");
-    }
     cluster.as_ref().map(Cluster::create_database)
 }
 
