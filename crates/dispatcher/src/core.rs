@@ -24,9 +24,9 @@ use crate::hold_back::HoldBack;
 /// How long after a store that did not answer it is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often the store is told that we live: three times within the half minute for which it
-/// believes that.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+/// How often the store is told that we live: twice within the half minute for which it believes
+/// that.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(14);
 
 /// What a core is told at its start.
 #[derive(Debug)]

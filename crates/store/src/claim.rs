@@ -92,15 +92,25 @@ impl Store {
     }
 
     /// Whether a claim could find something: some task is ready, or scheduled for a time that has
-    /// come. One statement that writes nothing, for a dispatcher that looks for what nobody told it.
+    /// come. For a dispatcher that looks for what nobody told it of: a file that did not change
+    /// since nothing at all was there is not even asked, else it is one statement that writes
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn may_claim(&self) -> Result<bool, Error> {
+        const NOW: i64 = 2;
+        const NEVER: i64 = 0;
+        let written = self.last_written();
+        if self.is_quiet_since(written) {
+            return Ok(false);
+        }
         let readers = self.readers();
         let now = readers.clock().told();
         let found = readers.number(&sql::MAY_CLAIM, values![now]).await?;
-        Ok(found == Some(1))
+        // Taken before the question: what was written meanwhile makes the next poll ask again.
+        self.note_quiet(written.filter(|_| found == Some(NEVER)));
+        Ok(found == Some(NOW))
     }
 
     /// Runs of this dispatcher that were claimed and never started: what a claim whose answer was

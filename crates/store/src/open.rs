@@ -6,7 +6,7 @@ mod sqlite;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::clock::Clock;
 use crate::connection::Connection;
@@ -16,7 +16,7 @@ use crate::ids::InstanceId;
 use crate::transaction::Transaction;
 use crate::url::StoreUrl;
 use crate::writer::{Write, Writer};
-use filesystem::FileId;
+use filesystem::{FileId, LastWritten};
 
 /// An open store. Cheap to clone; every clone is the same store. It lives on the runtime on which
 /// it was opened.
@@ -32,6 +32,8 @@ struct Shared {
     file: Option<OpenFile>,
     writer: Writer,
     readers: Readers,
+    /// When the file was last written to as a poll found nothing in it.
+    quiet: Mutex<Option<LastWritten>>,
 }
 
 /// A file and which one it was when it was opened.
@@ -105,6 +107,7 @@ impl Store {
                 file: opened.file,
                 writer: Writer::start(database),
                 readers,
+                quiet: Mutex::new(None),
             }),
         }
     }
@@ -142,6 +145,24 @@ impl Store {
             Ok(_) => split("was replaced"),
             Err(error) if error.kind() == ErrorKind::NotFound => split("was removed"),
             Err(error) => split(&format!("cannot be looked at any more ({error})")),
+        }
+    }
+
+    /// When the store's file was last written to; nothing on PostgreSQL, which has to be asked.
+    pub(crate) fn last_written(&self) -> Option<LastWritten> {
+        LastWritten::of(&self.shared.file.as_ref()?.path)
+    }
+
+    /// Whether nothing was written since nothing was found.
+    pub(crate) fn is_quiet_since(&self, written: Option<LastWritten>) -> bool {
+        let quiet = self.shared.quiet.lock().map_or(None, |quiet| *quiet);
+        written.is_some() && written == quiet
+    }
+
+    /// Notes when the file was last written to as nothing was found, or that something was.
+    pub(crate) fn note_quiet(&self, written: Option<LastWritten>) {
+        if let Ok(mut quiet) = self.shared.quiet.lock() {
+            *quiet = written;
         }
     }
 

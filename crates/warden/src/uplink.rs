@@ -5,6 +5,8 @@
 //! Taking up the lifeline of another dispatcher (adoption) would put a new [`Lines`] in the place of
 //! the old; nothing else here depends on who is at the other end.
 
+mod errands;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,21 +15,15 @@ use tenure_guard::{Reason, Tenure};
 use tenure_store::life::{Ask, End};
 use tenure_store::{Error, StoreUrl};
 
+use self::errands::{Open, Place};
 use crate::broker::ConnId;
 use crate::clock::BootInstant;
 use crate::desk::{Desk, Done, Errand, Job};
 use crate::lifeline::{Message, Order, RequestId};
 use crate::lines::{Lines, Next};
 
-/// How long the dispatcher has for a request before it goes to the store directly: its own deadline
-/// there is 3 s, and an answer takes its way.
-const DISPATCHERS_PATIENCE: Duration = Duration::from_secs(4);
-
 /// How long to wait before the store is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
-
-/// How many remarks are kept for a store that is away; each may have 64 KiB.
-const MOST_KEPT: usize = 64;
 
 /// What came from above.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,23 +58,6 @@ pub(crate) struct Uplink {
     renewal: Renewal,
     asked: Option<Ask>,
     end: Option<(End, Ended)>,
-}
-
-/// An errand that was not answered.
-#[derive(Debug)]
-struct Open {
-    errand: Errand,
-    /// Who waits for the answer; nobody any more where it was kept.
-    from: Option<ConnId>,
-    place: Place,
-}
-
-/// Where an errand is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Lifeline { until: BootInstant },
-    Desk,
-    Paused { until: BootInstant },
 }
 
 /// Who knows what was told.
@@ -187,58 +166,6 @@ impl Uplink {
         }
     }
 
-    /// Passes a request of the worker on, or answers it at once.
-    pub(crate) fn request(&mut self, from: ConnId, op: Op, now: BootInstant) -> Option<Answer> {
-        if let Op::Report { id, .. } = &op
-            && let Some((kept, standing)) = self.kept_report()
-        {
-            return Some(if kept == id {
-                Answer::Kept
-            } else {
-                Answer::Refused {
-                    message: format!("reported {standing} already; the first report stands"),
-                }
-            });
-        }
-        self.dispatch(Errand::Worker(op), Some(from), now);
-        None
-    }
-
-    fn kept_report(&self) -> Option<(&tenure_guard::ReportId, &'static str)> {
-        self.open.values().find_map(|open| match &open.errand {
-            Errand::Worker(Op::Report { id, report }) if open.from.is_none() => {
-                Some((id, report.name()))
-            }
-            Errand::Worker(_) | Errand::Ask(_) | Errand::NoteWorker(_) => None,
-        })
-    }
-
-    fn dispatch(&mut self, errand: Errand, from: Option<ConnId>, now: BootInstant) {
-        let id = self.next_id;
-        self.next_id += 1;
-        let way = self.way(now);
-        let place = match (&errand, &mut self.lifeline, way) {
-            (Errand::Worker(op), Some(lifeline), Way::Lifeline) => {
-                let op = op.clone();
-                lifeline.send(&Message::Request { id, op });
-                Place::Lifeline {
-                    until: now + DISPATCHERS_PATIENCE,
-                }
-            }
-            (Errand::Worker(_) | Errand::Ask(_) | Errand::NoteWorker(_), _, _) => {
-                Place::Paused { until: now }
-            }
-        };
-        self.open.insert(
-            id,
-            Open {
-                errand,
-                from,
-                place,
-            },
-        );
-    }
-
     /// The tree is dead: hands the end over once everything else was answered.
     pub(crate) fn conclude(&mut self, end: End, now: BootInstant) {
         if self.end.is_none() {
@@ -288,58 +215,6 @@ impl Uplink {
                 Done::Ended(result) => Vec::from_iter(self.ended(&result, now)),
             })
             .collect()
-    }
-
-    fn written(
-        &mut self,
-        id: RequestId,
-        result: Result<(), Error>,
-        now: BootInstant,
-    ) -> Option<News> {
-        let open = self.open.remove(&id)?;
-        let from = open.from;
-        let away = matches!(result, Err(Error::Unavailable(_)));
-        let answer = match result {
-            Ok(()) => Answer::Ok,
-            Err(Error::Unavailable(problem)) => self.keep(id, &open.errand, &problem, now),
-            Err(Error::NotOwner { reason }) => Answer::NotOwner { reason },
-            Err(other) => Answer::Refused {
-                message: other.to_string(),
-            },
-        };
-        match (open.errand, from, answer) {
-            (Errand::Worker(op), Some(to), answer) => Some(News::Answered { to, op, answer }),
-            (_, _, Answer::NotOwner { reason }) if !away => Some(News::Dispossessed(reason)),
-            (Errand::Worker(_) | Errand::Ask(_) | Errand::NoteWorker(_), _, _) => None,
-        }
-    }
-
-    /// The store is away: the errand stays here and is tried again. Only the newest sign of life is
-    /// worth keeping.
-    fn keep(&mut self, id: RequestId, errand: &Errand, problem: &str, now: BootInstant) -> Answer {
-        let kept = |open: &Open| open.from.is_none() && matches!(open.errand, Errand::Worker(_));
-        if matches!(errand, Errand::Worker(Op::Heartbeat { .. })) {
-            self.open.retain(|_, open| {
-                !(kept(open) && matches!(open.errand, Errand::Worker(Op::Heartbeat { .. })))
-            });
-        }
-        if matches!(errand, Errand::Worker(Op::Comment { .. }))
-            && self.open.values().filter(|open| kept(open)).count() >= MOST_KEPT
-        {
-            return Answer::Refused {
-                message: format!("the store is away, and no more is kept: {problem}"),
-            };
-        }
-        let place = Place::Paused { until: now + PAUSE };
-        self.open.insert(
-            id,
-            Open {
-                errand: errand.clone(),
-                from: None,
-                place,
-            },
-        );
-        Answer::Kept
     }
 
     fn renewed(
@@ -403,33 +278,6 @@ impl Uplink {
         }
         let news = self.push_on(way, now);
         self.hand_over(way, now);
-        news
-    }
-
-    /// Brings errands that wait, or wait too long, to the store.
-    fn push_on(&mut self, way: Way, now: BootInstant) -> Vec<News> {
-        let ready: Vec<RequestId> = self
-            .open
-            .iter()
-            .filter(|(_, open)| match open.place {
-                Place::Lifeline { until } => way == Way::Store || now >= until,
-                Place::Paused { until } => now >= until,
-                Place::Desk => false,
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        let mut news = Vec::new();
-        for id in ready {
-            let Some(open) = self.open.get_mut(&id) else {
-                continue;
-            };
-            open.place = Place::Desk;
-            let errand = open.errand.clone();
-            if !self.submit(Job::Write { id, errand }) {
-                let full = Error::Unavailable("no more can be asked of the store now".into());
-                news.extend(self.written(id, Err(full), now));
-            }
-        }
         news
     }
 

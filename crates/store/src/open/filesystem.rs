@@ -26,6 +26,30 @@ impl FileId {
     }
 }
 
+/// When a database was last written to, as its files tell: its write-ahead log grows or begins
+/// anew with every commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LastWritten {
+    log_bytes: u64,
+    log_changed: (i64, i64),
+    file_changed: (i64, i64),
+}
+
+impl LastWritten {
+    /// Nothing where it cannot be told.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let log = std::fs::metadata(log).ok()?;
+        let file = std::fs::metadata(path).ok()?;
+        Some(Self {
+            log_bytes: log.len(),
+            log_changed: (log.mtime(), log.mtime_nsec()),
+            file_changed: (file.mtime(), file.mtime_nsec()),
+        })
+    }
+}
+
 /// Filesystems of other machines, by the magic number that statfs(2) gives.
 const NETWORK: &[(u32, &str)] = &[
     (0x6969, "nfs"),
