@@ -232,3 +232,27 @@ fn a_missing_task_file_is_named() {
     assert!(!Path::new(&home.at("no-such.toml")).exists());
     assert!(!home.state().exists(), "something was half-done");
 }
+
+#[test]
+fn content_that_cannot_be_taken_leaves_no_store_behind() {
+    let home = Home::new();
+    for (line, mentions) in [
+        ("title = ' '", "title"),
+        ("key = ''", "key"),
+        ("skills = ['']", "skills"),
+    ] {
+        let text = format!("[[task]]\ncommand = ['true']\n{line}\n");
+        let file = home.write("work/tasks.toml", &text);
+        for verb in ["submit", "run"] {
+            let _ = home
+                .tenure(&[verb, file.to_str().unwrap()])
+                .with_code(2)
+                .mentions(&["tasks.toml", mentions]);
+        }
+    }
+    let _ = home
+        .tenure(&["add", "--title", "", "--", "true"])
+        .with_code(2)
+        .mentions(&["title"]);
+    assert!(!home.state().exists(), "something was half-done");
+}

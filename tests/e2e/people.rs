@@ -192,3 +192,15 @@ fn a_workers_verb_outside_of_a_worker_is_a_usage_error() {
             .mentions(&["not a worker"]);
     }
 }
+
+#[test]
+fn a_wish_that_comes_second_is_refused_whether_one_waits_or_not() {
+    let home = Home::with(QUICK);
+    let _dispatcher = home.serve();
+    let (task, _) = running(&home, "began", &["ignore-term"]);
+    let _ = verb(&home, "cancel", task, &["--no-wait"]).ok();
+    let _ = verb(&home, "reclaim", task, &["--no-wait"])
+        .with_code(4)
+        .mentions(&["cancel", "stands"]);
+    assert_eq!(outcomes(&home.until(task, "cancelled")), ["cancelled"]);
+}

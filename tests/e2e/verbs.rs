@@ -347,3 +347,73 @@ fn the_state_folder_of_a_service_is_where_systemd_says() {
     assert_eq!(tenure_tests::home::mode(&state), 0o700);
     assert!(!home.path().join(".local").exists());
 }
+
+#[test]
+fn every_whole_number_is_an_id_and_one_that_no_task_has_is_code_3() {
+    let home = Home::new();
+    let verbs = [
+        "show", "runs", "log", "events", "wait", "cancel", "stop", "retry", "unblock", "reclaim",
+    ];
+    let asked = |code: i32| {
+        for id in ["0", "-1", "4711"] {
+            for verb in verbs {
+                let _ = home.tenure(&[verb, id]).with_code(code).mentions(&[id]);
+            }
+        }
+    };
+    asked(3);
+    assert!(!home.state().exists(), "a store was made for no task");
+    home.add(&[], &["exit", "0"]);
+    asked(3);
+    let _ = home.tenure(&["log", "1", "--run", "0"]).with_code(3);
+    let _ = home
+        .tenure(&["show", "one"])
+        .with_code(2)
+        .mentions(&["one"]);
+}
+
+#[test]
+fn what_is_said_in_words_may_begin_with_a_dash_but_not_be_nothing() {
+    let home = Home::new();
+    let flags = ["--title", "- one", "--body", "--two"];
+    let task = home.add(&flags, &["exit", "0"]).to_string();
+    let shown = home.show(1);
+    assert_eq!(shown["task"]["title"], "- one");
+    assert_eq!(shown["task"]["body"], "--two");
+    for nothing in ["", " "] {
+        let _ = home.tenure(&["comment", &task, nothing]).with_code(2);
+        let _ = home
+            .tenure(&["block", &task, "--reason", nothing])
+            .with_code(2)
+            .mentions(&["--reason"]);
+    }
+    let _ = home
+        .tenure(&["block", &task])
+        .with_code(2)
+        .mentions(&["--reason"]);
+    let _ = home.tenure(&["block", &task, "--reason", "- three"]).ok();
+    assert_eq!(home.show(1)["task"]["block_reason"], "- three");
+    assert_eq!(home.show(1)["comments"], serde_json::json!([]));
+}
+
+#[test]
+fn inside_a_worker_no_verb_finds_a_store_by_itself() {
+    let home = Home::new();
+    home.add(&[], &["exit", "0"]);
+    let db = home.state().join("tenure.db").display().to_string();
+    let within = |arguments: &[&str]| Said::by(home.command(arguments).env("TENURE_TASK_ID", "1"));
+    for verb in [
+        &["list"][..],
+        &["show", "1"],
+        &["events"],
+        &["add", "--", "true"],
+        &["cancel", "1"],
+        &["config", "show"],
+        &["serve"],
+    ] {
+        let _ = within(verb).with_code(4).mentions(&["--db", "TENURE_DB"]);
+    }
+    for verb in [&["list"][..], &["show", "1"], &["config", "show"]] {
+        let _ = within(&[verb, &["--db", &db]].concat()).ok();
+    }
+}

@@ -10,7 +10,7 @@ use crate::duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     deny_unknown_fields,
-    expecting = "a table is expected, like { base = \"2s\", max = \"10m\" }"
+    expecting = "a table like { base = \"2s\", max = \"10m\" }"
 )]
 pub struct Backoff {
     /// The most that is waited after the first bad end.
