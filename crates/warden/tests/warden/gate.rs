@@ -100,10 +100,10 @@ fn a_command_that_cannot_be_executed_says_which_path_and_which_errno() {
     let (end, _) = refused(&|brief| brief.cwd = "/no/such/folder".into());
     assert_eq!(
         end,
-        failed("/no/such/folder", 2, "No such file or directory")
+        failed("in /no/such/folder", 2, "No such file or directory")
     );
     let (end, _) = refused(&|brief| brief.cwd = "/etc/passwd".into());
-    assert_eq!(end, failed("/etc/passwd", 20, "Not a directory"));
+    assert_eq!(end, failed("in /etc/passwd", 20, "Not a directory"));
 }
 
 #[test]
