@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
+use tenure_store::process::ProcessId;
 use tenure_store::{DispatcherId, Error};
 
 use crate::world::{World, on_both};
@@ -17,10 +18,15 @@ on_both!(
 fn dispatcher(pid: i32) -> Dispatcher {
     Dispatcher {
         id: DispatcherId::random(),
-        host_id: "host".into(),
+        process: ProcessId {
+            host_id: "host".into(),
+            boot_id: "boot".into(),
+            pid_namespace: 1,
+            pid,
+            start_ticks: 2,
+            inode: 3,
+        },
         host_name: "name".into(),
-        boot_id: "boot".into(),
-        pid,
         socket: "/run/tenure.sock".into(),
         version: "0.1.0".into(),
         slots: 4,

@@ -109,12 +109,14 @@ async fn every_way_to_end_has_its_outcome_and_its_place(world: World) {
         interrupted: true,
         stood_down: None,
         tree_unverified: false,
+        oom: false,
     };
     let told = End::Exited {
         exit: Exit::Code(79),
         interrupted: false,
         stood_down: Some(Reason::RunMismatch),
         tree_unverified: true,
+        oom: false,
     };
     let stood_down = End::StoodDown {
         reason: Reason::MissingClaimLock,

@@ -273,6 +273,7 @@ pub fn exited(exit: Exit) -> End {
         interrupted: false,
         stood_down: None,
         tree_unverified: false,
+        oom: false,
     }
 }
 

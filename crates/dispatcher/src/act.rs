@@ -149,6 +149,7 @@ impl Edge {
                 });
                 None
             }
+            Message::Adopted { .. } | Message::NotAdopted { .. } => None,
             Message::Ask { ask } => {
                 tracing::info!(task.id = %tenure.task, run.id = %run, run.ask = %ask, "limit reached");
                 let store = self.store.clone();

@@ -8,6 +8,7 @@ use nix::sys::prctl;
 use tenure_store::Store;
 use tenure_store::claim::Offer;
 use tenure_store::dispatcher::{Dispatcher, Hold, PublishedProfile};
+use tenure_warden::process::Process;
 use tenure_warden::socket_path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -150,13 +151,14 @@ fn row(settings: &Settings, socket: PathBuf) -> Result<Dispatcher, Error> {
     };
     Ok(Dispatcher {
         id: settings.id,
-        host_id: settings.host.id.clone(),
+        process: Process::of(nix::unistd::getpid().as_raw(), &settings.host.id)
+            .map_err(|source| Error::Machine {
+                what: "cannot read the identity of this process".into(),
+                source,
+            })?
+            .id()
+            .clone(),
         host_name: settings.host.name.clone(),
-        boot_id: tenure_warden::process::boot_id().map_err(|source| Error::Machine {
-            what: "cannot read the boot's id".into(),
-            source,
-        })?,
-        pid: nix::unistd::getpid().as_raw(),
         socket,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         slots: settings.slots,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tenure_store::life::LimitsLayer;
 use tenure_store::{BatchId, DispatcherId};
+use tenure_warden::isolation::{Isolation, Workspace};
 
 use crate::template::Template;
 
@@ -28,6 +29,8 @@ pub struct Settings {
     pub finish_grace: Duration,
     /// The net beneath the pokes.
     pub poll: Duration,
+    /// How much of a run's log is kept, in bytes; the newest is.
+    pub log_max_bytes: u64,
     /// What [`crate::Control`] a SIGTERM means; for the process around the dispatcher.
     pub on_stop: OnStop,
     /// `[defaults]`, beneath every profile's limits.
@@ -80,6 +83,10 @@ pub struct Profile {
     pub max_running: Option<u32>,
     /// Its environment; a task's own comes over it.
     pub env: BTreeMap<String, String>,
+    /// What it asks of the kernel.
+    pub isolation: Isolation,
+    /// Where its workers work.
+    pub workspace: Workspace,
     /// Names passed on from the dispatcher's environment; a trailing `*` stands for any rest.
     pub pass_env: Vec<String>,
 }

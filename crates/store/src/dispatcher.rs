@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::ids::{BatchId, DispatcherId};
 use crate::moved::small;
 use crate::open::Store;
+use crate::process::ProcessId;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::url::StoreUrl;
@@ -34,14 +35,10 @@ pub struct PublishedProfile {
 pub struct Dispatcher {
     /// This incarnation.
     pub id: DispatcherId,
-    /// The stored id of its host.
-    pub host_id: String,
+    /// Its process, by which its death can be proved on its own host.
+    pub process: ProcessId,
     /// The host's name, for people.
     pub host_name: String,
-    /// The boot it lives in.
-    pub boot_id: String,
-    /// Its pid, for people.
-    pub pid: i32,
     /// Where it is poked and followed.
     pub socket: PathBuf,
     /// Which version of Tenure it is.
@@ -178,6 +175,9 @@ struct Published {
     slots: i64,
     profiles: String,
     batch_id: Option<i64>,
+    pid_namespace: i64,
+    start_ticks: i64,
+    inode: i64,
 }
 
 impl Published {
@@ -185,10 +185,16 @@ impl Published {
         let unreadable = |what: String| Error::Unreadable(format!("dispatcher {what}"));
         Ok(Dispatcher {
             id: dispatcher_id(&self.id)?,
-            host_id: self.host_id,
+            process: ProcessId {
+                host_id: self.host_id,
+                boot_id: self.boot_id,
+                pid_namespace: self.pid_namespace.cast_unsigned(),
+                pid: i32::try_from(self.pid)
+                    .map_err(|_| unreadable(format!("pid {}", self.pid)))?,
+                start_ticks: self.start_ticks.cast_unsigned(),
+                inode: self.inode.cast_unsigned(),
+            },
             host_name: self.host_name,
-            boot_id: self.boot_id,
-            pid: i32::try_from(self.pid).map_err(|_| unreadable(format!("pid {}", self.pid)))?,
             socket: self.socket.into(),
             version: self.version,
             slots: small(self.slots)?,
@@ -215,16 +221,19 @@ impl Write for Publish {
         let now = tx.now().await?;
         let row = values![
             dispatcher.id,
-            dispatcher.host_id.as_str(),
+            dispatcher.process.host_id.as_str(),
             dispatcher.host_name.as_str(),
-            dispatcher.boot_id.as_str(),
-            dispatcher.pid,
+            dispatcher.process.boot_id.as_str(),
+            dispatcher.process.pid,
             dispatcher.socket.as_path(),
             dispatcher.version.as_str(),
             dispatcher.slots,
             serde_json::to_string(&dispatcher.profiles)?,
             dispatcher.batch,
             now,
+            dispatcher.process.pid_namespace.cast_signed(),
+            dispatcher.process.start_ticks.cast_signed(),
+            dispatcher.process.inode.cast_signed(),
         ];
         tx.execute(&sql::PUBLISH, row).await?;
         Ok(())

@@ -19,6 +19,8 @@ words! {
         Claimed = "claimed",
         /// Its command was let go.
         Started = "started",
+        /// Its dispatcher is gone, and another one took the run up.
+        Adopted = "adopted",
         /// The worker reported how it ended.
         Reported = "reported",
         /// A person or a limit asked the run to end.

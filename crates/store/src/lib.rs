@@ -31,6 +31,7 @@ pub mod life;
 mod migrate;
 mod moved;
 pub mod open;
+pub mod orphan;
 pub mod person;
 pub mod process;
 pub mod promote;

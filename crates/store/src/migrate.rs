@@ -19,10 +19,16 @@ pub(crate) struct Migration {
 }
 
 /// The first leads to version 1, and so on. Only ever added to.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    sqlite: include_str!("../migrations/sqlite/0001_tasks.sql"),
-    postgres: include_str!("../migrations/postgres/0001_tasks.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0001_tasks.sql"),
+        postgres: include_str!("../migrations/postgres/0001_tasks.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0002_adoption.sql"),
+        postgres: include_str!("../migrations/postgres/0002_adoption.sql"),
+    },
+];
 
 #[derive(FromRow)]
 struct Belongs {

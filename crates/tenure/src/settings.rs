@@ -39,6 +39,7 @@ pub fn settings(
         kill_grace: config.kill_grace,
         finish_grace: config.finish_grace,
         poll: config.poll,
+        log_max_bytes: config.log_max_bytes,
         on_stop: config.on_stop,
         defaults: config.defaults.clone(),
         profiles: config.profiles.clone(),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tenure_guard::{Reason, Tenure};
 
 use crate::clock::BootInstant;
+use crate::isolation::{Isolation, Workspace};
 
 /// The version of gate and lifeline. A dispatcher of version N+1 speaks N.
 pub const VERSION: u32 = 1;
@@ -29,6 +30,14 @@ pub struct Brief {
     pub env: BTreeMap<String, String>,
     /// Where it runs.
     pub cwd: PathBuf,
+    /// The run's folder: its log is in it, and what a warden writes as a last resort.
+    pub folder: PathBuf,
+    /// How much of the log is kept, in bytes; the newest is.
+    pub log_max_bytes: u64,
+    /// What the profile asks of the kernel.
+    pub isolation: Isolation,
+    /// What `cwd` means to the worker.
+    pub workspace: Workspace,
     /// Where the warden answers its worker.
     pub socket: PathBuf,
     /// How long a lease is.

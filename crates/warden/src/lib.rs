@@ -10,6 +10,7 @@
 
 pub mod clock;
 pub mod gate;
+pub mod isolation;
 pub mod leftovers;
 pub mod lifeline;
 pub mod process;

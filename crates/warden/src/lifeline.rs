@@ -1,10 +1,16 @@
 //! The lifeline: what dispatcher and warden say to each other while a run lives. One JSON object a
 //! line, both ways, over the socket pair that was the gate.
 //!
+//! A dispatcher that comes later takes it up over the warden's socket: its first line is [`Adopt`], and
+//! what follows is the lifeline. A warden has one, that of the highest epoch it was shown; the one
+//! before is closed, so that what an older dispatcher still says reaches nobody. Epochs are written
+//! in the store before they are shown.
+//!
 //! End of file tells a warden that its dispatcher is gone: it goes on by itself, on the store. End
 //! of file without [`Message::Ended`] tells a dispatcher that its warden was killed.
 
 use serde::{Deserialize, Serialize};
+use tenure_guard::Tenure;
 use tenure_guard::wire::{Answer, Op};
 use tenure_store::life::{Ask, End};
 
@@ -12,6 +18,17 @@ use crate::clock::BootInstant;
 
 /// Numbers the requests of one warden, so that answers find them.
 pub type RequestId = u64;
+
+/// The first line of a dispatcher that takes up the lifeline of a warden it did not start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopt {
+    /// The version of gate and lifeline.
+    pub v: u32,
+    /// The epoch of the adoption, as the store has it; 1 was the claim's.
+    pub adopt: u64,
+    /// The run, with the lock that shows the right to it.
+    pub tenure: Tenure,
+}
 
 /// From the dispatcher to the warden.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +59,17 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
 pub enum Message {
+    /// The lifeline was taken up; the first word to whoever did. What the former dispatcher was told
+    /// or asked without an answer follows again.
+    Adopted {
+        /// The worker's pid, where it came to be.
+        pid: Option<i32>,
+    },
+    /// The lifeline was not taken up, and this connection is over.
+    NotAdopted {
+        /// Why.
+        reason: String,
+    },
     /// The command runs.
     Started {
         /// The worker's pid.

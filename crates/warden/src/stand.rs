@@ -295,6 +295,7 @@ impl Stand {
                 interrupted: self.seen.interrupted,
                 stood_down: self.seen.stood_down.clone(),
                 tree_unverified: false,
+                oom: false,
             }),
             Worker::Runs { .. } | Worker::Ended { .. } => None,
         }

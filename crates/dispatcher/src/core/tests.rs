@@ -115,6 +115,7 @@ fn exited(code: i32) -> End {
         interrupted: false,
         stood_down: None,
         tree_unverified: false,
+        oom: false,
     }
 }
 

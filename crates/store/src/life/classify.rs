@@ -25,6 +25,9 @@ pub enum End {
         stood_down: Option<Reason>,
         /// Death of the whole tree could not be proved, only searched for.
         tree_unverified: bool,
+        /// The kernel says that it killed something of the run because its memory was at an end.
+        #[serde(default)]
+        oom: bool,
     },
     /// The command could not be executed.
     SpawnFailed {
@@ -134,8 +137,17 @@ fn by_end(evidence: &Evidence<'_>) -> (Outcome, String) {
             exit,
             interrupted,
             stood_down,
+            oom,
             ..
-        } => by_exit(evidence, *exit, *interrupted, stood_down.as_ref()),
+        } => {
+            let (outcome, reason) = by_exit(evidence, *exit, *interrupted, stood_down.as_ref());
+            match (outcome, oom) {
+                (Outcome::Crashed | Outcome::Failed, true) => {
+                    (outcome, format!("{reason} (out of memory)"))
+                }
+                (outcome, _) => (outcome, reason),
+            }
+        }
         End::SpawnFailed {
             path,
             errno,
@@ -287,6 +299,7 @@ mod tests {
             interrupted,
             stood_down: told.then_some(Reason::RunMismatch),
             tree_unverified: false,
+            oom: false,
         }
     }
 

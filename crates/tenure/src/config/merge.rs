@@ -101,9 +101,19 @@ fn resolve(shape: &Shape) -> Result<Config, Problem> {
         on_stop: dispatcher
             .on_stop
             .ok_or_else(|| missing("dispatcher.on_stop"))?,
+        log_max_bytes: log_max_bytes(dispatcher.log_max_bytes.as_deref())?,
         poll: said("poll", dispatcher.poll)?,
         defaults: shape.defaults.clone(),
         profiles,
+    })
+}
+
+fn log_max_bytes(said: Option<&str>) -> Result<u64, Problem> {
+    let key = "dispatcher.log_max_bytes";
+    let said = said.ok_or_else(|| missing(key))?;
+    super::size::parse(said).map_err(|what| Problem {
+        key: key.to_owned(),
+        what,
     })
 }
 

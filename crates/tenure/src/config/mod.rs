@@ -51,6 +51,8 @@ pub struct Config {
     pub finish_grace: Duration,
     /// What a SIGTERM means.
     pub on_stop: OnStop,
+    /// How much of a run's log is kept, in bytes.
+    pub log_max_bytes: u64,
     /// The net beneath the pokes.
     pub poll: Duration,
     /// `[defaults]`.

@@ -12,6 +12,7 @@ use tenure_store::StoreUrl;
 use tenure_store::duration;
 use tenure_store::life::LimitsLayer;
 use tenure_store::task::SHELL;
+use tenure_warden::isolation::{Isolation, Workspace};
 
 use crate::limit_keys::with_limit_keys;
 
@@ -215,6 +216,8 @@ impl ProfileShape {
             skills: self.skills.clone().unwrap_or_default(),
             max_running: self.max_running,
             env: self.env.clone(),
+            isolation: Isolation::default(),
+            workspace: Workspace::default(),
             pass_env: pass_env
                 .unwrap_or_else(|| default_pass_env.iter().map(ToString::to_string).collect()),
         })

@@ -13,6 +13,7 @@ use tenure_guard::{Guard, Identity, Reason, RunId, TaskId, Tenure};
 use tenure_store::life::{Ask, End, Exit};
 use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::{self, Brief, Word};
+use tenure_warden::isolation::{Isolation, Workspace};
 use tenure_warden::lifeline::{Message, Order};
 
 /// The program under test.
@@ -131,7 +132,11 @@ impl Post {
     pub fn started(&mut self) -> i32 {
         match self.next() {
             Message::Started { pid } => pid,
-            other @ (Message::Ask { .. } | Message::Request { .. } | Message::Ended { .. }) => {
+            other @ (Message::Adopted { .. }
+            | Message::NotAdopted { .. }
+            | Message::Ask { .. }
+            | Message::Request { .. }
+            | Message::Ended { .. }) => {
                 panic!("{other:?} came before the start; log: {}", self.log())
             }
         }
@@ -141,7 +146,11 @@ impl Post {
     pub fn request(&mut self) -> (u64, Op) {
         match self.next() {
             Message::Request { id, op } => (id, op),
-            other @ (Message::Started { .. } | Message::Ask { .. } | Message::Ended { .. }) => {
+            other @ (Message::Adopted { .. }
+            | Message::NotAdopted { .. }
+            | Message::Started { .. }
+            | Message::Ask { .. }
+            | Message::Ended { .. }) => {
                 panic!("{other:?} is no request; log: {}", self.log())
             }
         }
@@ -160,7 +169,10 @@ impl Post {
                     return end;
                 }
                 Message::Request { id, .. } => self.answer(id, Answer::Ok),
-                Message::Started { .. } | Message::Ask { .. } => {}
+                Message::Adopted { .. }
+                | Message::NotAdopted { .. }
+                | Message::Started { .. }
+                | Message::Ask { .. } => {}
             }
         }
     }
@@ -244,6 +256,10 @@ fn brief(folder: &Path, script: &str) -> Brief {
         argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env,
         cwd: folder.to_owned(),
+        folder: folder.to_owned(),
+        log_max_bytes: u64::MAX,
+        isolation: Isolation::default(),
+        workspace: Workspace::default(),
         socket,
         lease: Duration::from_mins(10),
         kill_grace: FOR_EVER,
@@ -279,6 +295,7 @@ pub fn exited(exit: Exit) -> End {
         interrupted: false,
         stood_down: None,
         tree_unverified: false,
+        oom: false,
     }
 }
 
@@ -289,6 +306,7 @@ pub fn exited_as(exit: Exit, interrupted: bool, stood_down: Option<Reason>) -> E
         interrupted,
         stood_down,
         tree_unverified: false,
+        oom: false,
     }
 }
 

@@ -1,0 +1,37 @@
+//! What a profile asks of the kernel for its workers, beyond what every worker gets.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a worker may and may not, where its profile says so. Nothing is asked by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Isolation {
+    /// The user, by name, whose worker it is; the worker's half of the run folder belongs to it.
+    pub user: Option<String>,
+    /// The file mode bits that new files lack.
+    pub umask: Option<u32>,
+    /// How nice it is to others, from -20 to 19.
+    pub nice: Option<i32>,
+    /// Limits by their name without `RLIMIT_`, in lower case, like `nofile`; `None` is no limit.
+    pub rlimits: BTreeMap<String, Option<u64>>,
+    /// How much memory the whole tree may take, in bytes.
+    pub memory_max: Option<u64>,
+    /// How many processes and threads the whole tree may have.
+    pub pids_max: Option<u64>,
+    /// Whether no program of it can gain what its user has not (set-user-id and the like).
+    pub no_new_privs: bool,
+}
+
+/// Where a worker works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Workspace {
+    /// In the task's `cwd`.
+    #[default]
+    Dir,
+    /// In an empty folder of the run's own.
+    Scratch,
+    /// In a git worktree of the run's own, of the repository that the task's `cwd` is in.
+    Worktree,
+}
