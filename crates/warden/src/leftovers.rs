@@ -2,15 +2,18 @@
 //!
 //! The witness is gone, so death can only be searched for, not proved: by the run's session among
 //! our own descendants (we are the subreaper to whom orphans come), and by the claim lock in the
-//! environment anywhere. What cleared its environment *and* left both session and tree is not seen;
-//! the run says `tree_unverified`.
+//! environment anywhere. What cleared its environment *and* left the session is not seen; the run
+//! says `tree_unverified`.
+//!
+//! **Invariant:** who got the warden's number after it, and leads a session of the same number, is no
+//! leftover, although it may well descend from us: our next warden, or a worker's child.
 
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tenure_guard::{ClaimLock, env};
 
-use crate::process::{self, Stat};
+use crate::process::{self, Process, ProcessId, Stat};
 
 /// How long to wait after a round; it doubles, since what survives SIGKILL hangs in the kernel.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -24,8 +27,8 @@ const EMPTY_SEARCHES: u32 = 2;
 /// Who the killed warden was.
 #[derive(Clone, Debug)]
 pub struct Leftovers {
-    /// Its pid, which is its session's number.
-    pub session: i32,
+    /// Itself. Its pid was its session's number.
+    pub warden: ProcessId,
     /// The lock of its run.
     pub lock: ClaimLock,
 }
@@ -74,7 +77,33 @@ impl Leftovers {
         if stat.is_dead {
             return false;
         }
-        (stat.session == self.session && descends_from_us(stat)) || self.is_named_by(pid)
+        (self.is_in_the_session(stat) && self.session_is_its_own()) || self.is_named_by(pid)
+    }
+
+    /// Whether it and everybody between it and us are in a session of the warden's number. Orphans
+    /// of the warden came to us; whom another warden stands over has that one in between.
+    fn is_in_the_session(&self, mut stat: Stat) -> bool {
+        let us = nix::unistd::getpid().as_raw();
+        while stat.session == self.warden.pid {
+            if stat.parent == us {
+                return true;
+            }
+            match Stat::read(stat.parent) {
+                Ok(parent) => stat = parent,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether nobody else has the warden's number. As long as a session has members its number is
+    /// not given away, so who has it began a session of its own with it. To be asked after a member
+    /// was seen.
+    fn session_is_its_own(&self) -> bool {
+        match Process::of(self.warden.pid, &self.warden.host_id) {
+            Ok(process) => *process.id() == self.warden,
+            Err(error) => process::is_gone(&error),
+        }
     }
 
     /// Whether the claim lock stands in the environment that the process was started with.
@@ -86,20 +115,4 @@ impl Leftovers {
                 .any(|one| one == wanted.as_bytes())
         })
     }
-}
-
-/// Whether we are among the ancestors. A stranger may have got the session's number meanwhile.
-fn descends_from_us(stat: Stat) -> bool {
-    let us = nix::unistd::getpid().as_raw();
-    let mut parent = stat.parent;
-    while parent > 1 {
-        if parent == us {
-            return true;
-        }
-        match Stat::read(parent) {
-            Ok(stat) => parent = stat.parent,
-            Err(_) => return false,
-        }
-    }
-    false
 }

@@ -183,11 +183,11 @@ impl Edge {
             return;
         };
         let leftovers = Leftovers {
-            session: warden.start.warden.pid,
+            warden: warden.start.warden.clone(),
             lock: warden.start.tenure.lock.clone(),
         };
         tracing::warn!(
-            run.id = %run, process.pid = leftovers.session,
+            run.id = %run, process.pid = leftovers.warden.pid,
             "warden was killed: ending what it left",
         );
         let wakes = self.wakes.clone();
