@@ -42,6 +42,7 @@ mod environment;
 mod fence;
 mod guard;
 mod people;
+mod proofs;
 mod readme;
 mod reports;
 mod run_file;
