@@ -24,5 +24,5 @@ fn a_stranger_with_a_dead_ones_number_is_never_taken_for_it() {
         let _ = std::io::stderr().write_all(loud.as_bytes());
         return;
     }
-    proves("pid-reuse", &["--count", "200", "--dispatchers", "0"]);
+    proves("pid-reuse", &["--count", "200", "--dispatchers", "2"]);
 }

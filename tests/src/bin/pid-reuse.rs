@@ -38,7 +38,7 @@ use tenure_tests::home::{outcomes, runs};
 use tenure_tests::process::Signal;
 use tenure_tests::{Home, wait_until};
 use tenure_warden::leftovers::Leftovers;
-use tenure_warden::process::{Found, Process};
+use tenure_warden::process::{Found, Process, known_host_id};
 
 const FLAGS: [(&str, u64); 3] = [("count", 10_000), ("dispatchers", 20), ("seed", 1)];
 
@@ -207,8 +207,9 @@ fn reuse_a_wardens(tally: &mut Tally) {
     };
     let (warden, worker) = (pid_of("warden_pid"), pid_of("pid"));
     let open = home.store();
+    let host = known_host_id(&home.state()).expect("a dispatcher ran here");
     let orphans = open
-        .wait(open.store.orphans(DispatcherId::random()))
+        .wait(open.store.orphans(DispatcherId::random(), &host))
         .expect("the store answers");
     let socket = &orphans[0].warden.as_ref().expect("it stands").socket;
     let held = tenure_tests::process::Process::now(warden).expect("the warden lives");
