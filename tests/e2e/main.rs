@@ -32,15 +32,18 @@ macro_rules! on_both {
 }
 
 mod claimed;
+mod ways;
 
 mod bad_input;
 mod bad_store;
 mod crash;
+mod diagonal;
 mod dispatch;
 mod ends;
 mod environment;
 mod fence;
 mod guard;
+mod mischief;
 mod people;
 mod proofs;
 mod readme;
