@@ -1,5 +1,6 @@
 //! A warden that a dispatcher started: the gate, then the lifeline.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -54,6 +55,8 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     let _ = nix::unistd::setsid();
     nix::sys::prctl::set_dumpable(false)?;
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    // One descriptor alone, so that the lifeline is closed where it is given up.
+    nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
     stream.peer_addr().map_err(|error| {
         let hint = "standard input is not a gate: a warden is started by its dispatcher; by hand, use `tenure guard exec -- COMMAND`";
         io::Error::new(error.kind(), hint)
