@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use tokio::task::LocalSet;
 
 use crate::clock::BootInstant;
-use crate::evidence::Evidence;
+use crate::evidence::{self, Evidence};
 use crate::lifeline::RequestId;
 
 /// How long opening a store may take. What is done with it afterwards has its own deadline.
@@ -188,8 +188,8 @@ impl Clerk {
             Job::End(end) => Done::Ended(self.end(*end).await),
             Job::Deposit { folder, evidence } => {
                 let work = tokio::task::spawn_blocking(move || match evidence {
-                    Some(evidence) => evidence.write(&folder),
-                    None => Evidence::remove(&folder),
+                    Some(known) => known.write(&folder),
+                    None => evidence::remove(&folder),
                 });
                 Done::Deposited(work.await.unwrap_or_else(|broken| Err(broken.into())))
             }

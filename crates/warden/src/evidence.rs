@@ -74,31 +74,31 @@ impl Evidence {
         file.write_all(b"\n")?;
         file.sync_all()
     }
+}
 
-    /// Reads what the warden of `run` left in the run's folder; `None` where it left nothing.
-    ///
-    /// # Errors
-    /// When it is not a plain file of our own user that only this user can write, is of another run
-    /// or of a version that is not known here. Names the file.
-    pub fn read(folder: &Path, run: RunId) -> io::Result<Option<Self>> {
-        let path = folder.join(NAME);
-        match open(&path).and_then(|file| parse(file, run)) {
-            Ok(evidence) => Ok(Some(evidence)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io::Error::new(
-                error.kind(),
-                format!("{}: {error}", path.display()),
-            )),
-        }
+/// Reads what the warden of `run` left in the run's folder; `None` where it left nothing.
+///
+/// # Errors
+/// When it is not a plain file of our own user that only this user can write, is of another run
+/// or of a version that is not known here. Names the file.
+pub fn read(folder: &Path, run: RunId) -> io::Result<Option<Evidence>> {
+    let path = folder.join(NAME);
+    match open(&path).and_then(|file| parse(file, run)) {
+        Ok(evidence) => Ok(Some(evidence)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("{}: {error}", path.display()),
+        )),
     }
+}
 
-    /// Removes it: what it says is known, or the run is closed.
-    ///
-    /// # Errors
-    /// Of the file system. That it is gone already is none.
-    pub fn remove(folder: &Path) -> io::Result<()> {
-        gone_is_fine(std::fs::remove_file(folder.join(NAME)))
-    }
+/// Removes it: what it says is known, or the run is closed.
+///
+/// # Errors
+/// Of the file system. That it is gone already is none.
+pub fn remove(folder: &Path) -> io::Result<()> {
+    gone_is_fine(std::fs::remove_file(folder.join(NAME)))
 }
 
 fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {

@@ -361,7 +361,6 @@ impl Uplink {
             .min()
     }
 
-
     /// What an order changes here, and what it means to the warden.
     fn obey(&mut self, order: Order, now: BootInstant) -> Option<News> {
         match order {

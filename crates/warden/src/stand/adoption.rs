@@ -116,13 +116,35 @@ mod tests {
         };
         let elsewhere = Peer { pid: 5, uid: 1001 };
         let cases = [
-            (Adopt { v: 99, ..right.clone() }, peer, outside, "version 99"),
-            (Adopt { adopt: 3, ..right.clone() }, peer, outside, "epoch 3"),
+            (
+                Adopt {
+                    v: 99,
+                    ..right.clone()
+                },
+                peer,
+                outside,
+                "version 99",
+            ),
+            (
+                Adopt {
+                    adopt: 3,
+                    ..right.clone()
+                },
+                peer,
+                outside,
+                "epoch 3",
+            ),
             (right.clone(), elsewhere, outside, "user 1001"),
             (right.clone(), peer, Membership::Inside, "a worker"),
             (right.clone(), peer, Membership::Gone, "gone"),
             (
-                Adopt { tenure: Tenure { run: RunId(8), ..tenure.clone() }, ..right },
+                Adopt {
+                    tenure: Tenure {
+                        run: RunId(8),
+                        ..tenure.clone()
+                    },
+                    ..right
+                },
                 peer,
                 outside,
                 "run_mismatch",

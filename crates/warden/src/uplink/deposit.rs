@@ -123,7 +123,7 @@ impl Uplink {
             && deposit.lying.is_some()
         {
             // Who reads what stays here finds its run closed.
-            let _ = Evidence::remove(deposit.folder());
+            let _ = evidence::remove(deposit.folder());
         }
     }
 }

@@ -117,7 +117,10 @@ fn who_does_not_show_the_run_and_its_lock_gets_no_lifeline() {
 
 #[test]
 fn a_worker_cannot_adopt_its_own_warden() {
-    let mut post = Post::start("\"$SAY\" worker adopt; setsid \"$SAY\" worker adopt", |_| {});
+    let mut post = Post::start(
+        "\"$SAY\" worker adopt; setsid \"$SAY\" worker adopt",
+        |_| {},
+    );
     post.started();
     assert_eq!(post.ended(), exited(Exit::Code(0)));
     let refused = r#""reason":"a worker cannot adopt its own warden""#;

@@ -13,7 +13,7 @@ use super::post::{Post, exited, signal, wait_for};
 use super::records::Records;
 
 fn lying(post: &Post) -> Option<Evidence> {
-    Evidence::read(post.folder.path(), post.brief.tenure.run).unwrap()
+    evidence::read(post.folder.path(), post.brief.tenure.run).unwrap()
 }
 
 /// A worker whose report was kept and whose end nobody took.
@@ -123,7 +123,7 @@ fn what_a_warden_cannot_have_written_is_refused_by_name() {
             reason: "no".into(),
         }),
     };
-    let read = |run| Evidence::read(folder.path(), RunId(run)).map_err(|error| error.to_string());
+    let read = |run| evidence::read(folder.path(), RunId(run)).map_err(|error| error.to_string());
     assert_eq!(read(9), Ok(None));
     own.write(folder.path()).unwrap();
     assert_eq!(read(9), Ok(Some(own.clone())));
@@ -152,7 +152,7 @@ fn what_a_warden_cannot_have_written_is_refused_by_name() {
     refused("version 99");
     std::fs::write(&path, "{\"v\":1,").unwrap();
     refused("EOF");
-    Evidence::remove(folder.path()).unwrap();
-    Evidence::remove(folder.path()).unwrap();
+    evidence::remove(folder.path()).unwrap();
+    evidence::remove(folder.path()).unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -74,7 +74,9 @@ fn a_whole_word_of_a_dispatcher_that_died_right_after_it_lets_the_command_go() {
 fn before_the_brief_a_warden_leaves_in_silence() {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     let mut warden = std::process::Command::new(super::post::PROGRAM)
-        .stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+        .stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(
+            theirs,
+        )))
         .spawn()
         .unwrap();
     drop(ours);
