@@ -47,6 +47,7 @@ mod mischief;
 mod people;
 mod proofs;
 mod readme;
+mod reload;
 mod reports;
 mod run_file;
 mod verbs;
