@@ -188,7 +188,8 @@ const BY_OTHERS: [Way; 9] = [
     Way {
         label: "over its time, and reported in the grace",
         flags: &["--max-runtime", "{limit}"],
-        steps: &["on-term", "complete", "late"],
+        // It need not be let go: however early its time is up, it heeds that.
+        steps: &["on-term", "complete", "late", "print", "{go}"],
         reason: "late",
         ..PLAIN
     },

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use tenure_tests::home::runs;
+use tenure_tests::home::{event_kinds, runs};
 use tenure_tests::process::{self, Process, Signal};
+use tenure_tests::wait::{PATIENCE, within};
 use tenure_tests::{Home, program, wait_until};
 
 /// What the homes of these tests are told: everything at once, and every limit at the first end.
@@ -14,7 +15,7 @@ pub const CONFIG: &str = r#"
 [dispatcher]
 slots = 256
 lease = "6s"
-kill_grace = "3s"
+kill_grace = "2s"
 finish_grace = "500ms"
 
 [defaults]
@@ -51,7 +52,7 @@ impl When {
         match self {
             Self::Watched | Self::Dying => "3s",
             Self::Unwatched => "5s",
-            Self::Adopted => "7s",
+            Self::Adopted => "12s",
         }
     }
 }
@@ -68,7 +69,8 @@ pub enum By {
 }
 
 /// A way to end. In its flags `{limit}` stands for a time limit; in its steps `{go}` for the file that
-/// is waited for, which else comes before the first step.
+/// is waited for, which else comes before the first step, and `{left}` for a file of this row, into which
+/// processes that are left behind append their pids.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
     pub label: &'static str,
@@ -85,6 +87,15 @@ struct Row {
     way: Way,
     when: When,
     task: i64,
+    /// The file of those it leaves behind.
+    left: String,
+}
+
+impl Row {
+    /// Whether its worker leaves somebody behind.
+    fn leaves(&self) -> bool {
+        self.way.steps.contains(&"{left}")
+    }
 }
 
 /// What a row came to.
@@ -95,14 +106,23 @@ struct Found {
     warden: Option<i32>,
 }
 
-/// Plays them all at once, and compares. What a worker appends to `left`, pids, must be dead.
+/// Plays them all at once, and compares; then looks for what was left behind.
 #[track_caller]
 pub fn play(home: &Home, cast: &[(When, Way)]) {
     let mut first = home.serve();
-    let rows: Vec<Row> = cast.iter().map(|cast| add(home, *cast)).collect();
-    wait_until("every worker began", || {
-        (home.read("began").lines().count() == rows.len()).then_some(())
-    });
+    let rows: Vec<Row> = cast
+        .iter()
+        .enumerate()
+        .map(|(number, (when, way))| add(home, number, *when, *way))
+        .collect();
+    let began = || home.read("began").lines().count() == rows.len();
+    if within(PATIENCE, || began().then_some(())).is_none() {
+        let waiting = rows
+            .iter()
+            .map(|row| home.show(row.task))
+            .filter(|shown| runs(shown).first().is_none_or(|run| run["pid"].is_null()));
+        panic!("not every worker began: {:#?}", waiting.collect::<Vec<_>>());
+    }
     let workers = workers(home, &rows);
 
     go(home, &rows, When::Watched);
@@ -119,11 +139,11 @@ pub fn play(home: &Home, cast: &[(When, Way)]) {
     let adopted = |row: &&Row| row.when == When::Adopted;
     let mut second = home.serve();
     for row in rows.iter().filter(adopted) {
-        wait_until("the run is adopted", || {
+        wait_until(&format!("{} is adopted", row.way.label), || {
             let shown = home.show(row.task);
-            tenure_tests::home::event_kinds(&shown)
-                .contains(&"adopted")
-                .then_some(())
+            // On a slow machine its time may be up before that.
+            let is_over = runs(&shown)[0]["outcome"].is_string();
+            (is_over || event_kinds(&shown).contains(&"adopted")).then_some(())
         });
     }
     go(home, &rows, When::Adopted);
@@ -132,15 +152,15 @@ pub fn play(home: &Home, cast: &[(When, Way)]) {
     }
 
     let found = compare(home, &rows);
-    leaves_nothing(home, &found);
+    leaves_nothing(home, &rows, &found);
     second.signal(Signal::TERM);
     assert_eq!(second.ended(), Some(0), "{}", second.log());
     let left = process::with_in_environment(home.path());
     assert!(left.is_empty(), "left in the home: {left:?}");
 }
 
-fn add(home: &Home, (when, way): (When, Way)) -> Row {
-    let go = when.go();
+fn add(home: &Home, number: usize, when: When, way: Way) -> Row {
+    let (go, left) = (when.go(), format!("left-{number}"));
     let mut flags = vec!["--title", way.label];
     flags.extend(way.flags.iter().map(|flag| match *flag {
         "{limit}" => when.limit(),
@@ -152,10 +172,16 @@ fn add(home: &Home, (when, way): (When, Way)) -> Row {
     }
     steps.extend(way.steps.iter().map(|step| match *step {
         "{go}" => go.as_str(),
+        "{left}" => left.as_str(),
         step => step,
     }));
     let task = home.add(&flags, &steps);
-    Row { way, when, task }
+    Row {
+        way,
+        when,
+        task,
+        left,
+    }
 }
 
 /// The workers by their tasks, as they said themselves.
@@ -180,6 +206,9 @@ fn go(home: &Home, rows: &[Row], when: When) {
         match row.way.by {
             By::Itself => {}
             By::Person(verb, rest) => {
+                if row.leaves() {
+                    home.until_written(&row.left);
+                }
                 let mut arguments = vec![verb, &id, "--no-wait"];
                 arguments.extend(rest);
                 let _ = home.tenure(&arguments).ok();
@@ -256,18 +285,18 @@ fn find(shown: &Value) -> Found {
 
 /// A run that is closed has no process: not in its session, not among those that said where they are.
 #[track_caller]
-fn leaves_nothing(home: &Home, found: &[Found]) {
+fn leaves_nothing(home: &Home, rows: &[Row], found: &[Found]) {
     let sessions: Vec<i32> = found.iter().filter_map(|found| found.warden).collect();
     let in_sessions = process::in_sessions(&sessions);
     assert!(in_sessions.is_empty(), "left in sessions: {in_sessions:?}");
     let worker = program::worker();
-    for line in home.read("left").lines() {
+    for row in rows.iter().filter(|row| row.leaves()) {
+        let text = home.read(&row.left);
+        let pid = text.trim().parse().ok();
+        let pid = pid.unwrap_or_else(|| panic!("{}: nobody was left: {text}", row.way.label));
         // Another program may have the number by now.
-        let lives = line
-            .parse()
-            .ok()
-            .and_then(Process::now)
-            .is_some_and(|process| process.lives() && process.runs(&worker));
-        assert!(!lives, "process {line} outlived its run");
+        let lives =
+            Process::now(pid).is_some_and(|process| process.lives() && process.runs(&worker));
+        assert!(!lives, "{}: process {pid} outlived its run", row.way.label);
     }
 }

@@ -274,13 +274,13 @@ impl Steps {
         reason = "what a sloppy worker leaves behind is the point"
     )]
     fn child(&mut self) {
-        let steps: Vec<String> = self.until_end().collect();
+        let steps = self.until_end();
         us().args(steps).spawn().expect("it starts a child");
     }
 
     /// The same for one whose parent is gone as soon as it began, in a session of its own.
     fn orphan(&mut self) {
-        let steps: Vec<String> = self.until_end().collect();
+        let steps = self.until_end();
         let status = us()
             .args(["child", "leave-session"])
             .args(steps)
@@ -292,8 +292,20 @@ impl Steps {
         );
     }
 
-    fn until_end(&mut self) -> impl Iterator<Item = String> {
-        self.words.by_ref().take_while(|word| word != "end")
+    /// The steps up to the `end` that belongs to this one.
+    fn until_end(&mut self) -> Vec<String> {
+        let mut open = 1;
+        self.words
+            .by_ref()
+            .take_while(|word| {
+                match word.as_str() {
+                    "child" | "orphan" => open += 1,
+                    "end" => open -= 1,
+                    _ => {}
+                }
+                open > 0
+            })
+            .collect()
     }
 }
 
