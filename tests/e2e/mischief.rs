@@ -160,6 +160,8 @@ const HIDING: [Way; 12] = [
             "{pid}",
             "hang",
             "end",
+            "wait-for",
+            "{left}",
             "signal",
             "9",
         ],

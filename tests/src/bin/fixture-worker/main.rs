@@ -205,10 +205,10 @@ impl Steps {
         self.word().parse().expect("the step takes a number")
     }
 
-    /// Waits until the file is there.
+    /// Waits until something stands in the file.
     fn wait_for(&mut self) {
         let path = self.word();
-        while !Path::new(&path).exists() {
+        while std::fs::metadata(&path).map_or(0, |metadata| metadata.len()) == 0 {
             thread::sleep(Duration::from_millis(5));
         }
     }
