@@ -13,6 +13,7 @@ mod folder;
 mod hold_back;
 pub mod hub;
 mod line;
+mod pulse;
 mod reap;
 mod serve;
 pub mod settings;
@@ -20,6 +21,7 @@ mod spawn;
 pub mod template;
 mod wake;
 
+pub use pulse::{Heart, Pulse};
 pub use serve::run;
 pub use settings::{Host, OnStop, Profile, Settings, WardenProgram};
 

@@ -17,6 +17,7 @@ mod offered;
 mod output;
 mod place;
 mod progress;
+mod service_manager;
 mod settings;
 mod signals;
 mod summary;

@@ -1,6 +1,5 @@
 //! `serve`: the dispatcher in the foreground.
 
-use sd_notify::NotifyState;
 use tenure_dispatcher::{Control, Settings};
 use tenure_store::Store;
 use tenure_store::dispatcher::Hold;
@@ -10,6 +9,7 @@ use crate::cli::{Global, Serve};
 use crate::failure::Failure;
 use crate::logging;
 use crate::place::Place;
+use crate::service_manager;
 use crate::settings::settings;
 use crate::signals::{Manners, Signals, obey};
 
@@ -33,8 +33,8 @@ async fn dispatch(settings: Settings, store: Store, hold: Hold) -> Result<(), Fa
     let (ready, is_ready) = oneshot::channel();
     let dispatcher = tenure_dispatcher::run(settings, store, hold, orders, ready);
     let beside = async {
-        let announced = announce(is_ready);
-        tokio::join!(announced, obey(signals, manners, control, log)).1
+        let accompanied = service_manager::accompany(is_ready);
+        tokio::join!(accompanied, obey(signals, manners, control, log)).1
     };
     tokio::select! {
         ended = dispatcher => Ok(ended?),
@@ -42,28 +42,14 @@ async fn dispatch(settings: Settings, store: Store, hold: Hold) -> Result<(), Fa
     }
 }
 
-/// Tells systemd as soon as tasks can be dispatched, and not before.
-async fn announce(is_ready: oneshot::Receiver<()>) {
-    if is_ready.await.is_ok() {
-        notify(NotifyState::Ready);
-    }
-}
-
 fn log(meant: Option<Control>) {
     match meant {
         Some(control) => {
-            notify(NotifyState::Stopping);
+            service_manager::stopping();
             tracing::info!(dispatcher.control = ?control, "asked to stop");
         }
         None => {
             tracing::info!("a hangup means nothing yet: restart to read the configuration again");
         }
-    }
-}
-
-/// Without systemd there is nobody to tell, which is no error.
-fn notify(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(error = %error, "systemd could not be told");
     }
 }
