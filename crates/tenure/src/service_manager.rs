@@ -35,6 +35,20 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
+/// Says that the configuration is read again, or that another program takes our place; the next
+/// "ready" is the answer to this.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(error = %error, "the clock cannot be read"),
+    }
+}
+
+/// Says that what is in force now was read, whether it changed or not.
+pub fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
 /// Where the dispatcher does not answer, this waits: then nothing is fed.
 async fn feed(heart: &Heart, patience: Duration) {
     let pause = patience / PULSES_PER_PATIENCE;

@@ -8,7 +8,7 @@
 mod job;
 mod owner;
 
-use tenure_dispatcher::{Control, Settings};
+use tenure_dispatcher::{Control, Instruction, Settings};
 use tenure_guard::RunId;
 use tenure_store::Store;
 use tenure_store::orphan::Orphan;
@@ -33,9 +33,9 @@ pub fn run(global: &Global, args: &Settle) -> Result<(), Failure> {
             ));
         }
     }
-    // Before anything is read or made, and before there is a second thread.
-    owner::become_owner()?;
+    // The service's credentials are root's to read once it has ended; all else is the owner's.
     let place = Place::find(global)?;
+    owner::become_owner()?;
     super::block_on(settle(&place))
 }
 
@@ -48,9 +48,9 @@ async fn settle(place: &Place) -> Result<(), Failure> {
     let settings = settings(&place.config, &store, None)?;
     refuse_where_served(&store, &settings).await?;
     let open = store.orphans(settings.id, &settings.host.id).await?;
-    let (control, orders) = mpsc::unbounded_channel();
+    let (instructions, orders) = mpsc::unbounded_channel();
     // The other end is in our hands.
-    let _ = control.send(Control::Terminate);
+    let _ = instructions.send(Instruction::Stop(Control::Terminate));
     let (ready, _) = oneshot::channel();
     Box::pin(tenure_dispatcher::run(
         settings,
