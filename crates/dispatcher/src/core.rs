@@ -100,6 +100,11 @@ impl Core {
         }
     }
 
+    /// How many runs are in our hands.
+    pub(crate) fn held(&self) -> usize {
+        self.runs.len()
+    }
+
     /// When the core wants to be woken, if nothing happens before.
     pub(crate) fn wake_at(&self) -> Instant {
         let next = self.poll_at.min(self.live_at);

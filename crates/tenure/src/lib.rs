@@ -18,6 +18,7 @@ mod output;
 mod place;
 mod progress;
 mod reload;
+mod service_manager;
 mod settings;
 mod signals;
 mod summary;
