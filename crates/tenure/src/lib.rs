@@ -15,6 +15,7 @@ mod limit_keys;
 mod logging;
 mod offered;
 mod output;
+mod panic;
 mod place;
 mod progress;
 mod reload;
