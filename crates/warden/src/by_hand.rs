@@ -108,6 +108,7 @@ pub fn exec_by_hand(
         signals,
         broker,
         uplink,
+        log: None,
     };
     let command = command::Start {
         argv,
@@ -115,7 +116,7 @@ pub fn exec_by_hand(
         cwd: None,
         input: Input::Callers,
     };
-    stand(post, &command)
+    stand(post, None, command)
 }
 
 /// Where a warden stands over us already, the run was started: a second start of it is refused.

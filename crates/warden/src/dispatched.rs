@@ -20,9 +20,11 @@ use crate::gate::{self, Brief, Word};
 use crate::lease::{Lease, Reach};
 use crate::lifeline::{Message, Order};
 use crate::lines::{Lines, Next};
+use crate::log::Log;
 use crate::stand::{Limits, Post, stand};
 use crate::uplink::Uplink;
 use crate::wake::{Signals, Told};
+use crate::workspace::Plan;
 
 /// The longest line of gate and lifeline. A brief carries an argv and an environment, of which the
 /// kernel takes 2 MiB (6 MiB by its own limit on the stack), each byte escaped at worst.
@@ -149,6 +151,10 @@ impl Gate {
                 Err(reason) => return Ok(self.stand_down(reason)),
             }
         }
+        let plan = Plan::of(&brief);
+        let cwd = brief.workspace.place(&brief.folder, &brief.cwd);
+        // A worker is not refused because its log cannot be watched.
+        let log = Log::of(io::stdout().as_fd(), brief.log_max_bytes).unwrap_or_default();
         let lifeline = Some(self.lines);
         let post = Post {
             tenure: brief.tenure.clone(),
@@ -164,6 +170,7 @@ impl Gate {
             signals: self.signals,
             broker,
             uplink: Uplink::new(lifeline, store, brief.tenure, brief.lease),
+            log,
         };
         let start = Start {
             argv: brief.argv.into_iter().map(Into::into).collect(),
@@ -172,10 +179,10 @@ impl Gate {
                 .into_iter()
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
-            cwd: Some(brief.cwd),
+            cwd: Some(cwd),
             input: Input::Nothing,
         };
-        stand(post, &start)
+        stand(post, plan, start)
     }
 
     fn stand_down(self, reason: Reason) -> ExitCode {

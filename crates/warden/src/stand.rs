@@ -6,6 +6,7 @@
 //! **Invariant:** the end is handed over only after the kernel said that no child is left.
 
 mod requests;
+mod room;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -20,12 +21,14 @@ use tenure_store::life::{Ask, End, Exit};
 
 use crate::broker::{Broker, ConnId};
 use crate::clock::BootInstant;
-use crate::command::{self, Start};
+use crate::command::Start;
 use crate::ending::{Act, Cue, Ending, Graces};
 use crate::lease::Lease;
+use crate::log::Log;
 use crate::tree::Tree;
 use crate::uplink::{News, Uplink};
 use crate::wake::{Alarm, Signals, Told};
+use crate::workspace::{Plan, Stage};
 
 /// Who ends many processes at once sends TERM to the warden a moment before or after the worker:
 /// so long a death by such a signal waits for ours before it is called a crash.
@@ -48,11 +51,15 @@ pub(crate) struct Post {
     pub(crate) signals: Signals,
     pub(crate) broker: Broker,
     pub(crate) uplink: Uplink,
+    /// The run's log, where it is ours to keep within a limit.
+    pub(crate) log: Option<Log>,
 }
 
 /// What is known of the worker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Worker {
+    /// Its room is being made.
+    Awaited(Box<Start>),
     /// It never came to be.
     Absent(End),
     Runs {
@@ -72,6 +79,7 @@ struct Stand {
     tree: Tree,
     alarm: Alarm,
     worker: Worker,
+    room: Stage,
     ending: Ending,
     run_ends_at: Option<BootInstant>,
     silent_at: Option<BootInstant>,
@@ -94,6 +102,8 @@ struct Seen {
     told_to_end: bool,
     /// Why a guard in the tree stood down, or was told to.
     stood_down: Option<Reason>,
+    /// It reported; whether that the work is done.
+    completed: Option<bool>,
 }
 
 /// What woke us.
@@ -105,24 +115,25 @@ enum Woken {
     Desk,
     Listener,
     Connection(ConnId),
+    Log,
+    Room,
 }
 
-/// Starts the command and stands over it to the end. The exit code is the command's.
-pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
+/// Starts the command, in a room of its own where one is planned, and stands over it to the end. The
+/// exit code is the command's.
+pub(crate) fn stand(post: Post, plan: Option<Plan>, start: Start) -> io::Result<ExitCode> {
     nix::sys::prctl::set_child_subreaper(true)?;
-    let alarm = Alarm::new()?;
-    let worker = match command::start(start) {
-        Ok(pid) => Worker::Runs { pid },
-        Err(end) => Worker::Absent(end),
-    };
     let now = BootInstant::now();
     let mut stand = Stand {
         tree: Tree::of_self(),
-        alarm,
-        worker,
+        alarm: Alarm::new()?,
+        worker: Worker::Absent(End::NeverStarted {
+            reason: "nothing was started".to_owned(),
+        }),
+        room: Stage::Gone,
         ending: Ending::Steady,
         run_ends_at: post.limits.max_runtime.map(|limit| now + limit),
-        silent_at: post.limits.heartbeat_timeout.map(|limit| now + limit),
+        silent_at: None,
         announced: None,
         lease_over: false,
         lost: None,
@@ -130,9 +141,7 @@ pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
         acknowledged: false,
         post,
     };
-    if let Worker::Runs { pid } = stand.worker {
-        stand.post.uplink.started(pid, now);
-    }
+    stand.begin(plan, start, now);
     while !stand.acknowledged {
         stand.advance(BootInstant::now());
         if stand.acknowledged {
@@ -162,6 +171,12 @@ impl Stand {
         }
         if let Some(listener) = self.post.broker.listener() {
             awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
+        }
+        if let Some(changes) = self.post.log.as_ref().and_then(Log::changes) {
+            awaited.push((Woken::Log, changes, PollFlags::POLLIN));
+        }
+        if let Some(work) = self.room.work() {
+            awaited.push((Woken::Room, work, PollFlags::POLLIN));
         }
         for (id, stream, read, write) in self.post.broker.awaited() {
             awaited.push((Woken::Connection(id), stream.as_fd(), interest(read, write)));
@@ -194,7 +209,8 @@ impl Stand {
         };
         let worker = match &self.worker {
             Worker::Absent(_) => [None, None],
-            Worker::Runs { .. }
+            Worker::Awaited(_)
+            | Worker::Runs { .. }
             | Worker::Ended {
                 tree_dead: false, ..
             } => [self.ending.due(), self.lease_runs_out_at()],
@@ -205,6 +221,7 @@ impl Stand {
             .chain(worker)
             .flatten()
             .chain(self.post.uplink.due(now))
+            .chain(self.post.log.as_ref().and_then(Log::due))
             .min()
     }
 
@@ -223,7 +240,10 @@ impl Stand {
                 self.reap(now);
             }
         }
-        if let Some(end) = self.end(now) {
+        self.mind_log(now, false);
+        if let Some(end) = self.end(now)
+            && self.clear_room()
+        {
             self.post.uplink.conclude(end, now);
         }
         let news = self.post.uplink.tick(now);
@@ -233,7 +253,7 @@ impl Stand {
     fn tree_lives(&self) -> bool {
         match self.worker {
             Worker::Absent(_) => false,
-            Worker::Runs { .. } => true,
+            Worker::Awaited(_) | Worker::Runs { .. } => true,
             Worker::Ended { tree_dead, .. } => !tree_dead,
         }
     }
@@ -297,7 +317,7 @@ impl Stand {
                 tree_unverified: false,
                 oom: false,
             }),
-            Worker::Runs { .. } | Worker::Ended { .. } => None,
+            Worker::Awaited(_) | Worker::Runs { .. } | Worker::Ended { .. } => None,
         }
     }
 
@@ -331,6 +351,8 @@ impl Stand {
                 self.learn(news, now);
             }
             Woken::Listener => self.post.broker.accept(now),
+            Woken::Log => self.mind_log(now, true),
+            Woken::Room => self.room_done(now),
             Woken::Connection(id) => {
                 let heard = self.post.broker.serve(id, now);
                 self.hear(heard, now);
@@ -340,7 +362,7 @@ impl Stand {
 
     fn interrupt(&mut self, now: BootInstant) {
         let explains = match self.worker {
-            Worker::Absent(_) => false,
+            Worker::Awaited(_) | Worker::Absent(_) => false,
             Worker::Runs { .. } => true,
             Worker::Ended { exit, .. } => looks_interrupted(exit),
         };
@@ -349,6 +371,14 @@ impl Stand {
     }
 
     fn reap(&mut self, now: BootInstant) {
+        // Before and after there is only git, and whoever started it waits for it.
+        match self.worker {
+            Worker::Runs { .. }
+            | Worker::Ended {
+                tree_dead: false, ..
+            } => {}
+            Worker::Awaited(_) | Worker::Absent(_) | Worker::Ended { .. } => return,
+        }
         let reaped = Tree::reap();
         for (pid, exit) in reaped.ended {
             if matches!(self.worker, Worker::Runs { pid: worker } if worker == pid) {
@@ -365,6 +395,7 @@ impl Stand {
         if reaped.empty {
             // What was said before the last of the tree died is waiting on the socket by now.
             self.look_round(now);
+            self.close_log();
             self.worker = Worker::Ended {
                 exit,
                 at,
@@ -438,7 +469,7 @@ impl Stand {
                 code_of(127)
             }
             Worker::Absent(End::SpawnFailed { .. }) => code_of(126),
-            Worker::Absent(_) | Worker::Runs { .. } => ExitCode::FAILURE,
+            Worker::Awaited(_) | Worker::Absent(_) | Worker::Runs { .. } => ExitCode::FAILURE,
         }
     }
 }
