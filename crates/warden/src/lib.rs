@@ -9,6 +9,7 @@
 //! them. What it leaves to others: when a run starts and what its end means (dispatcher, store).
 
 pub mod clock;
+pub mod evidence;
 pub mod gate;
 pub mod isolation;
 pub mod leftovers;

@@ -64,6 +64,8 @@ pub enum Message {
     Adopted {
         /// The worker's pid, where it came to be.
         pid: Option<i32>,
+        /// For what the tree is being ended already, where it is asked for or announced.
+        asked: Option<Ask>,
     },
     /// The lifeline was not taken up, and this connection is over.
     NotAdopted {
