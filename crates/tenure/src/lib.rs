@@ -17,6 +17,7 @@ mod offered;
 mod output;
 mod place;
 mod progress;
+mod run_log;
 mod settings;
 mod signals;
 mod summary;
