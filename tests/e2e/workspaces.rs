@@ -25,7 +25,12 @@ fn sh(home: &Home, script: &str) -> i64 {
 fn git(home: &Home, words: &[&str]) -> String {
     let mut command = Command::new("git");
     command
-        .args(["-c", "user.name=A Person", "-c", "user.email=person@example.org"])
+        .args([
+            "-c",
+            "user.name=A Person",
+            "-c",
+            "user.email=person@example.org",
+        ])
         .args(words)
         .current_dir(home.work())
         .env_clear()
@@ -60,7 +65,11 @@ fn branch(shown: &Value) -> String {
 
 #[test]
 fn a_scratch_folder_is_empty_is_where_everything_says_and_goes_after_a_success() {
-    let dump = Home::profile("dumper", "workspace = 'scratch'", &["env", "{workspace}/../env"]);
+    let dump = Home::profile(
+        "dumper",
+        "workspace = 'scratch'",
+        &["env", "{workspace}/../env"],
+    );
     let home = Home::with(&dump);
     let _dispatcher = home.serve();
     let task = home.add_for("dumper", &[]);
@@ -88,11 +97,21 @@ fn the_scratch_folder_of_a_failure_stays_to_be_looked_at_unless_it_is_empty() {
     assert_eq!(log(&shown), format!("{}\n", scratch.display()));
     assert!(!scratch.exists());
 
-    let failure = sh(&home, "mkdir -p deep/er; echo half-done > deep/er/result; exit 1");
+    let failure = sh(
+        &home,
+        "mkdir -p deep/er; echo half-done > deep/er/result; exit 1",
+    );
     let shown = home.until(failure, "blocked");
     let scratch = run_folder(&shown).join("worker/scratch");
-    assert_eq!(fs::read_to_string(scratch.join("deep/er/result")).unwrap(), "half-done\n");
-    assert!(log(&shown).contains(scratch.to_str().unwrap()), "{}", log(&shown));
+    assert_eq!(
+        fs::read_to_string(scratch.join("deep/er/result")).unwrap(),
+        "half-done\n"
+    );
+    assert!(
+        log(&shown).contains(scratch.to_str().unwrap()),
+        "{}",
+        log(&shown)
+    );
     // A report outranks the exit here, too.
     let complete = sh(&home, "echo x > file; \"$TENURE_BIN\" complete; exit 3");
     let shown = home.until(complete, "done");
@@ -104,16 +123,25 @@ fn a_worktree_begins_at_head_and_leaves_nothing_where_nothing_was_done() {
     let home = home("worktree");
     repository(&home);
     // A hook would run with the warden's life in its hands.
-    let hook = home.write("work/.git/hooks/post-checkout", "#!/bin/sh\ntouch \"$HOME/hooked\"\n");
+    let hook = home.write(
+        "work/.git/hooks/post-checkout",
+        "#!/bin/sh\ntouch \"$HOME/hooked\"\n",
+    );
     fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let _dispatcher = home.serve();
-    let task = sh(&home, "pwd; cat tracked; git rev-parse --abbrev-ref HEAD; touch ignored");
+    let task = sh(
+        &home,
+        "pwd; cat tracked; git rev-parse --abbrev-ref HEAD; touch ignored",
+    );
     let shown = home.until(task, "done");
     let worktree = run_folder(&shown).join("worker/worktree");
     let expected = format!("{}\nfirst\n{}\n", worktree.display(), branch(&shown));
     assert_eq!(log(&shown), expected);
     assert!(!worktree.exists());
-    assert_eq!(git(&home, &["branch", "--format=%(refname:short)"]), "main\n");
+    assert_eq!(
+        git(&home, &["branch", "--format=%(refname:short)"]),
+        "main\n"
+    );
     assert_eq!(git(&home, &["worktree", "list"]).lines().count(), 1);
     assert!(!home.path().join("hooked").exists(), "a hook ran");
 }
@@ -126,7 +154,11 @@ fn committed_work_stays_as_a_branch_and_the_worktree_goes() {
     let commit = "git -c user.name=W -c user.email=w@example.org commit --quiet -a -m done";
     let task = sh(&home, &format!("echo second > tracked; {commit}; exit 3"));
     let shown = home.until(task, "blocked");
-    assert!(!run_folder(&shown).join("worker/worktree").exists(), "{}", log(&shown));
+    assert!(
+        !run_folder(&shown).join("worker/worktree").exists(),
+        "{}",
+        log(&shown)
+    );
     let tip = format!("{}:tracked", branch(&shown));
     assert_eq!(git(&home, &["show", &tip]), "second\n");
     assert_eq!(home.read("tracked"), "first\n");
@@ -140,21 +172,36 @@ fn what_is_in_no_commit_or_on_no_branch_stays_and_the_log_says_where() {
     let _dispatcher = home.serve();
     let commit = "git -c user.name=W -c user.email=w@example.org commit --quiet -a -m done";
     for (script, file, words) in [
-        ("echo changed > tracked".to_owned(), "tracked", "in no commit"),
-        ("echo new > untracked".to_owned(), "untracked", "in no commit"),
+        (
+            "echo changed > tracked".to_owned(),
+            "tracked",
+            "in no commit",
+        ),
+        (
+            "echo new > untracked".to_owned(),
+            "untracked",
+            "in no commit",
+        ),
         (
             format!("git checkout --quiet --detach; echo lost > tracked; {commit}"),
             "tracked",
             "on no branch",
         ),
-        ("rm .git; echo mine > file".to_owned(), "file", "in no commit"),
+        (
+            "rm .git; echo mine > file".to_owned(),
+            "file",
+            "in no commit",
+        ),
     ] {
         let task = sh(&home, &script);
         let shown = home.until(task, "done");
         let worktree = run_folder(&shown).join("worker/worktree");
         assert!(worktree.join(file).exists(), "{script}: {}", log(&shown));
         let said = log(&shown);
-        assert!(said.contains(worktree.to_str().unwrap()), "{script}: {said}");
+        assert!(
+            said.contains(worktree.to_str().unwrap()),
+            "{script}: {said}"
+        );
         assert!(said.contains(words), "{script}: {said}");
     }
 }
@@ -212,7 +259,14 @@ fn a_task_that_is_cancelled_while_its_worktree_is_made_ends_and_never_runs() {
     let home = home("worktree");
     repository(&home);
     // A filter that takes longer than anybody waits: it is git's child, and ends with the tree.
-    git(&home, &["config", "filter.slow.smudge", "touch \"$HOME/smudging\"; sleep 3600"]);
+    git(
+        &home,
+        &[
+            "config",
+            "filter.slow.smudge",
+            "touch \"$HOME/smudging\"; sleep 3600",
+        ],
+    );
     home.write("work/.gitattributes", "tracked filter=slow\n");
     git(&home, &["add", ".gitattributes"]);
     git(&home, &["commit", "--quiet", "-m", "slow"]);
