@@ -33,6 +33,7 @@ macro_rules! on_both {
 
 mod claimed;
 
+mod adopt;
 mod bad_input;
 mod bad_store;
 mod crash;
@@ -44,6 +45,7 @@ mod guard;
 mod logs;
 mod people;
 mod readme;
+mod reload;
 mod reports;
 mod run_file;
 mod verbs;

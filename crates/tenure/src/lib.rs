@@ -17,12 +17,14 @@ mod offered;
 mod output;
 mod place;
 mod progress;
+mod reload;
 mod run_log;
 mod settings;
 mod signals;
 mod summary;
 mod table;
 mod task_file;
+mod upgrade;
 mod verb;
 mod worker;
 

@@ -2,7 +2,6 @@
 //! what is known of the end is said.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tenure_guard::{Report, ReportId, RunId, Tenure};
 use tenure_store::life::End;
@@ -11,14 +10,11 @@ use tenure_store::{Error, Store};
 use tenure_warden::evidence::{self, Evidence};
 use tenure_warden::leftovers::Leftovers;
 
-use super::Edge;
+use super::{Edge, STORE_PAUSE};
 use crate::event::Event;
 use crate::orphan::{Fate, Grave};
 use crate::prove::Seen;
 use crate::wake::Wake;
-
-/// How long after a store that did not answer it is asked again.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A dead warden's run.
 #[derive(Clone, Debug)]
@@ -80,7 +76,7 @@ impl Burial {
             "warden is dead: ending what it left",
         );
         if self.grave == Grave::Here {
-            self.end_leftovers().await;
+            self.end_leftovers(store).await;
         }
         let evidence = self.evidence();
         let (report, end) = match evidence {
@@ -94,10 +90,13 @@ impl Burial {
     }
 
     /// On a thread of its own: what cannot be killed must not keep the process from finishing.
-    async fn end_leftovers(&self) {
+    async fn end_leftovers(&self, store: &Store) {
+        let known = store.run(self.tenure.run).await;
         let leftovers = Leftovers {
-            session: self.warden.pid,
+            warden: self.warden.clone(),
+            worker: known.ok().and_then(|run| run.pid),
             lock: self.tenure.lock.clone(),
+            also: Vec::new(),
         };
         let (done, is_done) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {

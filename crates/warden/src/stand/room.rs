@@ -9,49 +9,43 @@ use crate::command::{self, Start};
 use crate::ending::Ending;
 use crate::workspace::{Plan, Stage, say};
 
-impl Stand {
-    /// Begins: with the command, or with the room that it is to run in.
-    pub(super) fn begin(&mut self, plan: Option<Plan>, start: Start, now: BootInstant) {
-        match plan.map(Stage::make) {
-            None => self.start(&start, now),
-            Some(Ok(stage)) => {
-                self.room = stage;
-                self.worker = Worker::Awaited(Box::new(start));
-            }
-            Some(Err(end)) => self.worker = Worker::Absent(end),
-        }
+/// Begins: with the command, or with the room that it is to run in.
+pub(super) fn begin(plan: Option<Plan>, start: Start) -> (Worker, Stage) {
+    match plan.map(Stage::make) {
+        None => (started(&start), Stage::Gone),
+        Some(Ok(stage)) => (Worker::Awaited(Box::new(start)), stage),
+        Some(Err(end)) => (Worker::Absent(end), Stage::Gone),
     }
+}
 
+fn started(start: &Start) -> Worker {
+    match command::start(start) {
+        Ok(pid) => Worker::Runs { pid },
+        Err(end) => Worker::Absent(end),
+    }
+}
+
+impl Stand {
     /// The room was made, or taken away.
     pub(super) fn room_done(&mut self, now: BootInstant) {
         let (room, made) = std::mem::replace(&mut self.room, Stage::Gone).advance();
         self.room = room;
-        if !matches!(self.worker, Worker::Awaited(_)) {
+        let Worker::Awaited(start) = &self.worker else {
             return;
-        }
-        let nobody = Worker::Absent(End::NeverStarted {
-            reason: "it was told to end before its command started".to_owned(),
-        });
-        let awaited = std::mem::replace(&mut self.worker, nobody);
-        match (made, awaited) {
-            (Err(end), _) if self.ending == Ending::Steady => self.worker = Worker::Absent(end),
-            (Ok(()), Worker::Awaited(start)) if self.ending == Ending::Steady => {
-                self.start(&start, now);
-            }
-            (Ok(()) | Err(_), _) => {}
-        }
-    }
-
-    fn start(&mut self, start: &Start, now: BootInstant) {
-        let timeout = self.post.limits.heartbeat_timeout;
-        self.silent_at = timeout.map(|timeout| now + timeout);
-        self.worker = match command::start(start) {
-            Ok(pid) => {
-                self.post.uplink.started(pid, now);
-                Worker::Runs { pid }
-            }
+        };
+        self.worker = match made {
+            // What we ended did not fail by itself.
+            Ok(()) | Err(_) if self.ending != Ending::Steady => Worker::Absent(End::NeverStarted {
+                reason: "it was told to end before its command started".to_owned(),
+            }),
+            Ok(()) => started(start),
             Err(end) => Worker::Absent(end),
         };
+        if let Worker::Runs { pid } = self.worker {
+            let timeout = self.post.limits.heartbeat_timeout;
+            self.silent_at = timeout.map(|timeout| now + timeout);
+            self.post.uplink.started(pid, now);
+        }
     }
 
     /// Whether the room is cleared away; begins with it where it is not.

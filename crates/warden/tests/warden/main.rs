@@ -5,11 +5,14 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+mod adopt;
 mod alone;
 mod broker;
 mod by_hand;
 mod ends;
+mod evidence;
 mod gate;
+mod leftovers;
 mod post;
 mod records;
 mod tree;
