@@ -167,9 +167,8 @@ impl Stand {
         if let Some(desk) = self.post.uplink.desk() {
             awaited.push((Woken::Desk, desk.as_fd(), PollFlags::POLLIN));
         }
-        if let Some(listener) = self.post.broker.listener() {
-            awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
-        }
+        let listener = self.post.broker.listener();
+        awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
         for (id, stream, read, write) in self.post.broker.awaited() {
             awaited.push((Woken::Connection(id), stream.as_fd(), interest(read, write)));
         }
@@ -298,7 +297,7 @@ impl Stand {
                 let news = self.post.uplink.collect(now);
                 self.learn(news, now);
             }
-            Woken::Listener => self.post.broker.accept(now),
+            Woken::Listener => self.accept(now),
             Woken::Connection(id) => {
                 let heard = self.post.broker.serve(id, now);
                 self.hear(heard, now);
