@@ -318,13 +318,9 @@ impl Stand {
                 let news = self.post.uplink.collect(now);
                 self.learn(news, now);
             }
-<<<<<<< HEAD
-            Woken::Listener => self.post.broker.accept(now),
+            Woken::Listener => self.accept(now),
             Woken::Log => self.mind_log(now, true),
             Woken::Room => self.room_done(now),
-=======
-            Woken::Listener => self.accept(now),
->>>>>>> adopt-warden
             Woken::Connection(id) => {
                 let heard = self.post.broker.serve(id, now);
                 self.hear(heard, now);
