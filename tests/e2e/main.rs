@@ -34,6 +34,7 @@ macro_rules! on_both {
 mod claimed;
 mod ways;
 
+mod adopt;
 mod bad_input;
 mod bad_store;
 mod crash;
@@ -43,6 +44,7 @@ mod ends;
 mod environment;
 mod fence;
 mod guard;
+mod logs;
 mod mischief;
 mod people;
 mod proofs;
@@ -51,3 +53,4 @@ mod reload;
 mod reports;
 mod run_file;
 mod verbs;
+mod workspaces;

@@ -184,6 +184,8 @@ fn reuse(random: &mut StdRng, tally: &mut Tally) {
     );
     Leftovers {
         warden: written,
+        worker: random.random_bool(0.5).then_some(pid),
+        also: Vec::new(),
         lock: lock.parse().expect("a claim lock"),
     }
     .end();

@@ -47,10 +47,19 @@ pub fn tenure() -> Tenure {
 impl Post {
     /// A warden that prepares for a shell script, changed as the test wants it.
     pub fn prepare(script: &str, change: impl FnOnce(&mut Brief)) -> Self {
+        Self::prepare_by(|_| Command::new(PROGRAM), script, change)
+    }
+
+    /// The same; `program` says, for the folder, what is started.
+    pub fn prepare_by(
+        program: impl FnOnce(&Path) -> Command,
+        script: &str,
+        change: impl FnOnce(&mut Brief),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let output = std::fs::File::create(folder.path().join("log")).unwrap();
-        let warden = Command::new(PROGRAM)
+        let warden = program(folder.path())
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(output.try_clone().unwrap())
             .stderr(output)
