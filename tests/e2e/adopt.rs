@@ -162,6 +162,29 @@ fn a_verb_closes_what_neither_dispatcher_nor_warden_can() {
     assert_eq!(outcomes(&shown), ["cancelled"]);
 }
 
+#[test]
+fn after_a_stop_even_a_stopped_warden_leaves_nothing_behind() {
+    let home = Home::with(DETACH);
+    let mut dispatcher = home.serve();
+    let tasks = [
+        waiting(&home, "one", &["exit", "0"]),
+        waiting(&home, "two", &["exit", "0"]),
+    ];
+    let shown = tasks.map(|task| home.show(task));
+    let workers = shown.each_ref().map(|shown| process(shown, "pid"));
+    process(&shown[1], "warden_pid").signal(Signal::STOP);
+    dispatcher.signal(Signal::TERM);
+    assert_eq!(dispatcher.ended(), Some(0));
+    let said = home.tenure(&["settle"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(outcomes(&home.show(tasks[0])), ["interrupted"]);
+    assert_eq!(outcomes(&home.show(tasks[1])), ["lost"]);
+    for worker in workers {
+        assert!(!worker.lives(), "{worker:?} outlived the service");
+    }
+    assert_eq!(home.show(tasks[0])["task"]["status"], "ready");
+}
+
 on_both!(
     a_run_of_an_earlier_boot_is_lost_and_costs_the_task_no_failure,
     "[dispatcher]\nlease = '6s'\n[defaults]\nmax_failures = 1",

@@ -137,6 +137,15 @@ impl Store {
         )
     }
 
+    /// Waits in line with all writes, and changes nothing: an answer means that a claim would be
+    /// written now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn write_nothing(&self) -> Result<(), Error> {
+        self.write(Nothing).await
+    }
+
     /// Notes that a dispatcher is gone for good.
     ///
     /// # Errors
@@ -273,6 +282,16 @@ impl Write for Retire {
         let now = tx.now().await?;
         tx.execute(&sql::RETIRE, values![self.0, now]).await?;
         Ok(())
+    }
+}
+
+struct Nothing;
+
+impl Write for Nothing {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+        tx.now().await.map(|_| ())
     }
 }
 

@@ -177,9 +177,8 @@ impl Stand {
         if let Some(desk) = self.post.uplink.desk() {
             awaited.push((Woken::Desk, desk.as_fd(), PollFlags::POLLIN));
         }
-        if let Some(listener) = self.post.broker.listener() {
-            awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
-        }
+        let listener = self.post.broker.listener();
+        awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
         if let Some(changes) = self.post.log.as_ref().and_then(Log::changes) {
             awaited.push((Woken::Log, changes, PollFlags::POLLIN));
         }
@@ -319,7 +318,7 @@ impl Stand {
                 let news = self.post.uplink.collect(now);
                 self.learn(news, now);
             }
-            Woken::Listener => self.post.broker.accept(now),
+            Woken::Listener => self.accept(now),
             Woken::Log => self.mind_log(now, true),
             Woken::Room => self.room_done(now),
             Woken::Connection(id) => {

@@ -14,7 +14,7 @@ use crate::clock::BootInstant;
 use crate::command::Start;
 use crate::dispatched::not_owner;
 use crate::ending::Cue;
-use crate::tree::Tree;
+use crate::tree::{Membership, Tree};
 
 /// Who ends many processes at once sends TERM to the warden a moment before or after the worker:
 /// so long a death by such a signal waits for ours before it is called a crash.
@@ -168,8 +168,14 @@ impl Stand {
         }
     }
 
+    pub(super) fn accept(&mut self, now: BootInstant) {
+        let tree = self.tree;
+        let is_inside = |pid| tree.membership(pid) != Membership::Outside;
+        self.post.broker.accept(now, is_inside);
+    }
+
     fn look_round(&mut self, now: BootInstant) {
-        self.post.broker.accept(now);
+        self.accept(now);
         for id in self.post.broker.everybody() {
             let heard = self.post.broker.serve(id, now);
             self.hear(heard, now);
