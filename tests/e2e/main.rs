@@ -33,6 +33,7 @@ macro_rules! on_both {
 
 mod claimed;
 
+mod adopt;
 mod bad_input;
 mod bad_store;
 mod crash;
@@ -41,9 +42,11 @@ mod ends;
 mod environment;
 mod fence;
 mod guard;
+mod logs;
 mod people;
 mod readme;
 mod reload;
 mod reports;
 mod run_file;
 mod verbs;
+mod workspaces;
