@@ -28,7 +28,7 @@ const FLAGS: [(&str, u64); 3] = [("restarts", 1000), ("population", 100), ("seed
 const LIFE: Duration = Duration::from_millis(300);
 
 /// How long a worker lives, at most; on average half of it.
-const WORK_MILLIS: u32 = 8_000;
+const WORK_MILLIS: u32 = 20_000;
 
 /// Every limit at the first end, so that each task has one run that tells; but being claimed in vain by
 /// a dispatcher that is killed then may come as often as chance wants.
@@ -65,8 +65,9 @@ fn main() -> ExitCode {
 
 /// All that is going on.
 struct Show {
-    home: Home,
+    /// Dropped before its home, where its log is.
     dispatcher: Dispatcher,
+    home: Home,
     ledger: Ledger,
     random: StdRng,
     population: i64,
