@@ -33,10 +33,10 @@ use tenure_guard::{ClaimLock, env};
 
 use crate::process::{self, Process, ProcessId, Stat};
 
-/// How long to wait after a round; it doubles, since what survives SIGKILL hangs in the kernel.
+/// How long to wait before another look; it doubles, since what survives SIGKILL hangs in the kernel.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
-/// The longest pause between two rounds.
+/// The longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// So many searches in a row must find nothing: a process may fork just behind the first.
@@ -157,16 +157,21 @@ impl Leftovers {
     /// Kills until nothing is found. A process that cannot be killed keeps its caller here: its task
     /// must not be given away.
     pub fn end(&self) {
-        let (mut empty, mut pause) = (0, FIRST_PAUSE);
+        let mut empty = 0;
         while empty < EMPTY_SEARCHES {
             let found = self.seize();
             empty = if found.is_empty() { empty + 1 } else { 0 };
             for held in found.values() {
-                // Whom this does not reach is found again.
+                // One that cannot be signalled keeps us, too.
                 let _ = process::send(&held.pidfd, Signal::KILL);
             }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            // Its children lost what they are known by when it died: who was found is waited for.
+            let mut pause = FIRST_PAUSE;
+            while found.values().any(Held::is_there) {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            std::thread::sleep(FIRST_PAUSE);
         }
     }
 

@@ -218,8 +218,8 @@ const GROW: &str = "grow() { (sleep 0.005; grow) & sleep 600; }; grow";
 
 #[test]
 fn what_is_forked_while_the_search_goes_on_does_not_escape() {
-    let marker = uuid::Uuid::new_v4().to_string();
-    let rest = GROW.replace("600", "601");
+    let marker = format!("600.{}", uuid::Uuid::new_v4().as_u64_pair().0);
+    let rest = GROW.replace("600", &marker);
     let script = format!(
         "for i in 1 2 3 4; do env -i setsid sh -c '{rest}' {marker} & done; echo up > up; wait"
     );
