@@ -184,7 +184,7 @@ impl Leftovers {
         for _ in 0..MOST_WALKS {
             let before = held.len();
             for pid in pids().into_iter().flatten() {
-                self.seize_one(pid, &mut held);
+                self.seize_with_children(pid, &mut held);
             }
             if held.len() == before {
                 break;
@@ -203,16 +203,31 @@ impl Leftovers {
         }
     }
 
-    fn seize_one(&self, pid: i32, held: &mut BTreeMap<i32, Held>) {
+    /// Stops one that is ours, and at once its children, theirs, and so on: a walk over everybody
+    /// would run after a chain that goes on forking.
+    fn seize_with_children(&self, pid: i32, held: &mut BTreeMap<i32, Held>) {
+        let mut next = vec![pid];
+        while let Some(pid) = next.pop() {
+            if self.seize_one(pid, held) {
+                next.extend(children_of(pid));
+            }
+        }
+    }
+
+    /// Whether it was ours and not held yet.
+    fn seize_one(&self, pid: i32, held: &mut BTreeMap<i32, Held>) -> bool {
         if held.contains_key(&pid) || self.look(pid, held).is_none() {
-            return;
+            return false;
         }
         // Looked at again once its pidfd is open: only then is it certainly the one that was meant.
-        if let Ok(pidfd) = process::open(pid)
-            && let Some(stat) = self.look(pid, held)
-        {
-            stop(pid, stat, pidfd, held);
-        }
+        let Ok(pidfd) = process::open(pid) else {
+            return false;
+        };
+        let Some(stat) = self.look(pid, held) else {
+            return false;
+        };
+        stop(pid, stat, pidfd, held);
+        true
     }
 
     /// A living process, if it is ours.
@@ -309,6 +324,21 @@ fn environ(pid: i32) -> Vec<u8> {
         (!environ.is_empty()).then_some(environ)
     });
     of_threads.next().unwrap_or_default()
+}
+
+/// Where the kernel lists them; elsewhere the next walk finds them.
+fn children_of(pid: i32) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let lists = threads.into_iter().flatten().filter_map(|thread| {
+        let path = thread.ok()?.path().join("children");
+        std::fs::read_to_string(path).ok()
+    });
+    lists
+        .flat_map(|list| {
+            let pids = list.split_whitespace().map(str::parse);
+            pids.flatten().collect::<Vec<i32>>()
+        })
+        .collect()
 }
 
 fn own_pid() -> i32 {
