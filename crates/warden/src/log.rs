@@ -155,11 +155,11 @@ impl Log {
             return false;
         };
         let mut buffer = [0; 4096];
-        let mut changed = false;
+        let mut any = false;
         while rustix::io::read(changes, &mut buffer).is_ok_and(|length| length > 0) {
-            changed = true;
+            any = true;
         }
-        changed
+        any
     }
 }
 

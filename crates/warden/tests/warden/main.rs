@@ -15,4 +15,5 @@ mod gate;
 mod leftovers;
 mod post;
 mod records;
+mod rooms;
 mod tree;
