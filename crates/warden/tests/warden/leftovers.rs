@@ -230,7 +230,7 @@ fn what_is_forked_while_the_search_goes_on_does_not_escape() {
     });
     let worker = post.started();
     post.line_in("up");
-    let marked = || {
+    let who_shows_it = || {
         std::fs::read_dir("/proc")
             .unwrap()
             .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<i32>().ok())
@@ -240,11 +240,11 @@ fn what_is_forked_while_the_search_goes_on_does_not_escape() {
             })
             .collect::<Vec<i32>>()
     };
-    wait_for("some growth", || (marked().len() > 20).then_some(()));
+    wait_for("some growth", || (who_shows_it().len() > 20).then_some(()));
     killed(&mut post, worker).end();
-    let left = marked();
+    let left = who_shows_it();
     wait_for("nothing to be left of the test", || {
-        let now = marked();
+        let now = who_shows_it();
         for pid in &now {
             signal_if_there(*pid, Signal::KILL);
         }
