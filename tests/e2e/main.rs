@@ -32,18 +32,25 @@ macro_rules! on_both {
 }
 
 mod claimed;
+mod ways;
 
+mod adopt;
 mod bad_input;
 mod bad_store;
 mod crash;
+mod diagonal;
 mod dispatch;
 mod ends;
 mod environment;
 mod fence;
 mod guard;
+mod logs;
+mod mischief;
 mod people;
+mod proofs;
 mod readme;
 mod reload;
 mod reports;
 mod run_file;
 mod verbs;
+mod workspaces;

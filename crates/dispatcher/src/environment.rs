@@ -17,6 +17,8 @@ pub(crate) struct Places<'a> {
     pub(crate) socket: &'a Path,
     /// The context file.
     pub(crate) context: &'a Path,
+    /// Where the worker works.
+    pub(crate) workspace: &'a Path,
 }
 
 /// Builds the environment. Later layers win: passed on, profile, task, contract.
@@ -41,7 +43,7 @@ pub(crate) fn build(
         (env::BIN, settings.bin.display().to_string()),
         (env::ATTEMPT, claimed.attempt.to_string()),
         (env::PROFILE, claimed.profile.clone()),
-        (env::WORKSPACE, claimed.cwd.display().to_string()),
+        (env::WORKSPACE, places.workspace.display().to_string()),
         (env::CONTEXT, places.context.display().to_string()),
         (env::LEASE_SECS, settings.lease.as_secs().to_string()),
     ];

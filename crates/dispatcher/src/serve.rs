@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
 use tenure_store::Store;
@@ -26,6 +26,9 @@ use crate::{Error, Instruction};
 
 /// A lease is renewed so often while it lasts, so that some renewals may fail.
 const RENEWALS_PER_LEASE: u32 = 6;
+
+/// How long a warden that is not hindered takes at most to answer, on a busy machine.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Runs a dispatcher until it is told to finish, or, where it serves one batch, until nothing of
 /// that can move without a person. `ready` is told as soon as it can dispatch: it is published,
@@ -167,6 +170,7 @@ fn rules(settings: &Settings, shared: bool) -> Rules {
         renew_every: settings.lease / RENEWALS_PER_LEASE,
         one_batch: settings.batch.is_some(),
         shared,
+        patience: settings.kill_grace + ANSWER,
     }
 }
 

@@ -109,6 +109,7 @@ pub fn exec_by_hand(
         signals,
         broker,
         uplink,
+        log: None,
     };
     let command = command::Start {
         argv,
@@ -116,7 +117,7 @@ pub fn exec_by_hand(
         cwd: None,
         input: Input::Callers,
     };
-    stand(post, &command)
+    stand(post, None, command)
 }
 
 /// Where a warden stands over us already, the run was started: a second start of it is refused.

@@ -75,7 +75,7 @@ pub(crate) fn start(start: &Start) -> Result<i32, End> {
     unsafe_code,
     reason = "a parent-death signal can only be asked for by the child itself"
 )]
-fn prepare_child(command: &mut Command) {
+pub(crate) fn prepare_child(command: &mut Command) {
     let warden = nix::unistd::getpid();
     // SAFETY: between fork and exec only calls that are safe in a signal handler may be made. These
     // are plain system calls; none allocates, locks or unwinds.
@@ -104,7 +104,7 @@ fn prepare_child(command: &mut Command) {
 }
 
 /// A missing folder and a missing program are the same errno to whoever only reads that.
-fn enterable(cwd: &Path) -> Result<(), End> {
+pub(crate) fn enterable(cwd: &Path) -> Result<(), End> {
     let problem = match std::fs::metadata(cwd) {
         Ok(metadata) if metadata.is_dir() => return Ok(()),
         Ok(_) => Errno::ENOTDIR.into(),
@@ -115,7 +115,7 @@ fn enterable(cwd: &Path) -> Result<(), End> {
 
 /// A machine without room for one more process is our side's fault; everything else is the
 /// command's.
-fn not_started(path: &str, error: &io::Error) -> End {
+pub(crate) fn not_started(path: &str, error: &io::Error) -> End {
     let errno = error.raw_os_error().unwrap_or_default();
     let kind = Errno::from_raw(errno);
     let message = kind.desc();

@@ -218,6 +218,7 @@ fn pid_namespace() -> io::Result<u64> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) parent: i32,
+    pub(crate) group: i32,
     pub(crate) session: i32,
     pub(crate) start_ticks: u64,
     /// Ended, and not reaped yet.
@@ -241,9 +242,12 @@ impl Stat {
         let fields: Vec<&str> = rest.split_whitespace().collect();
         Some(Self {
             parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,
-            is_dead: matches!(*fields.first()?, "Z" | "X"),
+            // A main thread that ended before the others looks like a zombie, too.
+            is_dead: matches!(*fields.first()?, "Z" | "X")
+                && fields.get(17)?.parse::<u32>().ok()? <= 1,
         })
     }
 }
@@ -270,6 +274,7 @@ mod tests {
             stat,
             Stat {
                 parent: 7,
+                group: 42,
                 session: 9,
                 start_ticks: 12345,
                 is_dead: false,

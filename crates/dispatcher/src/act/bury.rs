@@ -76,7 +76,7 @@ impl Burial {
             "warden is dead: ending what it left",
         );
         if self.grave == Grave::Here {
-            self.end_leftovers().await;
+            self.end_leftovers(store).await;
         }
         let evidence = self.evidence();
         let (report, end) = match evidence {
@@ -90,10 +90,13 @@ impl Burial {
     }
 
     /// On a thread of its own: what cannot be killed must not keep the process from finishing.
-    async fn end_leftovers(&self) {
+    async fn end_leftovers(&self, store: &Store) {
+        let known = store.run(self.tenure.run).await;
         let leftovers = Leftovers {
-            session: self.warden.pid,
+            warden: self.warden.clone(),
+            worker: known.ok().and_then(|run| run.pid),
             lock: self.tenure.lock.clone(),
+            also: Vec::new(),
         };
         let (done, is_done) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {

@@ -70,6 +70,7 @@ with_limit_keys! {
         max_running: Option<u32>,
         env: BTreeMap<String, String>,
         pass_env: Option<Vec<String>>,
+        workspace: Option<Workspace>,
     }
 }
 
@@ -217,7 +218,7 @@ impl ProfileShape {
             max_running: self.max_running,
             env: self.env.clone(),
             isolation: Isolation::default(),
-            workspace: Workspace::default(),
+            workspace: self.workspace.unwrap_or_default(),
             pass_env: pass_env
                 .unwrap_or_else(|| default_pass_env.iter().map(ToString::to_string).collect()),
         })

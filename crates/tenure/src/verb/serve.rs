@@ -16,7 +16,7 @@ use crate::reload::InForce;
 use crate::service_manager;
 use crate::settings::settings;
 use crate::signals::{Manners, Meaning, Signals, Stopping};
-use crate::{logging, upgrade};
+use crate::{logging, panic, upgrade};
 
 /// What a dispatcher that finished leaves to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,7 @@ enum Next {
 /// Dispatches until told to stop.
 pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
     logging::begin(args.log_format, "info", None)?;
+    panic::end_the_process();
     let program = crate::settings::own_program()?;
     loop {
         match super::block_on(serve(global))? {

@@ -12,6 +12,8 @@ mod by_hand;
 mod ends;
 mod evidence;
 mod gate;
+mod leftovers;
 mod post;
 mod records;
+mod rooms;
 mod tree;

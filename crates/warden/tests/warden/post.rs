@@ -47,10 +47,23 @@ pub fn tenure() -> Tenure {
 impl Post {
     /// A warden that prepares for a shell script, changed as the test wants it.
     pub fn prepare(script: &str, change: impl FnOnce(&mut Brief)) -> Self {
+        Self::prepare_by(|_| Command::new(PROGRAM), script, change)
+    }
+
+    /// The same; `program` says, for the folder, what is started.
+    pub fn prepare_by(
+        program: impl FnOnce(&Path) -> Command,
+        script: &str,
+        change: impl FnOnce(&mut Brief),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let output = std::fs::File::create(folder.path().join("log")).unwrap();
-        let warden = Command::new(PROGRAM)
+        let output = std::fs::File::options()
+            .append(true)
+            .create_new(true)
+            .open(folder.path().join("log"))
+            .unwrap();
+        let warden = program(folder.path())
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(output.try_clone().unwrap())
             .stderr(output)
@@ -73,11 +86,16 @@ impl Post {
     /// The same, and lets it go.
     pub fn start(script: &str, change: impl FnOnce(&mut Brief)) -> Self {
         let mut post = Self::prepare(script, change);
-        post.say(&Word::Go {
-            lease_end: BootInstant::now() + post.brief.lease,
+        post.go();
+        post
+    }
+
+    /// Lets it go.
+    pub fn go(&mut self) {
+        self.say(&Word::Go {
+            lease_end: BootInstant::now() + self.brief.lease,
             deadline: None,
         });
-        post
     }
 
     pub fn say(&mut self, word: &Word) {
