@@ -8,6 +8,7 @@
 //! This crate is also the one place that knows processes: [`process`] opens, compares and signals
 //! them. What it leaves to others: when a run starts and what its end means (dispatcher, store).
 
+pub mod account;
 pub mod clock;
 pub mod gate;
 pub mod isolation;
