@@ -3,14 +3,16 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use tenure_store::life::End;
+
+use crate::confinement::Confinement;
 
 /// The last of the realtime signals; they have no names.
 const LAST_SIGNAL: libc::c_int = 64;
@@ -22,8 +24,8 @@ pub(crate) struct Start {
     pub(crate) argv: Vec<OsString>,
     /// The whole environment.
     pub(crate) env: Vec<(OsString, OsString)>,
-    /// Where to run; where the warden runs, if none is named.
-    pub(crate) cwd: Option<PathBuf>,
+    /// What its process becomes before it is the command.
+    pub(crate) confinement: Arc<Confinement>,
     /// Where the worker reads from.
     pub(crate) input: Input,
 }
@@ -46,25 +48,22 @@ pub(crate) fn start(start: &Start) -> Result<i32, End> {
             reason: "the command is empty".into(),
         });
     };
-    if let Some(cwd) = &start.cwd {
-        enterable(cwd)?;
-    }
     let mut command = Command::new(program);
     command
         .args(args)
         .env_clear()
         .envs(start.env.iter().map(|(name, value)| (name, value)));
-    if let Some(cwd) = &start.cwd {
-        command.current_dir(cwd);
-    }
     match start.input {
         Input::Nothing => command.stdin(Stdio::null()).process_group(0),
         Input::Callers => &mut command,
     };
-    prepare_child(&mut command);
+    prepare_child(&mut command, &start.confinement);
     let child = command
         .spawn()
-        .map_err(|error| not_started(&program.to_string_lossy(), &error))?;
+        .map_err(|error| {
+            let program = program.to_string_lossy();
+            start.confinement.not_started(&program, &error)
+        })?;
     i32::try_from(child.id()).map_err(|_| End::NeverStarted {
         reason: "the worker's pid is none".into(),
     })
@@ -75,12 +74,23 @@ pub(crate) fn start(start: &Start) -> Result<i32, End> {
     unsafe_code,
     reason = "a parent-death signal can only be asked for by the child itself"
 )]
-fn prepare_child(command: &mut Command) {
+fn prepare_child(command: &mut Command, confinement: &Arc<Confinement>) {
     let warden = nix::unistd::getpid();
+    let confinement = Arc::clone(confinement);
     // SAFETY: between fork and exec only calls that are safe in a signal handler may be made. These
     // are plain system calls; none allocates, locks or unwinds.
     unsafe {
         command.pre_exec(move || {
+            confinement.apply()?;
+            // Whoever needs a capability of the daemon's gets it by name, not by descent.
+            libc::prctl(
+                libc::PR_CAP_AMBIENT,
+                libc::PR_CAP_AMBIENT_CLEAR_ALL,
+                0,
+                0,
+                0,
+            );
+            // Not before the change of user, which clears it.
             prctl::set_pdeathsig(Signal::SIGKILL)?;
             // The warden may have died before that; then nobody would send the signal.
             if nix::unistd::getppid() != warden {
@@ -100,33 +110,5 @@ fn prepare_child(command: &mut Command) {
             );
             Ok(())
         });
-    }
-}
-
-/// A missing folder and a missing program are the same errno to whoever only reads that.
-fn enterable(cwd: &Path) -> Result<(), End> {
-    let problem = match std::fs::metadata(cwd) {
-        Ok(metadata) if metadata.is_dir() => return Ok(()),
-        Ok(_) => Errno::ENOTDIR.into(),
-        Err(error) => error,
-    };
-    Err(not_started(&format!("in {}", cwd.display()), &problem))
-}
-
-/// A machine without room for one more process is our side's fault; everything else is the
-/// command's.
-fn not_started(path: &str, error: &io::Error) -> End {
-    let errno = error.raw_os_error().unwrap_or_default();
-    let kind = Errno::from_raw(errno);
-    let message = kind.desc();
-    if [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE].contains(&kind) {
-        return End::NeverStarted {
-            reason: format!("no room to start {path}: {message} (errno {errno})"),
-        };
-    }
-    End::SpawnFailed {
-        path: path.to_owned(),
-        errno,
-        message: message.to_owned(),
     }
 }

@@ -9,6 +9,7 @@
 //! them. What it leaves to others: when a run starts and what its end means (dispatcher, store).
 
 pub mod account;
+pub mod cgroup;
 pub mod clock;
 pub mod gate;
 pub mod isolation;
@@ -19,6 +20,7 @@ pub mod process;
 mod broker;
 mod by_hand;
 mod command;
+mod confinement;
 mod desk;
 mod dispatched;
 mod ending;
