@@ -3,6 +3,8 @@
 //! Every call to the store is a task of its own that answers with a wake, so that nothing here
 //! waits.
 
+mod adopt;
+mod bury;
 mod look;
 mod run;
 
@@ -20,9 +22,13 @@ use crate::action::Action;
 use crate::event::Event;
 use crate::hub::Hub;
 use crate::line::Line;
+use crate::orphan::Grave;
 use crate::settings::Settings;
 use crate::spawn::{self, Made};
 use crate::wake::Wake;
+
+pub(crate) use self::adopt::Look;
+pub(crate) use self::bury::Burial;
 
 /// The acting half of a dispatcher.
 #[derive(Debug)]
@@ -54,6 +60,8 @@ struct Warden {
     start: Start,
     /// `None` once the line was let go.
     line: Option<Line>,
+    /// What can be looked for where it dies.
+    grave: Grave,
 }
 
 impl Edge {
@@ -75,9 +83,15 @@ impl Edge {
         }
     }
 
+    /// Whether others may dispatch from the same store.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.store.is_shared()
+    }
+
     /// Carries out one action.
     pub(crate) fn act(&mut self, action: Action) {
         match action {
+            Action::LookForOrphans => self.look_for_orphans(),
             Action::AskWhetherToClaim => self.ask_whether_to_claim(),
             Action::Claim {
                 room,
@@ -128,7 +142,8 @@ impl Edge {
             lease: self.settings.lease,
         };
         let line = Some(Line::new(run, stream, self.wakes.clone()));
-        hand.warden = Some(Warden { start, line });
+        let grave = Grave::Here;
+        hand.warden = Some(Warden { start, line, grave });
         Ok(pid)
     }
 
@@ -149,7 +164,19 @@ impl Edge {
                 });
                 None
             }
-            Message::Adopted { .. } | Message::NotAdopted { .. } => None,
+            Message::Adopted { pid, asked } => {
+                tracing::info!(
+                    task.id = %tenure.task, run.id = %run, run.attempt = hand.attempt,
+                    run.profile = hand.profile, process.pid = pid,
+                    "lifeline taken up",
+                );
+                Some(Event::TakenUp { run, asked })
+            }
+            Message::NotAdopted { reason } => {
+                tracing::warn!(run.id = %run, reason, "lifeline not taken up");
+                self.hands.remove(&run);
+                Some(Event::NotTakenUp { run })
+            }
             Message::Ask { ask } => {
                 tracing::info!(task.id = %tenure.task, run.id = %run, run.ask = %ask, "limit reached");
                 let store = self.store.clone();

@@ -10,6 +10,8 @@ use tenure_store::start::Started;
 pub(crate) enum Action {
     /// Ask, at little cost, whether a claim could find something.
     AskWhetherToClaim,
+    /// See what dispatchers that are gone left.
+    LookForOrphans,
     /// Claim tasks.
     Claim {
         /// At most so many.

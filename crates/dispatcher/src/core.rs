@@ -4,6 +4,7 @@
 //! what an end means; the wardens know when a tree is dead. The core knows which runs are in whose
 //! hands, and how much room there is.
 
+mod adopt;
 mod claim;
 mod run;
 
@@ -12,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use tenure_guard::RunId;
 use tenure_store::claim::Offer;
-use tenure_store::life::{Ask, End};
+use tenure_store::life::Ask;
 
+use self::adopt::Looking;
+pub(crate) use self::adopt::{Found, Orphaned};
 use self::claim::Claiming;
 use self::run::{Run, Stage};
 use crate::Control;
@@ -41,6 +44,8 @@ pub(crate) struct Rules {
     pub(crate) renew_every: Duration,
     /// Whether to finish when the batch is over.
     pub(crate) one_batch: bool,
+    /// Whether others dispatch from the same store.
+    pub(crate) shared: bool,
 }
 
 /// The state of a dispatcher.
@@ -49,6 +54,7 @@ pub(crate) struct Core {
     rules: Rules,
     mode: Mode,
     claim: Claiming,
+    looking: Looking,
     /// An unanswered claim may have left runs that nobody knows of.
     recover: bool,
     runs: HashMap<RunId, Run>,
@@ -80,6 +86,7 @@ impl Core {
         Self {
             mode: Mode::Serving,
             claim: Claiming::Idle,
+            looking: Looking::At(now),
             recover: false,
             runs: HashMap::new(),
             leaving: HashSet::new(),
@@ -97,6 +104,10 @@ impl Core {
     pub(crate) fn wake_at(&self) -> Instant {
         let next = self.poll_at.min(self.live_at);
         let next = self.look_at.map_or(next, |look_at| look_at.min(next));
+        let next = match self.looking {
+            Looking::At(at) => at.min(next),
+            Looking::UnderWay | Looking::Done => next,
+        };
         if self.runs.is_empty() {
             next
         } else {
@@ -107,6 +118,7 @@ impl Core {
     /// Decides what follows from `event`.
     pub(crate) fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         let mut actions = self.follow(now, event);
+        actions.extend(self.look_for_orphans(now));
         if now >= self.renew_at {
             self.renew_at = now + self.rules.renew_every;
             let runs: Vec<RunId> = self.runs.keys().copied().collect();
@@ -118,10 +130,14 @@ impl Core {
             self.live_at = now + SIGN_OF_LIFE;
             actions.push(Action::SignOfLife);
         }
-        if self.mode != Mode::Serving && self.runs.is_empty() && self.claim == Claiming::Idle {
+        if self.mode != Mode::Serving && self.has_nothing_in_hand() {
             actions.push(Action::Finish);
         }
         actions
+    }
+
+    fn has_nothing_in_hand(&self) -> bool {
+        self.runs.is_empty() && self.claim == Claiming::Idle && self.looking != Looking::UnderWay
     }
 
     fn follow(&mut self, now: Instant, event: Event) -> Vec<Action> {
@@ -138,6 +154,18 @@ impl Core {
                 Vec::new()
             }
             Event::Asks(asks) => self.asks(&asks),
+            Event::Orphans { orphans, unproved } => self.orphaned(now, orphans, unproved),
+            Event::TakenUp { run, asked } => self.taken_up(run, asked),
+            Event::NotTakenUp { run } => {
+                self.let_go(run);
+                Vec::new()
+            }
+            Event::WardenDied { run } => {
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.reaped = true;
+                }
+                self.bury_if_killed(run)
+            }
             Event::Over { run, end } => self.close(run, end),
             Event::LineClosed { run } => {
                 if let Some(run) = self.runs.get_mut(&run) {
@@ -146,16 +174,7 @@ impl Core {
                 self.bury_if_killed(run)
             }
             Event::Reaped { pid } => self.reaped(pid),
-            Event::Buried { run } => {
-                let reason = "the warden was killed, and nobody saw the worker's end".to_owned();
-                self.close(
-                    run,
-                    End::Unseen {
-                        reason,
-                        tree_unverified: true,
-                    },
-                )
-            }
+            Event::Buried { run, end } => self.close(run, end),
             Event::Ended { run, ended } => self.ended(now, run, ended.as_ref()),
             Event::Counted(counts) => self.counted(counts),
             Event::Control(control) => self.control(control),

@@ -8,6 +8,7 @@ use tenure_store::read::Counts;
 use tenure_store::start::Started;
 
 use crate::Control;
+use crate::core::Orphaned;
 
 /// Something happened. The loop waits for it, the core decides what follows.
 #[derive(Debug)]
@@ -60,10 +61,36 @@ pub(crate) enum Event {
         /// Which.
         pid: i32,
     },
+    /// What dispatchers that are gone left.
+    Orphans {
+        /// The runs, and what was found of each; they are in our hands now.
+        orphans: Vec<Orphaned>,
+        /// Whether something was found of which nothing is proved yet.
+        unproved: bool,
+    },
+    /// A warden took us as its dispatcher.
+    TakenUp {
+        /// Of which run.
+        run: RunId,
+        /// For what it is ending its tree already.
+        asked: Option<Ask>,
+    },
+    /// A warden obeys somebody else.
+    NotTakenUp {
+        /// Of which run.
+        run: RunId,
+    },
+    /// A warden that is not our child ended.
+    WardenDied {
+        /// Of which run.
+        run: RunId,
+    },
     /// What a killed warden left behind is dead.
     Buried {
         /// Of which run.
         run: RunId,
+        /// What is known of its end.
+        end: End,
     },
     /// The end of a run was written.
     Ended {

@@ -6,6 +6,7 @@
 
 mod act;
 mod action;
+mod clone;
 mod core;
 mod environment;
 mod event;
@@ -13,7 +14,10 @@ mod folder;
 mod hold_back;
 pub mod hub;
 mod line;
+mod orphan;
+mod prove;
 mod reap;
+pub mod recover;
 mod serve;
 pub mod settings;
 mod spawn;
@@ -47,6 +51,17 @@ pub enum Error {
         /// The kernel's word.
         #[source]
         source: std::io::Error,
+    },
+    /// Another machine lives under this host's id.
+    #[error(
+        "{twin} lives under this host's id, so this host or its state was copied from there: remove {} here to have a new id made",
+        file.display()
+    )]
+    ClonedHost {
+        /// Where the id is.
+        file: std::path::PathBuf,
+        /// Who else has it.
+        twin: String,
     },
     /// The store failed for good.
     #[error(transparent)]

@@ -55,7 +55,9 @@ pub async fn run(
         Error::Machine { what, source }
     })?;
     let hub = listen(&socket, &wakes)?;
-    store.publish(row(&settings, socket)?).await?;
+    let row = row(&settings, socket)?;
+    crate::clone::refuse(&store, &row.process, &settings.state).await?;
+    store.publish(row).await?;
     tracing::info!(
         dispatcher.id = %settings.id, store = %store.url(), dispatcher.slots = settings.slots,
         "dispatcher ready",
@@ -68,7 +70,7 @@ pub async fn run(
         control,
         children,
     };
-    turn(&settings, inputs, edge).await;
+    Box::pin(turn(&settings, inputs, edge)).await;
     if let Err(error) = store.retire(settings.id).await {
         tracing::warn!(error = %error, "cannot sign off at the store");
     }
@@ -86,8 +88,12 @@ struct Inputs {
 
 /// Turns until the core wants to finish.
 async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
-    let mut core = Core::new(rules(settings), Instant::now());
-    let mut events = vec![Event::Look];
+    let mut core = Core::new(rules(settings, edge.is_shared()), Instant::now());
+    // What was ordered before the first look comes first: who is to end claims nothing.
+    let mut events: Vec<Event> = std::iter::from_fn(|| inputs.control.try_recv().ok())
+        .map(Event::Control)
+        .collect();
+    events.push(Event::Time);
     loop {
         for event in events.drain(..) {
             for action in core.handle(Instant::now(), event) {
@@ -112,6 +118,7 @@ async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
 fn take_in(edge: &mut Edge, wake: Wake) -> Option<Event> {
     match wake {
         Wake::Event(event) => Some(event),
+        Wake::Looked(look) => Some(edge.take_over(look)),
         Wake::Made { run, made } => Some(edge.welcome(run, made)),
         Wake::Message { run, message } => edge.hear(run, message),
         Wake::LineClosed { run } => Some(Event::LineClosed { run }),
@@ -129,7 +136,7 @@ fn listen(socket: &Path, wakes: &mpsc::UnboundedSender<Wake>) -> Result<Hub, Err
     })
 }
 
-fn rules(settings: &Settings) -> Rules {
+fn rules(settings: &Settings, shared: bool) -> Rules {
     let offer = |(name, profile): (&String, &crate::Profile)| Offer {
         profile: name.clone(),
         limits: profile.limits.clone().over(settings.defaults.clone()),
@@ -141,6 +148,7 @@ fn rules(settings: &Settings) -> Rules {
         poll: settings.poll,
         renew_every: settings.lease / RENEWALS_PER_LEASE,
         one_batch: settings.batch.is_some(),
+        shared,
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Settings {
     pub profiles: BTreeMap<String, Profile>,
     /// The environment that `pass_env` chooses from.
     pub environment: BTreeMap<OsString, OsString>,
+    /// The state folder; holds the host's id.
+    pub state: PathBuf,
     /// This store's part of the state folder: `stores/<instance id>`. Holds sockets and `runs/`.
     pub folder: PathBuf,
     /// The program that workers find as `TENURE_BIN`.

@@ -3,6 +3,7 @@
 use tenure_guard::RunId;
 use tenure_warden::lifeline::Message;
 
+use crate::act::Look;
 use crate::event::Event;
 use crate::spawn::Made;
 
@@ -11,6 +12,8 @@ use crate::spawn::Made;
 pub(crate) enum Wake {
     /// Something for the core.
     Event(Event),
+    /// A look for runs of dead dispatchers came to its end.
+    Looked(Look),
     /// A spawner thread made a warden, or could not.
     Made {
         /// For which run.

@@ -1,5 +1,5 @@
--- Open runs in other hands than those of the dispatcher that asks, with what proves whether those
--- still live.
+-- Open runs in other hands than those of the dispatcher that asks, of one host or of all, with what
+-- proves whether those hands still live.
 SELECT r.task_id, r.run_id, r.claim_lock, r.attempt, r.profile, r.epoch, r.started_at,
        r.lease_until, r.host_id, r.boot_id, r.pid_namespace, r.warden_pid, r.warden_start_ticks,
        r.warden_inode, r.socket, r.log, r.dispatcher_id, t.batch_id,
@@ -10,4 +10,5 @@ FROM runs r
 JOIN tasks t ON t.id = r.task_id
 LEFT JOIN dispatchers d ON d.id = r.dispatcher_id
 WHERE r.ended_at IS NULL AND r.dispatcher_id <> $1
+  AND ($2 IS NULL OR d.host_id = $2)
 ORDER BY r.run_id

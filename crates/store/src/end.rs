@@ -37,8 +37,8 @@ pub struct Ended {
 impl Store {
     /// Closes a run whose whole tree is dead, fenced: classifies by what was recorded and seen,
     /// writes the outcome, moves the task, promotes its children, in one transaction. Closing it
-    /// again is answered as the first time and adds a `stale_exit` event only where `end` differs
-    /// from what is recorded.
+    /// again is answered as the first time and adds a `stale_exit` event only where `end` saw
+    /// something else than what is recorded.
     ///
     /// # Errors
     /// [`Error::NotOwner`] where the lock is not the run's, [`Error::Unavailable`].
@@ -206,7 +206,8 @@ impl Close {
         }
         let seen = closing.seen.as_deref().map(serde_json::from_str);
         let seen: Option<End> = seen.transpose()?;
-        if seen.as_ref() != Some(&self.end) {
+        // Who saw nothing has nothing to add.
+        if seen.as_ref() != Some(&self.end) && !matches!(self.end, End::Unseen { .. }) {
             let payload = json!({ "seen": self.end });
             let Tenure { task, run, .. } = &self.tenure;
             tx.event(*task, *run, EventKind::StaleExit, &payload);

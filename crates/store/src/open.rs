@@ -171,6 +171,11 @@ impl Store {
         self.shared.writer.write(write).await
     }
 
+    /// Whether several hosts may share it, so that time decides between them.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.url(), StoreUrl::Postgres(_))
+    }
+
     /// Reads one moment of the store.
     pub(crate) async fn read<T>(
         &self,

@@ -72,15 +72,24 @@ pub struct Adopted {
 }
 
 impl Store {
-    /// Open runs that are in other hands than those of `dispatcher`. Reads open runs only.
+    /// Open runs that are in other hands than those of `dispatcher`; where several hosts share the
+    /// store, those of dispatchers of `host_id` only. Reads open runs only.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn orphans(&self, dispatcher: DispatcherId) -> Result<Vec<Orphan>, Error> {
+    pub async fn orphans(
+        &self,
+        dispatcher: DispatcherId,
+        host_id: &str,
+    ) -> Result<Vec<Orphan>, Error> {
         let (now, rows): (i64, Vec<Row>) = self
             .read(async |tx| {
                 let now = tx.now().await?;
-                Ok((now, tx.fetch(&sql::ORPHANS, values![dispatcher]).await?))
+                let host_id = tx.is_shared().then_some(host_id);
+                let rows = tx
+                    .fetch(&sql::ORPHANS, values![dispatcher, host_id])
+                    .await?;
+                Ok((now, rows))
             })
             .await?;
         rows.into_iter().map(|row| row.read(now)).collect()

@@ -146,6 +146,7 @@ impl From<tenure_dispatcher::Error> for Failure {
         match error {
             tenure_dispatcher::Error::Store(error) => error.into(),
             error @ tenure_dispatcher::Error::Machine { .. } => Self::new(Code::Failed, error),
+            error @ tenure_dispatcher::Error::ClonedHost { .. } => Self::new(Code::Refused, error),
         }
     }
 }

@@ -48,6 +48,7 @@ pub fn settings(
         environment: std::env::vars_os()
             .filter(|(name, _)| !is_ours(name))
             .collect(),
+        state,
         folder,
         warden: warden_program(&bin),
         bin,

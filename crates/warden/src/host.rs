@@ -22,6 +22,16 @@ pub fn host_id(state_folder: &Path) -> io::Result<String> {
     read(&path).map_err(named)
 }
 
+/// This host's id where it has one already; makes none.
+///
+/// # Errors
+/// When there is none, or it cannot be read, or is no id; names the file.
+pub fn known_host_id(state_folder: &Path) -> io::Result<String> {
+    let path = state_folder.join("host-id");
+    read(&path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
 fn read(path: &Path) -> io::Result<String> {
     let text = std::fs::read_to_string(path)?;
     match uuid::Uuid::try_parse(text.trim()) {

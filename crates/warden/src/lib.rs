@@ -11,6 +11,7 @@
 pub mod account;
 pub mod cgroup;
 pub mod clock;
+pub mod evidence;
 pub mod gate;
 pub mod isolation;
 pub mod leftovers;

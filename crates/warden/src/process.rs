@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 pub use tenure_store::process::ProcessId;
 
-pub use crate::host::{boot_id, host_id};
+pub use crate::host::{boot_id, host_id, known_host_id};
 
 /// What `statfs` says of a pidfd on kernels that give every process an inode of its own (6.9 on).
 const PIDFS_MAGIC: u64 = 0x5049_4446;
@@ -34,6 +34,16 @@ pub enum Found {
     EarlierBoot,
     /// Its number means nothing here: another host, or another pid namespace.
     Elsewhere,
+}
+
+impl Found {
+    /// The process, where it lives.
+    pub fn alive(self) -> Option<Process> {
+        match self {
+            Self::Alive(process) => Some(process),
+            Self::Dead | Self::EarlierBoot | Self::Elsewhere => None,
+        }
+    }
 }
 
 impl Process {
@@ -75,6 +85,11 @@ impl Process {
             Err(error) if is_gone(&error) => Ok(Found::Dead),
             Err(error) => Err(error),
         }
+    }
+
+    /// Its pidfd, for whoever waits for its end: readable from then on.
+    pub fn into_pidfd(self) -> OwnedFd {
+        self.pidfd
     }
 
     /// Who it is.

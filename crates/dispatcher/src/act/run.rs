@@ -12,7 +12,6 @@ use tenure_store::start::Started;
 use tenure_store::{Error, Store};
 use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::Word;
-use tenure_warden::leftovers::Leftovers;
 use tenure_warden::lifeline::{Order, RequestId};
 
 use super::{Edge, Hand};
@@ -175,26 +174,6 @@ impl Edge {
             };
             Line::say_on(out.as_ref(), &Order::Answer { id, answer });
             hub.changed();
-        });
-    }
-
-    pub(super) fn bury(&self, run: RunId) {
-        let Some(warden) = self.hands.get(&run).and_then(|hand| hand.warden.as_ref()) else {
-            return;
-        };
-        let leftovers = Leftovers {
-            session: warden.start.warden.pid,
-            lock: warden.start.tenure.lock.clone(),
-        };
-        tracing::warn!(
-            run.id = %run, process.pid = leftovers.session,
-            "warden was killed: ending what it left",
-        );
-        let wakes = self.wakes.clone();
-        // A thread of its own: what cannot be killed must not keep the process from finishing.
-        std::thread::spawn(move || {
-            leftovers.end();
-            let _ = wakes.send(Wake::Event(Event::Buried { run }));
         });
     }
 

@@ -8,7 +8,8 @@ use std::time::Instant;
 use tenure_store::claim::{Claimed, Claims};
 use tenure_store::read::Counts;
 
-use super::run::{Run, Stage};
+use super::adopt::Looking;
+use super::run::{Origin, Run, Stage};
 use super::{Core, Mode, STORE_PAUSE};
 use crate::action::Action;
 
@@ -62,7 +63,7 @@ impl Core {
     fn claim(&mut self, now: Instant) -> Vec<Action> {
         let taken = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
         let room = self.rules.slots.saturating_sub(taken);
-        if self.mode != Mode::Serving || room == 0 {
+        if self.mode != Mode::Serving || room == 0 || self.looking == Looking::UnderWay {
             return Vec::new();
         }
         if let Claiming::UnderWay { again } = &mut self.claim {
@@ -116,6 +117,7 @@ impl Core {
             task: claimed.tenure.task,
             profile: claimed.profile.clone(),
             stage: Stage::Spawning,
+            origin: Origin::Claimed,
             line_closed: false,
             reaped: false,
         };
@@ -125,7 +127,7 @@ impl Core {
 
     pub(super) fn counted(&self, counts: Counts) -> Vec<Action> {
         let moves_by_itself = counts.ready + counts.scheduled + counts.running;
-        if moves_by_itself == 0 && self.runs.is_empty() && self.claim == Claiming::Idle {
+        if moves_by_itself == 0 && self.has_nothing_in_hand() {
             return vec![Action::Finish];
         }
         Vec::new()

@@ -20,8 +20,18 @@ pub(super) struct Run {
     pub(super) task: TaskId,
     pub(super) profile: String,
     pub(super) stage: Stage,
+    pub(super) origin: Origin,
     pub(super) line_closed: bool,
     pub(super) reaped: bool,
+}
+
+/// How a run came into our hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// We claimed it, and its warden is our child.
+    Claimed,
+    /// Its dispatcher is gone. Its warden may be anybody's child, and its death is told apart.
+    Adopted,
 }
 
 /// How far a run is.
@@ -31,6 +41,9 @@ pub(super) enum Stage {
     Spawning,
     /// Its start is being committed.
     Starting { warden: i32 },
+    /// Its warden was asked to take us as its dispatcher; it knows perhaps less than the store was
+    /// asked for.
+    Adopting { warden: i32, ask: Option<Ask> },
     /// The gate was opened, or told to stay shut.
     Open { warden: i32, asked: Option<Ask> },
     /// What its killed warden left is being ended.
@@ -43,9 +56,10 @@ impl Stage {
     pub(super) fn warden(&self) -> Option<i32> {
         match self {
             Self::Spawning => None,
-            Self::Starting { warden } | Self::Open { warden, .. } | Self::Burying { warden } => {
-                Some(*warden)
-            }
+            Self::Starting { warden }
+            | Self::Adopting { warden, .. }
+            | Self::Open { warden, .. }
+            | Self::Burying { warden } => Some(*warden),
             Self::Closing { warden } => *warden,
         }
     }
@@ -77,15 +91,16 @@ impl Core {
                 vec![Action::Close(id, End::NeverStarted { reason })]
             }
         };
-        if !self
-            .runs
-            .values()
-            .any(|run| matches!(run.stage, Stage::Spawning))
-        {
+        if !self.is_spawning() {
             // Nobody is left to claim these: they were strangers.
             self.unknown.clear();
         }
         actions
+    }
+
+    fn is_spawning(&self) -> bool {
+        let mut runs = self.runs.values();
+        runs.any(|run| matches!(run.stage, Stage::Spawning))
     }
 
     pub(super) fn started(&mut self, id: RunId, answer: Result<Started, Unstarted>) -> Vec<Action> {
@@ -136,11 +151,20 @@ impl Core {
     pub(super) fn asks(&mut self, asks: &[(RunId, Ask)]) -> Vec<Action> {
         let mut actions = Vec::new();
         for &(id, ask) in asks {
-            if let Some(Stage::Open { asked, .. }) = self.stage_mut(id)
-                && *asked != Some(ask)
-            {
-                *asked = Some(ask);
-                actions.push(Action::End(id, ask));
+            match self.stage_mut(id) {
+                Some(Stage::Open { asked, .. }) if *asked != Some(ask) => {
+                    *asked = Some(ask);
+                    actions.push(Action::End(id, ask));
+                }
+                Some(Stage::Adopting { ask: known, .. }) => *known = Some(ask),
+                Some(
+                    Stage::Spawning
+                    | Stage::Starting { .. }
+                    | Stage::Open { .. }
+                    | Stage::Burying { .. }
+                    | Stage::Closing { .. },
+                )
+                | None => {}
             }
         }
         actions
@@ -168,7 +192,10 @@ impl Core {
             .iter_mut()
             .find(|(_, run)| run.stage.warden() == Some(pid));
         let Some((&id, run)) = known else {
-            self.unknown.insert(pid);
+            // Only while a warden is being made can it be one; a stranger's number may come back.
+            if self.is_spawning() {
+                self.unknown.insert(pid);
+            }
             return Vec::new();
         };
         run.reaped = true;
@@ -181,12 +208,15 @@ impl Core {
             return Vec::new();
         };
         match run.stage {
-            Stage::Open { warden, .. } if run.reaped && run.line_closed => {
+            Stage::Adopting { warden, .. } | Stage::Open { warden, .. }
+                if run.reaped && run.line_closed =>
+            {
                 run.stage = Stage::Burying { warden };
                 vec![Action::Bury(id)]
             }
             Stage::Spawning
             | Stage::Starting { .. }
+            | Stage::Adopting { .. }
             | Stage::Open { .. }
             | Stage::Burying { .. }
             | Stage::Closing { .. } => Vec::new(),
@@ -199,6 +229,7 @@ impl Core {
         };
         if let Some(warden) = run.stage.warden()
             && !run.reaped
+            && run.origin == Origin::Claimed
         {
             self.leaving.insert(warden);
         }

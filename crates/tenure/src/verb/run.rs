@@ -92,7 +92,10 @@ async fn carry_out(
     let ended = match role {
         Role::Own(hold, mut settings) => {
             settings.batch = Some(batch.id);
-            dispatch(*settings, &store, hold, &mut batch, progress, signals).await
+            Box::pin(dispatch(
+                *settings, &store, hold, &mut batch, progress, signals,
+            ))
+            .await
         }
         Role::Guest => {
             place::poke(&store).await;

@@ -1,6 +1,7 @@
 //! What a person wants of a task: `cancel`, `stop`, `reclaim`, `block`, `unblock`, `retry`. Where it
 //! runs, the verb waits for the fact.
 
+use tenure_dispatcher::recover;
 use tenure_guard::{RunId, TaskId};
 use tenure_store::Store;
 use tenure_store::life::{Ask, TaskStatus};
@@ -8,6 +9,7 @@ use tenure_store::person::{Granted, Wish};
 
 use crate::cli::{Act, Ending, Global};
 use crate::failure::{Code, Failure};
+use crate::folders;
 use crate::follow::Changes;
 use crate::output;
 use crate::place::{self, Place};
@@ -73,9 +75,26 @@ pub async fn ending(global: &Global, args: Ending, wish: Wish) -> Result<(), Fai
 /// Waits until a run has ended.
 async fn ended(store: &Store, run: RunId, changes: &mut Changes) -> Result<(), Failure> {
     while store.run(run).await?.ended_at.is_none() {
-        changes.next().await;
+        if !close_deserted(store, run).await? {
+            changes.next().await;
+        }
     }
     Ok(())
+}
+
+/// Where no dispatcher lives the warden carries out what was asked; where that is dead too, we close
+/// the run ourselves. Whether we did.
+async fn close_deserted(store: &Store, run: RunId) -> Result<bool, Failure> {
+    let state = folders::state()?;
+    // A host without an id ran nothing yet.
+    let Ok(host_id) = tenure_warden::process::known_host_id(&state) else {
+        return Ok(false);
+    };
+    if !store.is_shared() && !store.living_dispatchers().await?.is_empty() {
+        return Ok(false);
+    }
+    let closed = recover::close_if_dead(store, &host_id, run).await?;
+    Ok(closed.is_some())
 }
 
 /// Prints where the task stands now.

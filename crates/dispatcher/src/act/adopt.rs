@@ -1,0 +1,272 @@
+//! How the edge looks after runs of dispatchers that are gone: takes the proofs, and takes up the
+//! lifelines of wardens that live. What follows from a proof is [`crate::orphan`]'s.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use tenure_guard::RunId;
+use tenure_store::life::Ask;
+use tenure_store::orphan::{Orphan, Standing};
+use tenure_store::start::Start;
+use tenure_store::{Error, Store};
+use tenure_warden::clock::BootInstant;
+use tenure_warden::gate;
+use tenure_warden::lifeline::Adopt;
+use tenure_warden::process::Process;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+
+use super::{Edge, Hand, Warden};
+use crate::core::{Found, Orphaned};
+use crate::event::Event;
+use crate::line::Line;
+use crate::orphan::{Fate, Grave};
+use crate::prove::{Seen, prove};
+use crate::settings::Settings;
+use crate::wake::Wake;
+
+/// What a look for orphans brought.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    found: Vec<Taken>,
+    unproved: bool,
+}
+
+/// A run that is ours now, or that nobody else can have any more.
+#[derive(Debug)]
+struct Taken {
+    orphan: Orphan,
+    hold: Grip,
+}
+
+/// How it is held.
+#[derive(Debug)]
+enum Grip {
+    Standing {
+        stream: UnixStream,
+        /// Its pidfd; none where it lives in another namespace.
+        process: Option<Process>,
+        ask: Option<Ask>,
+    },
+    Unstarted,
+    Dead(Grave),
+}
+
+impl Edge {
+    pub(super) fn look_for_orphans(&self) {
+        let (store, settings) = (self.store.clone(), Arc::clone(&self.settings));
+        let wakes = self.wakes.clone();
+        tokio::spawn(async move {
+            let look = match look(&store, &settings).await {
+                Ok(look) => look,
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot look for runs of dead dispatchers");
+                    Look {
+                        found: Vec::new(),
+                        unproved: true,
+                    }
+                }
+            };
+            let _ = wakes.send(Wake::Looked(look));
+        });
+    }
+
+    /// Takes the runs into our hands; what the core is told of them.
+    pub(crate) fn take_over(&mut self, look: Look) -> Event {
+        let orphans = look
+            .found
+            .into_iter()
+            .map(|taken| self.take_hold(taken))
+            .collect();
+        self.hub.changed();
+        Event::Orphans {
+            orphans,
+            unproved: look.unproved,
+        }
+    }
+
+    fn take_hold(&mut self, taken: Taken) -> Orphaned {
+        let Taken { orphan, hold } = taken;
+        let run = orphan.tenure.run;
+        let pid = orphan.warden.as_ref().map(|warden| warden.process.pid);
+        let (line, grave, found) = match hold {
+            Grip::Standing {
+                stream,
+                process,
+                ask,
+            } => {
+                let grave = if process.is_some() {
+                    Grave::Here
+                } else {
+                    Grave::Elsewhere
+                };
+                watch(run, process, self.wakes.clone());
+                let line = Line::new(run, stream, self.wakes.clone());
+                (
+                    Some(line),
+                    grave,
+                    Found::Standing {
+                        warden: pid.unwrap_or_default(),
+                        ask,
+                    },
+                )
+            }
+            Grip::Unstarted => (None, Grave::Here, Found::Unstarted),
+            Grip::Dead(grave) => (
+                None,
+                grave,
+                Found::Dead {
+                    warden: pid.unwrap_or_default(),
+                },
+            ),
+        };
+        tracing::info!(
+            task.id = %orphan.tenure.task, run.id = %run, run.attempt = orphan.attempt,
+            run.profile = orphan.profile, run.epoch = orphan.epoch, run.found = ?found,
+            "run of a dead dispatcher taken over",
+        );
+        let orphaned = Orphaned {
+            run,
+            task: orphan.tenure.task,
+            profile: orphan.profile.clone(),
+            found,
+        };
+        let hand = Hand {
+            tenure: orphan.tenure.clone(),
+            attempt: orphan.attempt,
+            profile: orphan.profile,
+            lease_end: BootInstant::now() + self.settings.lease,
+            warden: orphan.warden.map(|warden| Warden {
+                start: Start {
+                    tenure: orphan.tenure,
+                    warden: warden.process,
+                    socket: warden.socket,
+                    log: warden.log,
+                    lease: self.settings.lease,
+                },
+                line,
+                grave,
+            }),
+        };
+        self.hands.insert(run, hand);
+        orphaned
+    }
+}
+
+/// Reads what is there, takes the proofs, and takes up what lives: many at once, so that the store
+/// writes them together.
+async fn look(store: &Store, settings: &Arc<Settings>) -> Result<Look, Error> {
+    let host = settings.host.id.clone();
+    let orphans = store.orphans(settings.id, &host).await?;
+    let mut look = Look::default();
+    let mut standing = JoinSet::new();
+    for seen in prove(orphans, store.is_shared(), host).await {
+        match seen.fate {
+            Fate::Adopt if settings.batch.is_none() => {
+                standing.spawn(take_up(store.clone(), settings.id, seen));
+            }
+            // Who serves one batch leaves others' workers to their wardens, which need nobody.
+            Fate::Adopt | Fate::Leave => {}
+            Fate::NeverStarted => look.found.push(Taken {
+                orphan: seen.orphan,
+                hold: Grip::Unstarted,
+            }),
+            Fate::Bury(grave) => look.found.push(Taken {
+                orphan: seen.orphan,
+                hold: Grip::Dead(grave),
+            }),
+            Fate::Wait => look.unproved = true,
+        }
+    }
+    while let Some(taken) = standing.join_next().await {
+        match taken {
+            Ok(Ok(taken)) => look.found.push(taken),
+            Ok(Err(NotTaken::Others)) => {}
+            Ok(Err(NotTaken::Yet)) | Err(_) => look.unproved = true,
+        }
+    }
+    Ok(look)
+}
+
+/// Why a warden that lives was not taken up.
+enum NotTaken {
+    /// Somebody else has the run, or it is closed.
+    Others,
+    /// It may be possible later.
+    Yet,
+}
+
+/// Connects first: the store is told of no adoption that reaches nobody.
+async fn take_up(
+    store: Store,
+    id: tenure_store::DispatcherId,
+    seen: Seen,
+) -> Result<Taken, NotTaken> {
+    let Seen {
+        orphan, process, ..
+    } = seen;
+    let run = orphan.tenure.run;
+    let Some(Standing { socket, .. }) = &orphan.warden else {
+        return Err(NotTaken::Others);
+    };
+    let not_yet = |problem: String| {
+        tracing::warn!(run.id = %run, problem, "a warden cannot be taken up yet");
+        NotTaken::Yet
+    };
+    let mut stream = UnixStream::connect(socket)
+        .await
+        .map_err(|error| not_yet(format!("{}: {error}", socket.display())))?;
+    let adopted = match store.adopt(&orphan, id).await {
+        Ok(adopted) => adopted,
+        Err(Error::NotOwner { .. } | Error::Refused { .. }) => return Err(NotTaken::Others),
+        Err(error) => return Err(not_yet(error.to_string())),
+    };
+    let word = Adopt {
+        v: gate::VERSION,
+        adopt: adopted.epoch,
+        tenure: orphan.tenure.clone(),
+    };
+    let mut line = serde_json::to_vec(&word).map_err(|error| not_yet(error.to_string()))?;
+    line.push(b'\n');
+    // Where it ends in this moment, the line ends too, and that is looked at as any end.
+    if let Err(error) = stream.write_all(&line).await {
+        tracing::warn!(run.id = %run, error = %error, "a warden left while it was taken up");
+    }
+    let hold = Grip::Standing {
+        stream,
+        process,
+        ask: adopted.ask,
+    };
+    Ok(Taken { orphan, hold })
+}
+
+/// Tells of a warden's death, which no child's signal may tell of. One whose process we cannot see
+/// is known by its line alone.
+fn watch(run: RunId, process: Option<Process>, wakes: UnboundedSender<Wake>) {
+    tokio::spawn(async move {
+        if let Some(process) = process
+            && let Err(error) = end_of(process).await
+        {
+            tracing::error!(run.id = %run, error = %error, "a warden cannot be watched");
+            return;
+        }
+        let _ = wakes.send(Wake::Event(Event::WardenDied { run }));
+    });
+}
+
+/// Waits until a process has ended.
+#[expect(
+    unsafe_code,
+    reason = "tokio asks for a promise about a descriptor that the type keeps"
+)]
+async fn end_of(process: Process) -> io::Result<()> {
+    // SAFETY: an `OwnedFd` is open for as long as it lives, and is not closed by anybody else.
+    let pidfd = unsafe {
+        AsyncFd::<OwnedFd>::register_with_interest(process.into_pidfd(), Interest::READABLE)
+    }?;
+    pidfd.readable().await.map(|_| ())
+}

@@ -1,0 +1,171 @@
+//! What is done for a run whose warden is dead: what it left is ended, what it kept is written, and
+//! what is known of the end is said.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tenure_guard::{Report, ReportId, RunId, Tenure};
+use tenure_store::life::End;
+use tenure_store::process::ProcessId;
+use tenure_store::{Error, Store};
+use tenure_warden::evidence::{self, Evidence};
+use tenure_warden::leftovers::Leftovers;
+
+use super::Edge;
+use crate::event::Event;
+use crate::orphan::{Fate, Grave};
+use crate::prove::Seen;
+use crate::wake::Wake;
+
+/// How long after a store that did not answer it is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// A dead warden's run.
+#[derive(Clone, Debug)]
+pub(crate) struct Burial {
+    /// The fence.
+    pub(crate) tenure: Tenure,
+    /// Who stood over it.
+    pub(crate) warden: ProcessId,
+    /// Where it lived.
+    pub(crate) grave: Grave,
+    /// The run's folder, where there is one.
+    pub(crate) folder: Option<PathBuf>,
+    /// Where it answered its worker.
+    pub(crate) socket: PathBuf,
+}
+
+impl Edge {
+    pub(super) fn bury(&self, run: RunId) {
+        let Some(hand) = self.hands.get(&run) else {
+            return;
+        };
+        let Some(warden) = &hand.warden else { return };
+        let start = &warden.start;
+        let burial = Burial {
+            tenure: hand.tenure.clone(),
+            warden: start.warden.clone(),
+            grave: warden.grave,
+            folder: folder_of(start.log.as_deref()),
+            socket: start.socket.clone(),
+        };
+        let (store, wakes) = (self.store.clone(), self.wakes.clone());
+        tokio::spawn(async move {
+            let end = burial.carry_out(&store).await;
+            let _ = wakes.send(Wake::Event(Event::Buried { run, end }));
+        });
+    }
+}
+
+impl Burial {
+    /// What is to be done for a run whose warden is proved dead.
+    pub(crate) fn of(seen: &Seen) -> Option<Self> {
+        let Fate::Bury(grave) = seen.fate else {
+            return None;
+        };
+        let warden = seen.orphan.warden.as_ref()?;
+        Some(Self {
+            tenure: seen.orphan.tenure.clone(),
+            warden: warden.process.clone(),
+            grave,
+            folder: folder_of(warden.log.as_deref()),
+            socket: warden.socket.clone(),
+        })
+    }
+
+    /// Ends what the warden left, writes the report that it kept, and says how the run ended.
+    pub(crate) async fn carry_out(&self, store: &Store) -> End {
+        tracing::warn!(
+            run.id = %self.tenure.run, process.pid = self.warden.pid, run.grave = ?self.grave,
+            "warden is dead: ending what it left",
+        );
+        if self.grave == Grave::Here {
+            self.end_leftovers().await;
+        }
+        let evidence = self.evidence();
+        let (report, end) = match evidence {
+            Some(evidence) => (evidence.report, evidence.end),
+            None => (None, None),
+        };
+        if let Some((id, report)) = report {
+            self.write_report(store, id, report).await;
+        }
+        end.unwrap_or_else(|| self.unseen())
+    }
+
+    /// On a thread of its own: what cannot be killed must not keep the process from finishing.
+    async fn end_leftovers(&self) {
+        let leftovers = Leftovers {
+            session: self.warden.pid,
+            lock: self.tenure.lock.clone(),
+        };
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            leftovers.end();
+            let _ = done.send(());
+        });
+        let _ = is_done.await;
+        // Nobody is left who could listen there.
+        let _ = std::fs::remove_file(&self.socket);
+    }
+
+    fn evidence(&self) -> Option<Evidence> {
+        let folder = self.folder.as_deref()?;
+        match evidence::read(folder, self.tenure.run) {
+            Ok(evidence) => evidence,
+            Err(error) => {
+                tracing::warn!(
+                    run.id = %self.tenure.run, error = %error,
+                    "what the warden kept cannot be read",
+                );
+                None
+            }
+        }
+    }
+
+    /// The first report stands, and a run that is closed takes none: then this one is not wanted.
+    async fn write_report(&self, store: &Store, id: ReportId, report: Report) {
+        loop {
+            let written = store
+                .report(self.tenure.clone(), id.clone(), report.clone())
+                .await;
+            match written {
+                Ok(()) => return,
+                Err(Error::Unavailable(error)) => {
+                    tracing::warn!(run.id = %self.tenure.run, error, "a kept report waits for the store");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::warn!(run.id = %self.tenure.run, error = %error, "a kept report was refused");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn unseen(&self) -> End {
+        let (reason, tree_unverified) = match self.grave {
+            Grave::Here => (
+                "the warden was killed, and nobody saw the worker's end",
+                true,
+            ),
+            Grave::EarlierBoot => (
+                "the host was started anew, and nobody saw the worker's end",
+                false,
+            ),
+            Grave::Elsewhere => (
+                "the warden lived on another host or in another pid namespace, and its lease is over",
+                true,
+            ),
+        };
+        End::Unseen {
+            reason: reason.to_owned(),
+            tree_unverified,
+        }
+    }
+}
+
+/// A run's log lies in its folder.
+fn folder_of(log: Option<&Path>) -> Option<PathBuf> {
+    log.and_then(Path::parent).map(Into::into)
+}
