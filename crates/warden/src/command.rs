@@ -1,8 +1,10 @@
 //! Starts the worker's command, and says which errno and which path where that fails.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ pub(crate) struct Start {
     pub(crate) argv: Vec<OsString>,
     /// The whole environment.
     pub(crate) env: Vec<(OsString, OsString)>,
+    /// Where to run; where the warden runs, if none is named.
+    pub(crate) cwd: Option<PathBuf>,
     /// What its process becomes before it is the command.
     pub(crate) confinement: Arc<Confinement>,
     /// Where the worker reads from.
@@ -48,6 +52,9 @@ pub(crate) fn start(start: &Start) -> Result<i32, End> {
             reason: "the command is empty".into(),
         });
     };
+    if let Some(cwd) = &start.cwd {
+        enterable(cwd)?;
+    }
     let mut command = Command::new(program);
     command
         .args(args)
@@ -57,40 +64,48 @@ pub(crate) fn start(start: &Start) -> Result<i32, End> {
         Input::Nothing => command.stdin(Stdio::null()).process_group(0),
         Input::Callers => &mut command,
     };
-    prepare_child(&mut command, &start.confinement);
-    let child = command
-        .spawn()
-        .map_err(|error| {
-            let program = program.to_string_lossy();
-            start.confinement.not_started(&program, &error)
-        })?;
+    confine(&mut command, start)?;
+    prepare_child(&mut command);
+    let child = command.spawn().map_err(|error| {
+        let program = program.to_string_lossy();
+        let cwd = start.cwd.as_deref();
+        start.confinement.not_started(&program, cwd, &error)
+    })?;
     i32::try_from(child.id()).map_err(|_| End::NeverStarted {
         reason: "the worker's pid is none".into(),
     })
 }
 
-/// The one unsafe place: what happens in the child between fork and exec.
+/// Has the child become what its confinement says, and then enter its folder: as the user it is by
+/// then, who may be let in where we are not, or the other way round.
+#[expect(
+    unsafe_code,
+    reason = "a process can only be made another user's from within"
+)]
+fn confine(command: &mut Command, start: &Start) -> Result<(), End> {
+    let confinement = Arc::clone(&start.confinement);
+    let bytes = start.cwd.as_deref().map(|cwd| cwd.as_os_str().as_bytes());
+    let cwd = bytes.map(CString::new).transpose();
+    let cwd = cwd.map_err(|error| not_started("in its folder", &error.into()))?;
+    // SAFETY: as for [`prepare_child`]; everything that allocates was done above.
+    unsafe {
+        command.pre_exec(move || confinement.apply(cwd.as_deref()));
+    }
+    Ok(())
+}
+
+/// What every child of a warden needs to have done between fork and exec.
 #[expect(
     unsafe_code,
     reason = "a parent-death signal can only be asked for by the child itself"
 )]
-fn prepare_child(command: &mut Command, confinement: &Arc<Confinement>) {
+fn prepare_child(command: &mut Command) {
     let warden = nix::unistd::getpid();
-    let confinement = Arc::clone(confinement);
     // SAFETY: between fork and exec only calls that are safe in a signal handler may be made. These
     // are plain system calls; none allocates, locks or unwinds.
     unsafe {
         command.pre_exec(move || {
-            confinement.apply()?;
-            // Whoever needs a capability of the daemon's gets it by name, not by descent.
-            libc::prctl(
-                libc::PR_CAP_AMBIENT,
-                libc::PR_CAP_AMBIENT_CLEAR_ALL,
-                0,
-                0,
-                0,
-            );
-            // Not before the change of user, which clears it.
+            // Not before a change of user, which clears it.
             prctl::set_pdeathsig(Signal::SIGKILL)?;
             // The warden may have died before that; then nobody would send the signal.
             if nix::unistd::getppid() != warden {
@@ -102,6 +117,14 @@ fn prepare_child(command: &mut Command, confinement: &Arc<Confinement>) {
             for number in 1..=LAST_SIGNAL {
                 libc::signal(number, libc::SIG_DFL);
             }
+            // What the daemon may do beyond its user is not handed down by descent.
+            libc::prctl(
+                libc::PR_CAP_AMBIENT,
+                libc::PR_CAP_AMBIENT_CLEAR_ALL,
+                0,
+                0,
+                0,
+            );
             // Ours are closed at exec anyway; these are what somebody left open for us.
             libc::close_range(
                 3,
@@ -110,5 +133,33 @@ fn prepare_child(command: &mut Command, confinement: &Arc<Confinement>) {
             );
             Ok(())
         });
+    }
+}
+
+/// A missing folder and a missing program are the same errno to whoever only reads that.
+fn enterable(cwd: &Path) -> Result<(), End> {
+    let problem = match std::fs::metadata(cwd) {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => Errno::ENOTDIR.into(),
+        Err(error) => error,
+    };
+    Err(not_started(&format!("in {}", cwd.display()), &problem))
+}
+
+/// A machine without room for one more process is our side's fault; everything else is the
+/// command's.
+pub(crate) fn not_started(path: &str, error: &io::Error) -> End {
+    let errno = error.raw_os_error().unwrap_or_default();
+    let kind = Errno::from_raw(errno);
+    let message = kind.desc();
+    if [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE].contains(&kind) {
+        return End::NeverStarted {
+            reason: format!("no room to start {path}: {message} (errno {errno})"),
+        };
+    }
+    End::SpawnFailed {
+        path: path.to_owned(),
+        errno,
+        message: message.to_owned(),
     }
 }

@@ -1,10 +1,11 @@
 //! What is done to a worker's process between fork and exec, so that it has what its profile asks
 //! for and nothing of its warden's. All that needs looking up is looked up before.
 
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::lchown;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -16,6 +17,7 @@ use tenure_store::life::End;
 
 use crate::account::Account;
 use crate::cgroup::{Cgroup, Held};
+use crate::command;
 use crate::gate::Brief;
 use crate::isolation::{self, Isolation};
 
@@ -38,8 +40,6 @@ pub(crate) struct Confinement {
     umask: Option<Mode>,
     user: Option<User>,
     no_new_privs: bool,
-    /// Entered as the user, who must be able to.
-    cwd: Option<CString>,
 }
 
 #[derive(Debug)]
@@ -72,13 +72,9 @@ enum Step {
 
 impl Confinement {
     /// What a brief asks for, and the run's cgroup, where it has one.
-    pub(crate) fn prepare(
-        brief: &Brief,
-        account: Option<&Account>,
-    ) -> Result<(Self, Option<Held>), End> {
+    pub(crate) fn prepare(brief: &Brief) -> Result<(Self, Option<Held>), End> {
+        let account = account(brief)?;
         let asked = &brief.isolation;
-        let cwd = CString::new(brief.cwd.as_os_str().as_bytes())
-            .map_err(|_| failed(format!("in {}", brief.cwd.display()), Errno::EINVAL))?;
         let cgroup = Cgroup::of(&brief.cgroups, brief.tenure.run, &brief.tenure.lock);
         let rlimits = rlimits(asked, &cgroup)?;
         let (held, doors) = match cgroup.make(asked) {
@@ -98,21 +94,21 @@ impl Confinement {
             rlimits,
             nice: asked.nice,
             umask: Some(Mode::from_bits_truncate(asked.umask.unwrap_or(UMASK))),
-            user: account.and_then(User::of),
+            user: account.as_ref().and_then(User::of),
             no_new_privs: asked.no_new_privs,
-            cwd: Some(cwd),
         };
         Ok((confinement, held))
     }
 
-    /// Does it, in the child. Only system calls, and no allocation: the child of a fork may hold a
-    /// lock that nobody will ever open. The error is a number for [`Confinement::not_started`].
-    pub(crate) fn apply(&self) -> io::Result<()> {
-        self.take_steps()
+    /// Does it, in the child, and enters the folder. Only system calls, and no allocation: the child
+    /// of a fork may hold a lock that nobody will ever open. The error is a number for
+    /// [`Confinement::not_started`].
+    pub(crate) fn apply(&self, cwd: Option<&CStr>) -> io::Result<()> {
+        self.take_steps(cwd)
             .map_err(|(step, errno)| io::Error::from_raw_os_error(step.encode(errno)))
     }
 
-    fn take_steps(&self) -> Result<(), (Step, Errno)> {
+    fn take_steps(&self, cwd: Option<&CStr>) -> Result<(), (Step, Errno)> {
         for door in &self.doors {
             write(door, b"0").map_err(|errno| (Step::Cgroup, errno))?;
         }
@@ -136,52 +132,36 @@ impl Confinement {
         if self.no_new_privs {
             prctl::set_no_new_privs().map_err(|errno| (Step::NoNewPrivs, errno))?;
         }
-        if let Some(cwd) = &self.cwd {
-            chdir(cwd.as_c_str()).map_err(|errno| (Step::Folder, errno))?;
+        if let Some(cwd) = cwd {
+            chdir(cwd).map_err(|errno| (Step::Folder, errno))?;
         }
         Ok(())
     }
 
-    /// What an error of the spawn means. A machine without room for one more process is our side's
-    /// fault, as is a cgroup that cannot be entered; everything else is the command's, or its
-    /// profile's.
-    pub(crate) fn not_started(&self, program: &str, error: &io::Error) -> End {
+    /// What an error of the spawn means. Without a step it is the command's, except where limits
+    /// of the profile can be why there is no room; a cgroup that cannot be entered is our side's
+    /// fault.
+    pub(crate) fn not_started(&self, program: &str, cwd: Option<&Path>, error: &io::Error) -> End {
         let number = error.raw_os_error().unwrap_or_default();
         let errno = errno_of(number);
-        let step = Step::decode(number);
-        let path = self.path(program, step);
-        let no_room = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE];
-        // With limits of its own it is those that leave no room.
-        let is_full = no_room.contains(&errno) && self.rlimits.is_empty();
-        if is_full || step == Some(Step::Cgroup) {
-            return End::NeverStarted {
-                reason: format!(
-                    "no room to start {path}: {} (errno {})",
-                    errno.desc(),
-                    errno as i32
-                ),
-            };
-        }
-        failed(path, errno)
-    }
-
-    /// What could not be executed, or with what.
-    fn path(&self, program: &str, step: Option<Step>) -> String {
-        let Some(step) = step else {
-            return program.to_owned();
-        };
-        let named = match step {
-            Step::Cgroup => Some("in the run's cgroup".to_owned()),
-            Step::Nice => self.nice.map(|nice| format!("with nice = {nice}")),
-            Step::User => self.user.as_ref().map(|user| as_user(&user.name)),
-            Step::NoNewPrivs => Some("with no_new_privs = true".to_owned()),
-            Step::Folder => {
-                let cwd = self.cwd.as_ref();
-                cwd.map(|cwd| format!("in {}", cwd.to_string_lossy()))
+        let with = match Step::decode(number) {
+            None if self.rlimits.is_empty() => return command::not_started(program, error),
+            None => program.to_owned(),
+            Some(Step::Cgroup) => {
+                return End::NeverStarted {
+                    reason: format!("no way into the run's cgroup: {}", errno.desc()),
+                };
             }
-            Step::Rlimit(place) => self.rlimits.get(place).map(Rlimit::to_string),
+            Some(Step::Nice) => format!("with nice = {}", self.nice.unwrap_or_default()),
+            Some(Step::User) => as_user(self.user.as_ref().map_or("", |user| &user.name)),
+            Some(Step::NoNewPrivs) => "with no_new_privs = true".to_owned(),
+            Some(Step::Folder) => format!("in {}", cwd.unwrap_or(Path::new(".")).display()),
+            Some(Step::Rlimit(place)) => match self.rlimits.get(place) {
+                Some(limit) => limit.to_string(),
+                None => "with its rlimits".to_owned(),
+            },
         };
-        named.unwrap_or_else(|| program.to_owned())
+        failed(with, errno)
     }
 }
 
@@ -260,6 +240,31 @@ pub(crate) fn failed(path: String, errno: Errno) -> End {
         errno: errno as i32,
         message: errno.desc().to_owned(),
     }
+}
+
+/// Who the worker shall be, where its profile says; the socket is that user's then, and nobody
+/// else's.
+fn account(brief: &Brief) -> Result<Option<Account>, End> {
+    let Some(name) = &brief.isolation.user else {
+        return Ok(None);
+    };
+    let account = Account::find(name).map_err(|error| End::NeverStarted {
+        reason: format!("user {name:?} cannot be looked up: {error}"),
+    })?;
+    let Some(account) = account else {
+        return Err(End::SpawnFailed {
+            path: as_user(name),
+            errno: Errno::ENOENT as i32,
+            message: "there is no such user on this host".to_owned(),
+        });
+    };
+    if !account.is_ours() {
+        lchown(&brief.socket, Some(account.uid), None).map_err(|error| {
+            let errno = error.raw_os_error().unwrap_or_default();
+            failed(as_user(name), Errno::from_raw(errno))
+        })?;
+    }
+    Ok(Some(account))
 }
 
 /// What the profile names, and what stands in for a cgroup that is not there. What is named

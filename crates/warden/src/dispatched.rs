@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::de::DeserializeOwned;
@@ -14,6 +15,7 @@ use tenure_store::{Error, StoreUrl};
 use crate::broker::Broker;
 use crate::clock::BootInstant;
 use crate::command::{Input, Start};
+use crate::confinement::Confinement;
 use crate::desk;
 use crate::ending::Graces;
 use crate::gate::{self, Brief, Word};
@@ -149,6 +151,10 @@ impl Gate {
                 Err(reason) => return Ok(self.stand_down(reason)),
             }
         }
+        let (confinement, cgroup) = match Confinement::prepare(&brief) {
+            Ok(prepared) => prepared,
+            Err(end) => return Ok(self.stay_without_worker(end)),
+        };
         let lifeline = Some(self.lines);
         let post = Post {
             tenure: brief.tenure.clone(),
@@ -164,6 +170,7 @@ impl Gate {
             signals: self.signals,
             broker,
             uplink: Uplink::new(lifeline, store, brief.tenure, brief.lease),
+            cgroup,
         };
         let start = Start {
             argv: brief.argv.into_iter().map(Into::into).collect(),
@@ -173,6 +180,7 @@ impl Gate {
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
             cwd: Some(brief.cwd),
+            confinement: Arc::new(confinement),
             input: Input::Nothing,
         };
         stand(post, &start)
@@ -181,6 +189,11 @@ impl Gate {
     fn stand_down(self, reason: Reason) -> ExitCode {
         self.farewell(End::StoodDown { reason });
         not_owner()
+    }
+
+    fn stay_without_worker(self, end: End) -> ExitCode {
+        self.farewell(end);
+        ExitCode::FAILURE
     }
 
     fn give_up(self, reason: String) -> ExitCode {

@@ -3,7 +3,8 @@
 //! does what they say. It ends when the end is acknowledged.
 //!
 //! **Invariant:** nothing here waits for anything but the one `poll`.
-//! **Invariant:** the end is handed over only after the kernel said that no child is left.
+//! **Invariant:** the end is handed over only after the kernel said that no child is left, and that
+//! nobody is in the run's cgroup, where it has one.
 
 mod requests;
 
@@ -19,6 +20,7 @@ use tenure_guard::{Reason, Tenure};
 use tenure_store::life::{Ask, End, Exit};
 
 use crate::broker::{Broker, ConnId};
+use crate::cgroup::Held;
 use crate::clock::BootInstant;
 use crate::command::{self, Start};
 use crate::ending::{Act, Cue, Ending, Graces};
@@ -48,6 +50,8 @@ pub(crate) struct Post {
     pub(crate) signals: Signals,
     pub(crate) broker: Broker,
     pub(crate) uplink: Uplink,
+    /// The run's cgroup, where it has one.
+    pub(crate) cgroup: Option<Held>,
 }
 
 /// What is known of the worker.
@@ -94,6 +98,8 @@ struct Seen {
     told_to_end: bool,
     /// Why a guard in the tree stood down, or was told to.
     stood_down: Option<Reason>,
+    /// The kernel killed something of the tree for want of memory.
+    oom: bool,
 }
 
 /// What woke us.
@@ -102,13 +108,14 @@ enum Woken {
     Alarm,
     Signals,
     Lifeline,
+    Tree,
     Desk,
     Listener,
     Connection(ConnId),
 }
 
 /// Starts the command and stands over it to the end. The exit code is the command's.
-pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
+pub(crate) fn stand(mut post: Post, start: &Start) -> io::Result<ExitCode> {
     nix::sys::prctl::set_child_subreaper(true)?;
     let alarm = Alarm::new()?;
     let worker = match command::start(start) {
@@ -117,7 +124,7 @@ pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
     };
     let now = BootInstant::now();
     let mut stand = Stand {
-        tree: Tree::of_self(),
+        tree: Tree::of_self(post.cgroup.take()),
         alarm,
         worker,
         ending: Ending::Steady,
@@ -142,6 +149,8 @@ pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
             stand.serve(woken);
         }
     }
+    // Where nothing ran, and where the kernel held on to it before.
+    stand.tree.clear_away();
     Ok(stand.exit_code())
 }
 
@@ -159,6 +168,13 @@ impl Stand {
         }
         if let Some(desk) = self.post.uplink.desk() {
             awaited.push((Woken::Desk, desk.as_fd(), PollFlags::POLLIN));
+        }
+        if let Worker::Ended {
+            tree_dead: false, ..
+        } = self.worker
+            && let Some(events) = self.tree.events()
+        {
+            awaited.push((Woken::Tree, events, PollFlags::POLLPRI));
         }
         if let Some(listener) = self.post.broker.listener() {
             awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
@@ -295,7 +311,7 @@ impl Stand {
                 interrupted: self.seen.interrupted,
                 stood_down: self.seen.stood_down.clone(),
                 tree_unverified: false,
-                oom: false,
+                oom: self.seen.oom,
             }),
             Worker::Runs { .. } | Worker::Ended { .. } => None,
         }
@@ -326,6 +342,7 @@ impl Stand {
                 let news = self.post.uplink.hear(now);
                 self.learn(news, now);
             }
+            Woken::Tree => self.reap(now),
             Woken::Desk => {
                 let news = self.post.uplink.collect(now);
                 self.learn(news, now);
@@ -349,7 +366,7 @@ impl Stand {
     }
 
     fn reap(&mut self, now: BootInstant) {
-        let reaped = Tree::reap();
+        let reaped = self.tree.reap();
         for (pid, exit) in reaped.ended {
             if matches!(self.worker, Worker::Runs { pid: worker } if worker == pid) {
                 self.worker = Worker::Ended {
@@ -365,6 +382,8 @@ impl Stand {
         if reaped.empty {
             // What was said before the last of the tree died is waiting on the socket by now.
             self.look_round(now);
+            self.seen.oom = self.tree.ran_out_of_memory();
+            self.tree.clear_away();
             self.worker = Worker::Ended {
                 exit,
                 at,

@@ -134,7 +134,10 @@ pub fn open() -> Survey {
     if let Some(tree) = look().cgroups.tree {
         for controller in ["memory", "pids"] {
             if is_listed(&tree, "cgroup.controllers", controller) {
-                let _ = fs::write(tree.join("cgroup.subtree_control"), format!("+{controller}"));
+                let _ = fs::write(
+                    tree.join("cgroup.subtree_control"),
+                    format!("+{controller}"),
+                );
             }
         }
     }
@@ -208,7 +211,13 @@ impl Place {
         let is_plain = within
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
-        is_plain.then(|| Path::new(point).join(within))
+        // Joined part by part: an empty path would leave a slash at the end.
+        is_plain.then(|| {
+            Path::new(point)
+                .components()
+                .chain(within.components())
+                .collect()
+        })
     }
 
     /// What of the hierarchy is mounted, and where.
@@ -286,7 +295,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("unit/daemon")).unwrap();
         let place = |own: &str| Place {
-            mounts: format!("41 31 0:38 / {} rw - cgroup2 cgroup2 rw\n", root.path().display()),
+            mounts: format!(
+                "41 31 0:38 / {} rw - cgroup2 cgroup2 rw\n",
+                root.path().display()
+            ),
             own: own.to_owned(),
         };
         let unit = root.path().join("unit");
@@ -297,6 +309,9 @@ mod tests {
             Err(Lack::NotDelegated(unit))
         );
         let gone = root.path().join("gone");
-        assert_eq!(place("0::/gone\n").tree(false), Err(Lack::NotWritable(gone)));
+        assert_eq!(
+            place("0::/gone\n").tree(false),
+            Err(Lack::NotWritable(gone))
+        );
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tenure_guard::wire::{Answer, Op};
 use tenure_guard::{Guard, Identity, Reason, RunId, TaskId, Tenure};
 use tenure_store::life::{Ask, End, Exit};
+use tenure_warden::cgroup::Cgroups;
 use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::{self, Brief, Word};
 use tenure_warden::isolation::{Isolation, Workspace};
@@ -259,6 +260,7 @@ fn brief(folder: &Path, script: &str) -> Brief {
         folder: folder.to_owned(),
         log_max_bytes: u64::MAX,
         isolation: Isolation::default(),
+        cgroups: Cgroups::default(),
         workspace: Workspace::default(),
         socket,
         lease: Duration::from_mins(10),
