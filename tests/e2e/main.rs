@@ -43,6 +43,7 @@ mod fence;
 mod guard;
 mod people;
 mod readme;
+mod reload;
 mod reports;
 mod run_file;
 mod verbs;

@@ -10,8 +10,10 @@ mod run;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tenure_guard::{RunId, Tenure};
+use tenure_store::dispatcher::Dispatcher;
 use tenure_store::start::Start;
 use tenure_store::{Error, Store};
 use tenure_warden::clock::BootInstant;
@@ -30,10 +32,15 @@ use crate::wake::Wake;
 pub(crate) use self::adopt::Look;
 pub(crate) use self::bury::Burial;
 
+/// How long after a store that did not answer it is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
 /// The acting half of a dispatcher.
 #[derive(Debug)]
 pub(crate) struct Edge {
     settings: Arc<Settings>,
+    /// What the store knows of us.
+    row: Dispatcher,
     store: Store,
     hub: Arc<Hub>,
     wakes: UnboundedSender<Wake>,
@@ -67,13 +74,15 @@ struct Warden {
 impl Edge {
     pub(crate) fn new(
         settings: Arc<Settings>,
+        row: Dispatcher,
         store: Store,
         hub: Hub,
         wakes: UnboundedSender<Wake>,
     ) -> Self {
-        let spawner = spawn::start(&settings, &store.url().expose(), &wakes);
+        let spawner = spawn::start(&store.url().expose(), &wakes);
         Self {
             settings,
+            row,
             store,
             hub: Arc::new(hub),
             wakes,
@@ -81,6 +90,21 @@ impl Edge {
             hands: HashMap::new(),
             claim_end: BootInstant::now(),
         }
+    }
+
+    /// Goes on by other settings, and publishes them; what is in force now.
+    pub(crate) fn reload(&mut self, settings: Settings) -> &Settings {
+        self.settings = Arc::new(settings.for_incarnation_of(&self.settings));
+        self.row.slots = self.settings.slots;
+        self.row.profiles = self.settings.published();
+        let (store, row) = (self.store.clone(), self.row.clone());
+        tokio::spawn(async move {
+            while let Err(error) = store.publish(row.clone()).await {
+                tracing::warn!(error = %error, "cannot publish the new settings yet");
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
+        });
+        &self.settings
     }
 
     /// Whether others may dispatch from the same store.

@@ -178,6 +178,12 @@ impl Core {
             Event::Ended { run, ended } => self.ended(now, run, ended.as_ref()),
             Event::Counted(counts) => self.counted(counts),
             Event::Control(control) => self.control(control),
+            Event::Reloaded(rules) => {
+                self.rules = rules;
+                // What kept a profile from starting may be what was mended.
+                self.held = HoldBack::default();
+                self.look(now)
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use tenure_store::read::Counts;
 use tenure_store::start::Started;
 
 use crate::Control;
-use crate::core::Orphaned;
+use crate::core::{Orphaned, Rules};
 
 /// Something happened. The loop waits for it, the core decides what follows.
 #[derive(Debug)]
@@ -103,6 +103,8 @@ pub(crate) enum Event {
     Counted(Counts),
     /// The process around us says so.
     Control(Control),
+    /// New settings are in force.
+    Reloaded(Rules),
 }
 
 /// Why a gate stays shut.

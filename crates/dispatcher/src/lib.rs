@@ -28,6 +28,16 @@ pub use serve::run;
 pub use settings::{Host, OnStop, Profile, Settings, WardenProgram};
 
 /// What the process around a dispatcher tells it.
+#[derive(Clone, Debug)]
+pub enum Instruction {
+    /// Stop.
+    Stop(Control),
+    /// Go on by these settings: new runs follow them, those that are open keep what they were started
+    /// with. What belongs to this incarnation (its id, host, folders, programs, batch) stays.
+    Reload(Box<Settings>),
+}
+
+/// How a dispatcher stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Claim nothing new; finish when the last run has ended.

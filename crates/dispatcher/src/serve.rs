@@ -7,7 +7,7 @@ use std::time::Instant;
 use nix::sys::prctl;
 use tenure_store::Store;
 use tenure_store::claim::Offer;
-use tenure_store::dispatcher::{Dispatcher, Hold, PublishedProfile};
+use tenure_store::dispatcher::{Dispatcher, Hold};
 use tenure_warden::process::Process;
 use tenure_warden::socket_path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,7 +21,7 @@ use crate::hub::Hub;
 use crate::reap::reap;
 use crate::settings::Settings;
 use crate::wake::Wake;
-use crate::{Control, Error};
+use crate::{Error, Instruction};
 
 /// A lease is renewed so often while it lasts, so that some renewals may fail.
 const RENEWALS_PER_LEASE: u32 = 6;
@@ -39,7 +39,7 @@ pub async fn run(
     settings: Settings,
     store: Store,
     hold: Hold,
-    control: mpsc::UnboundedReceiver<Control>,
+    instructions: mpsc::UnboundedReceiver<Instruction>,
     ready: oneshot::Sender<()>,
 ) -> Result<(), Error> {
     let settings = Arc::new(settings);
@@ -57,17 +57,17 @@ pub async fn run(
     let hub = listen(&socket, &wakes)?;
     let row = row(&settings, socket)?;
     crate::clone::refuse(&store, &row.process, &settings.state).await?;
-    store.publish(row).await?;
+    store.publish(row.clone()).await?;
     tracing::info!(
         dispatcher.id = %settings.id, store = %store.url(), dispatcher.slots = settings.slots,
         "dispatcher ready",
     );
     // Whoever waited for it may be gone.
     let _ = ready.send(());
-    let edge = Edge::new(Arc::clone(&settings), store.clone(), hub, wakes);
+    let edge = Edge::new(Arc::clone(&settings), row, store.clone(), hub, wakes);
     let inputs = Inputs {
         queue,
-        control,
+        instructions,
         children,
     };
     Box::pin(turn(&settings, inputs, edge)).await;
@@ -82,7 +82,7 @@ pub async fn run(
 /// Where wakes come from.
 struct Inputs {
     queue: mpsc::UnboundedReceiver<Wake>,
-    control: mpsc::UnboundedReceiver<Control>,
+    instructions: mpsc::UnboundedReceiver<Instruction>,
     children: Signal,
 }
 
@@ -90,8 +90,8 @@ struct Inputs {
 async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
     let mut core = Core::new(rules(settings, edge.is_shared()), Instant::now());
     // What was ordered before the first look comes first: who is to end claims nothing.
-    let mut events: Vec<Event> = std::iter::from_fn(|| inputs.control.try_recv().ok())
-        .map(Event::Control)
+    let mut events: Vec<Event> = std::iter::from_fn(|| inputs.instructions.try_recv().ok())
+        .map(|instruction| follow(&mut edge, instruction))
         .collect();
     events.push(Event::Time);
     loop {
@@ -105,11 +105,24 @@ async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
         }
         tokio::select! {
             Some(wake) = inputs.queue.recv() => events.extend(take_in(&mut edge, wake)),
-            Some(control) = inputs.control.recv() => events.push(Event::Control(control)),
+            Some(instruction) = inputs.instructions.recv() => {
+                events.push(follow(&mut edge, instruction));
+            }
             Some(()) = inputs.children.recv() => {
                 events.extend(reap().into_iter().map(|pid| Event::Reaped { pid }));
             }
             () = tokio::time::sleep_until(core.wake_at().into()) => events.push(Event::Time),
+        }
+    }
+}
+
+/// What the core is told of an instruction.
+fn follow(edge: &mut Edge, instruction: Instruction) -> Event {
+    match instruction {
+        Instruction::Stop(control) => Event::Control(control),
+        Instruction::Reload(settings) => {
+            let shared = edge.is_shared();
+            Event::Reloaded(rules(edge.reload(*settings), shared))
         }
     }
 }
@@ -153,10 +166,6 @@ fn rules(settings: &Settings, shared: bool) -> Rules {
 }
 
 fn row(settings: &Settings, socket: PathBuf) -> Result<Dispatcher, Error> {
-    let published = |(name, profile): (&String, &crate::Profile)| PublishedProfile {
-        name: name.clone(),
-        skills: profile.skills.clone(),
-    };
     Ok(Dispatcher {
         id: settings.id,
         process: Process::of(nix::unistd::getpid().as_raw(), &settings.host.id)
@@ -170,7 +179,7 @@ fn row(settings: &Settings, socket: PathBuf) -> Result<Dispatcher, Error> {
         socket,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         slots: settings.slots,
-        profiles: settings.profiles.iter().map(published).collect(),
+        profiles: settings.published(),
         batch: settings.batch,
     })
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tenure_store::dispatcher::PublishedProfile;
 use tenure_store::life::LimitsLayer;
 use tenure_store::{BatchId, DispatcherId};
 use tenure_warden::cgroup::Cgroups;
@@ -52,6 +53,43 @@ pub struct Settings {
     pub warden: WardenProgram,
     /// The batch to serve, where it is one only.
     pub batch: Option<BatchId>,
+}
+
+impl Settings {
+    /// The profiles as others see them.
+    pub(crate) fn published(&self) -> Vec<PublishedProfile> {
+        let publish = |(name, profile): (&String, &Profile)| PublishedProfile {
+            name: name.clone(),
+            skills: profile.skills.clone(),
+        };
+        self.profiles.iter().map(publish).collect()
+    }
+
+    /// These settings for an incarnation that lives already.
+    pub(crate) fn for_incarnation_of(self, living: &Self) -> Self {
+        let Self {
+            id,
+            host,
+            state,
+            folder,
+            bin,
+            warden,
+            batch,
+            environment,
+            ..
+        } = living.clone();
+        Self {
+            id,
+            host,
+            environment,
+            state,
+            folder,
+            bin,
+            warden,
+            batch,
+            ..self
+        }
+    }
 }
 
 /// A host: its stored id, and its name for people.

@@ -36,6 +36,8 @@ pub(crate) struct Order {
     pub(crate) claimed: Box<Claimed>,
     /// What the worker will be told, as JSON.
     pub(crate) context: Vec<u8>,
+    /// What was in force when it was claimed.
+    pub(crate) settings: Arc<Settings>,
 }
 
 /// A warden that waits at its gate.
@@ -52,20 +54,15 @@ pub(crate) struct Made {
 }
 
 /// Starts the spawner threads; they end when the returned end is dropped.
-pub(crate) fn start(
-    settings: &Arc<Settings>,
-    store: &str,
-    wakes: &UnboundedSender<Wake>,
-) -> Sender<Order> {
+pub(crate) fn start(store: &str, wakes: &UnboundedSender<Wake>) -> Sender<Order> {
     let (orders, queue) = channel();
     let queue = Arc::new(Mutex::new(queue));
     for _ in 0..THREADS {
-        let (settings, store) = (Arc::clone(settings), store.to_owned());
-        let (queue, wakes) = (Arc::clone(&queue), wakes.clone());
+        let (store, queue, wakes) = (store.to_owned(), Arc::clone(&queue), wakes.clone());
         std::thread::spawn(move || {
             while let Some(order) = next(&queue) {
                 let run = order.claimed.tenure.run;
-                let made = make(&settings, &store, &order);
+                let made = make(&store, &order);
                 if wakes.send(Wake::Made { run, made }).is_err() {
                     return;
                 }
@@ -85,8 +82,8 @@ fn next(queue: &Mutex<Receiver<Order>>) -> Option<Order> {
 }
 
 /// Makes one warden. An error is a fault of our own side, and says nothing about the task.
-fn make(settings: &Settings, store: &str, order: &Order) -> Result<Made, String> {
-    let claimed = &order.claimed;
+fn make(store: &str, order: &Order) -> Result<Made, String> {
+    let (claimed, settings) = (&order.claimed, &*order.settings);
     let run = claimed.tenure.run;
     let folder = Folder::make(&settings.folder, run)?;
     folder.write_context(&order.context)?;

@@ -17,11 +17,13 @@ mod offered;
 mod output;
 mod place;
 mod progress;
+mod reload;
 mod settings;
 mod signals;
 mod summary;
 mod table;
 mod task_file;
+mod upgrade;
 mod verb;
 mod worker;
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use tenure_dispatcher::{Host, Settings, WardenProgram};
 use tenure_store::{BatchId, DispatcherId, Store};
@@ -24,8 +25,7 @@ pub fn settings(
     folders::make_private(&state)?;
     let folder = folders::of_store(&state, store.instance());
     folders::make_private(&folder)?;
-    let bin = std::env::current_exe()
-        .map_err(|error| Failure::io("the path of this program is not known", error))?;
+    let bin = own_program()?;
     let id = tenure_warden::process::host_id(&state)
         .map_err(|error| Failure::io(format!("the host's id in {}", state.display()), error))?;
     Ok(Settings {
@@ -54,6 +54,26 @@ pub fn settings(
         bin,
         batch,
     })
+}
+
+/// Where this program was started from, as it was at the first question: what lies there by now may
+/// be a newer one.
+///
+/// # Errors
+/// Where the kernel does not tell.
+pub fn own_program() -> Result<PathBuf, Failure> {
+    static AT_START: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(path) = AT_START.get() {
+        return Ok(path.clone());
+    }
+    let shown = std::env::current_exe()
+        .map_err(|error| Failure::io("the path of this program is not known", error))?;
+    // So the kernel says that another file lies there by now.
+    let replaced = shown
+        .to_str()
+        .and_then(|path| path.strip_suffix(" (deleted)"));
+    let path = replaced.map_or_else(|| shown.clone(), PathBuf::from);
+    Ok(AT_START.get_or_init(|| path).clone())
 }
 
 fn is_ours(name: &OsString) -> bool {

@@ -1,12 +1,11 @@
 //! Signals become words to the dispatcher: the first Ctrl-C drains, the second ends the runs, the
-//! third kills them.
+//! third kills them; to a service a hangup means its configuration, and SIGUSR2 its program.
 
-use std::convert::Infallible;
 use std::io;
 
+use nix::sys::signal::SigSet;
 use tenure_dispatcher::{Control, OnStop};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc::UnboundedSender;
 
 /// A signal that somebody sent us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +16,19 @@ pub enum Caught {
     Terminate,
     /// SIGHUP.
     Hangup,
+    /// SIGUSR2.
+    Upgrade,
+}
+
+/// What a signal asks of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// To stop.
+    Stop(Control),
+    /// To read the configuration again.
+    Reload,
+    /// To become the program that lies where ours was started from.
+    Upgrade,
 }
 
 /// Catches signals from its making on.
@@ -25,6 +37,14 @@ pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    upgrade: Signal,
+}
+
+/// The signals that nobody means as an end, though the kernel takes them for one where they are not
+/// caught: blocked while one program becomes the other.
+pub fn never_an_end() -> SigSet {
+    use nix::sys::signal::Signal::{SIGHUP, SIGUSR2};
+    SigSet::from_iter([SIGHUP, SIGUSR2])
 }
 
 impl Signals {
@@ -33,11 +53,14 @@ impl Signals {
     /// # Errors
     /// When the kernel refuses.
     pub fn catch() -> io::Result<Self> {
-        Ok(Self {
+        let signals = Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
-        })
+            upgrade: signal(SignalKind::user_defined2())?,
+        };
+        never_an_end().thread_unblock()?;
+        Ok(signals)
     }
 
     /// The next one.
@@ -46,6 +69,7 @@ impl Signals {
             _ = self.interrupt.recv() => Caught::Interrupt,
             _ = self.terminate.recv() => Caught::Terminate,
             _ = self.hangup.recv() => Caught::Hangup,
+            _ = self.upgrade.recv() => Caught::Upgrade,
         }
     }
 }
@@ -53,7 +77,7 @@ impl Signals {
 /// What signals mean to a dispatcher of this process.
 #[derive(Clone, Copy, Debug)]
 pub enum Manners {
-    /// A service: SIGTERM means what the configuration says; SIGHUP has no meaning yet.
+    /// A service: SIGTERM means what the configuration says.
     Service(OnStop),
     /// A command that owns its batch: whoever ends it, or closes its terminal, ends its runs, since
     /// nobody is left to dispatch the rest.
@@ -77,42 +101,33 @@ impl Stopping {
     }
 
     /// What a signal means now; `None` where it means nothing.
-    pub fn on(&mut self, caught: Caught) -> Option<Control> {
+    pub fn on(&mut self, caught: Caught) -> Option<Meaning> {
         match (caught, self.manners) {
             (Caught::Interrupt, Manners::Service(_) | Manners::Command) => {
                 self.interrupts += 1;
-                Some(match self.interrupts {
+                Some(Meaning::Stop(match self.interrupts {
                     1 => Control::Drain,
                     2 => Control::Terminate,
                     _ => Control::Kill,
-                })
+                }))
             }
-            (Caught::Terminate, Manners::Service(on_stop)) => Some(match on_stop {
+            (Caught::Terminate, Manners::Service(on_stop)) => Some(Meaning::Stop(match on_stop {
                 OnStop::Detach => Control::Detach,
                 OnStop::Drain => Control::Drain,
                 OnStop::Terminate => Control::Terminate,
-            }),
-            (Caught::Terminate | Caught::Hangup, Manners::Command) => Some(Control::Terminate),
-            (Caught::Hangup, Manners::Service(_)) => None,
+            })),
+            (Caught::Terminate | Caught::Hangup, Manners::Command) => {
+                Some(Meaning::Stop(Control::Terminate))
+            }
+            (Caught::Hangup, Manners::Service(_)) => Some(Meaning::Reload),
+            (Caught::Upgrade, Manners::Service(_)) => Some(Meaning::Upgrade),
+            (Caught::Upgrade, Manners::Command) => None,
         }
     }
-}
 
-/// Passes signals on to a dispatcher for as long as it lives; `before` is told of each first.
-pub async fn obey(
-    mut signals: Signals,
-    manners: Manners,
-    control: UnboundedSender<Control>,
-    before: impl Fn(Option<Control>),
-) -> Infallible {
-    let mut stopping = Stopping::new(manners);
-    loop {
-        let meant = stopping.on(signals.next().await);
-        before(meant);
-        if let Some(meant) = meant {
-            // A dispatcher that is gone already needs no word.
-            let _ = control.send(meant);
-        }
+    /// A SIGTERM means this from now on.
+    pub fn follow(&mut self, on_stop: OnStop) {
+        self.manners = Manners::Service(on_stop);
     }
 }
 
@@ -123,24 +138,29 @@ mod tests {
     #[test]
     fn three_times_ctrl_c_drains_then_terminates_then_kills() {
         let mut stopping = Stopping::new(Manners::Command);
-        let pressed: Vec<_> = (0..4).map(|_| stopping.on(Caught::Interrupt)).collect();
-        assert_eq!(
-            pressed,
-            [
-                Some(Control::Drain),
-                Some(Control::Terminate),
-                Some(Control::Kill),
-                Some(Control::Kill)
-            ]
-        );
+        let meant = [
+            Control::Drain,
+            Control::Terminate,
+            Control::Kill,
+            Control::Kill,
+        ];
+        for control in meant {
+            let pressed = stopping.on(Caught::Interrupt);
+            assert_eq!(pressed, Some(Meaning::Stop(control)));
+        }
     }
 
     #[test]
     fn a_service_is_stopped_as_configured_and_a_command_ends_its_runs() {
         let mut service = Stopping::new(Manners::Service(OnStop::Detach));
-        assert_eq!(service.on(Caught::Terminate), Some(Control::Detach));
-        assert_eq!(service.on(Caught::Hangup), None);
+        let stop = |control| Some(Meaning::Stop(control));
+        assert_eq!(service.on(Caught::Terminate), stop(Control::Detach));
+        assert_eq!(service.on(Caught::Hangup), Some(Meaning::Reload));
+        assert_eq!(service.on(Caught::Upgrade), Some(Meaning::Upgrade));
+        service.follow(OnStop::Drain);
+        assert_eq!(service.on(Caught::Terminate), stop(Control::Drain));
         let mut command = Stopping::new(Manners::Command);
-        assert_eq!(command.on(Caught::Hangup), Some(Control::Terminate));
+        assert_eq!(command.on(Caught::Hangup), stop(Control::Terminate));
+        assert_eq!(command.on(Caught::Upgrade), None);
     }
 }

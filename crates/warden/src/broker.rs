@@ -1,5 +1,6 @@
 //! The worker's side: takes connections on the warden's socket, reads requests, sends answers.
-//! What an answer is, [`crate::stand`] decides.
+//! What an answer is, [`crate::stand`] decides. A dispatcher that takes the lifeline up comes the
+//! same way; its connection leaves here and becomes the lifeline.
 //!
 //! One request of a connection is open at a time, so that answers come in order and a client that
 //! sends without reading only holds up itself.
@@ -16,6 +17,7 @@ use tenure_guard::Reason;
 use tenure_guard::wire::{self, Answer, Notice, Request, Response};
 
 use crate::clock::BootInstant;
+use crate::lifeline::{Adopt, Message};
 use crate::lines::{Lines, Next};
 
 /// How many connections are held at once. A worker needs one or two; its children may have theirs.
@@ -36,11 +38,20 @@ pub(crate) struct Broker {
 #[derive(Debug)]
 struct Connection {
     lines: Lines,
-    peer: i32,
+    peer: Peer,
     turn: Turn,
+    /// Whether nothing was said on it yet.
+    is_new: bool,
     /// Whether it wants to be told when ownership is lost.
     watching: bool,
     heard_at: BootInstant,
+}
+
+/// Who was at the other end when it connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) pid: i32,
+    pub(crate) uid: u32,
 }
 
 /// Whose turn it is on a connection.
@@ -61,6 +72,12 @@ pub(crate) enum Heard {
     Request { from: ConnId, request: Request },
     /// A guard stood down.
     Notice { peer: i32, reason: Reason },
+    /// Somebody wants to take the lifeline up.
+    Adopt {
+        from: ConnId,
+        peer: Peer,
+        adopt: Box<Adopt>,
+    },
 }
 
 impl Broker {
@@ -110,8 +127,12 @@ impl Broker {
             };
             let connection = Connection {
                 lines,
-                peer: peer.pid(),
+                peer: Peer {
+                    pid: peer.pid(),
+                    uid: peer.uid(),
+                },
                 turn: Turn::Theirs,
+                is_new: true,
                 watching: false,
                 heard_at: now,
             };
@@ -157,7 +178,9 @@ impl Broker {
 
     /// Who is on the other side; `None` where it is gone.
     pub(crate) fn peer(&self, id: ConnId) -> Option<i32> {
-        self.connections.get(&id).map(|connection| connection.peer)
+        self.connections
+            .get(&id)
+            .map(|connection| connection.peer.pid)
     }
 
     /// Answers the open request, and looks whether the next one has arrived already.
@@ -175,6 +198,22 @@ impl Broker {
             connection.watching = true;
         }
         self.answer(id, Answer::Owned)
+    }
+
+    /// Lets a connection go to become the lifeline.
+    pub(crate) fn release(&mut self, id: ConnId) -> Option<Lines> {
+        self.connections
+            .remove(&id)
+            .map(|connection| connection.lines)
+    }
+
+    /// The lifeline stays where it is.
+    pub(crate) fn refuse_adoption(&mut self, id: ConnId, reason: String) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.lines.send(&Message::NotAdopted { reason });
+            connection.turn = Turn::Over;
+        }
+        self.listen(id);
     }
 
     /// Ownership is lost: tells whoever wanted to know.
@@ -238,7 +277,8 @@ impl Connection {
                     break;
                 }
             };
-            match parse(&line) {
+            let is_first = std::mem::replace(&mut self.is_new, false);
+            match parse(&line, is_first) {
                 Ok(Said::Request(request)) => {
                     self.turn = Turn::Ours;
                     heard.push(Heard::Request {
@@ -247,9 +287,17 @@ impl Connection {
                     });
                 }
                 Ok(Said::Notice(reason)) => heard.push(Heard::Notice {
-                    peer: self.peer,
+                    peer: self.peer.pid,
                     reason,
                 }),
+                Ok(Said::Adopt(adopt)) => {
+                    self.turn = Turn::Ours;
+                    heard.push(Heard::Adopt {
+                        from: id,
+                        peer: self.peer,
+                        adopt,
+                    });
+                }
                 Err(message) => self.refuse(message),
             }
         }
@@ -264,13 +312,17 @@ impl Connection {
 enum Said {
     Request(Box<Request>),
     Notice(Reason),
+    Adopt(Box<Adopt>),
 }
 
-fn parse(line: &str) -> Result<Said, String> {
+fn parse(line: &str, is_first: bool) -> Result<Said, String> {
     if let Ok(notice) = serde_json::from_str::<Notice>(line)
         && notice.v == wire::VERSION
     {
         return Ok(Said::Notice(notice.stood_down));
+    }
+    if is_first && let Ok(adopt) = serde_json::from_str::<Adopt>(line) {
+        return Ok(Said::Adopt(Box::new(adopt)));
     }
     let request: Request = serde_json::from_str(line).map_err(|error| {
         format!(

@@ -86,6 +86,7 @@ pub fn exec_by_hand(
     };
     let mut uplink = Uplink::new(
         None,
+        None,
         settings.store.clone(),
         identity.tenure.clone(),
         settings.lease,

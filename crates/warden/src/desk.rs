@@ -3,11 +3,15 @@
 //!
 //! It is opened at the first errand and not before: a steady warden holds no connection. The worker
 //! is always started by the main thread; what happens to this one means nothing to it.
+//!
+//! **Invariant:** every job is answered, also where carrying it out failed in a way that nobody
+//! foresaw: an errand without an answer would hold up the end for ever.
 
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -20,6 +24,7 @@ use tokio::sync::OnceCell;
 use tokio::task::LocalSet;
 
 use crate::clock::BootInstant;
+use crate::evidence::{self, Evidence};
 use crate::lifeline::RequestId;
 
 /// How long opening a store may take. What is done with it afterwards has its own deadline.
@@ -55,6 +60,11 @@ pub(crate) enum Job {
         sent: BootInstant,
     },
     End(Box<End>),
+    /// Writes the last resort into the run's folder, or takes it away.
+    Deposit {
+        folder: PathBuf,
+        evidence: Option<Box<Evidence>>,
+    },
 }
 
 /// What became of it.
@@ -69,6 +79,26 @@ pub(crate) enum Done {
         result: Result<Option<Ask>, Error>,
     },
     Ended(Result<(), Error>),
+    Deposited(io::Result<()>),
+}
+
+impl Job {
+    /// The answer where there is no other.
+    fn unanswered(&self) -> Done {
+        let error = || Error::Unavailable("an errand to the store broke off".into());
+        match self {
+            Self::Write { id, .. } => Done::Written {
+                id: *id,
+                result: Err(error()),
+            },
+            Self::Renew { sent, .. } => Done::Renewed {
+                sent: *sent,
+                result: Err(error()),
+            },
+            Self::End(_) => Done::Ended(Err(error())),
+            Self::Deposit { .. } => Done::Deposited(Err(io::ErrorKind::Interrupted.into())),
+        }
+    }
 }
 
 /// The warden's end of the desk.
@@ -101,8 +131,11 @@ impl Desk {
                     while let Some(job) = waiting.recv().await {
                         let (clerk, ringer) = (Rc::clone(&clerk), Rc::clone(&ringer));
                         let finished = finished.clone();
+                        let unanswered = job.unanswered();
+                        let work =
+                            tokio::task::spawn_local(async move { clerk.carry_out(job).await });
                         tokio::task::spawn_local(async move {
-                            let done = clerk.carry_out(job).await;
+                            let done = work.await.unwrap_or(unanswered);
                             // The bell rings already where it cannot be rung; where the warden is
                             // gone there is nobody to tell.
                             let _ = finished.send(done);
@@ -153,6 +186,13 @@ impl Clerk {
                 result: self.renew(length).await,
             },
             Job::End(end) => Done::Ended(self.end(*end).await),
+            Job::Deposit { folder, evidence } => {
+                let work = tokio::task::spawn_blocking(move || match evidence {
+                    Some(known) => known.write(&folder),
+                    None => evidence::remove(&folder),
+                });
+                Done::Deposited(work.await.unwrap_or_else(|broken| Err(broken.into())))
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A warden that a dispatcher started: the gate, then the lifeline.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -18,11 +19,12 @@ use crate::command::{Input, Start};
 use crate::confinement::Confinement;
 use crate::desk;
 use crate::ending::Graces;
+use crate::evidence::{self, Evidence};
 use crate::gate::{self, Brief, Word};
 use crate::lease::{Lease, Reach};
 use crate::lifeline::{Message, Order};
 use crate::lines::{Lines, Next};
-use crate::stand::{Limits, Post, stand};
+use crate::stand::{Limits, Post, stand, stand_without_worker};
 use crate::uplink::Uplink;
 use crate::wake::{Signals, Told};
 
@@ -44,6 +46,8 @@ enum Shut {
     Dismissed,
     /// What was said is not understood.
     Garbled(String),
+    /// It is longer than anything that is said here, and nothing after it can be understood.
+    Drowned,
 }
 
 /// Waits at the gate on standard input; then stands over the command.
@@ -53,6 +57,8 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     let _ = nix::unistd::setsid();
     nix::sys::prctl::set_dumpable(false)?;
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    // One descriptor alone, so that the lifeline is closed where it is given up.
+    nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
     stream.peer_addr().map_err(|error| {
         let hint = "standard input is not a gate: a warden is started by its dispatcher; by hand, use `tenure guard exec -- COMMAND`";
         io::Error::new(error.kind(), hint)
@@ -63,7 +69,8 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     };
     match gate.read::<Brief>() {
         Ok(brief) => gate.prepare(brief),
-        Err(Shut::Garbled(problem)) => Ok(gate.give_up(format!("the brief: {problem}"))),
+        Err(Shut::Garbled(problem)) => Ok(gate.give_up(None, format!("the brief: {problem}"))),
+        Err(Shut::Drowned) => Ok(gate.give_up(None, "the brief is too long".into())),
         Err(Shut::Deserted | Shut::Dismissed) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -79,7 +86,7 @@ impl Gate {
                 }
                 Next::Nothing => self.wait()?,
                 Next::End => return Err(Shut::Deserted),
-                Next::TooLong => return Err(Shut::Garbled("the line is too long".into())),
+                Next::TooLong => return Err(Shut::Drowned),
             }
         }
     }
@@ -102,37 +109,31 @@ impl Gate {
     }
 
     fn prepare(mut self, mut brief: Brief) -> io::Result<ExitCode> {
-        if brief.v != gate::VERSION {
-            let reason = format!(
-                "the dispatcher speaks version {} of the gate, this warden {}: install both from one build",
-                brief.v,
-                gate::VERSION
-            );
-            return Ok(self.give_up(reason));
-        }
-        let store: StoreUrl = match brief.store.parse() {
-            Ok(store) => store,
-            Err(error) => return Ok(self.give_up(error.to_string())),
+        let (store, broker) = match furnish(&brief) {
+            Ok(furnished) => furnished,
+            Err(reason) => return Ok(self.give_up(Some(&brief), reason)),
         };
-        let broker = match Broker::bind(&brief.socket) {
-            Ok(broker) => broker,
-            Err(error) => {
-                return Ok(self.give_up(format!("{}: {error}", brief.socket.display())));
-            }
-        };
-        match self.read::<Word>() {
+        let never = |reason: String| End::NeverStarted { reason };
+        let end = match self.read::<Word>() {
             Ok(Word::Go {
                 lease_end,
                 deadline,
             }) => {
                 let deadline = deadline.map(|time| (env::DEADLINE.to_owned(), time));
                 brief.env.extend(deadline);
-                self.go(brief, store, broker, lease_end)
+                return self.go(brief, store, broker, lease_end);
             }
-            Ok(Word::StandDown { reason }) => Ok(self.stand_down(reason)),
-            Err(Shut::Garbled(problem)) => Ok(self.give_up(format!("the word: {problem}"))),
-            Err(Shut::Deserted | Shut::Dismissed) => Ok(ExitCode::SUCCESS),
-        }
+            Ok(Word::StandDown { reason }) => End::StoodDown { reason },
+            Err(Shut::Garbled(problem)) => never(format!("the word: {problem}")),
+            Err(Shut::Drowned) => never("the word is too long".into()),
+            Err(Shut::Deserted) => {
+                never("the dispatcher died before the command was let go".into())
+            }
+            Err(Shut::Dismissed) => never("told to end at the gate".into()),
+        };
+        // From here on the command cannot run any more, whoever still says so.
+        let lease = Lease::new(brief.lease, reach_of(&store), BootInstant::now());
+        stand_without_worker(self.post(&brief, store, broker, lease), end)
     }
 
     fn go(
@@ -142,36 +143,23 @@ impl Gate {
         broker: Broker,
         lease_end: BootInstant,
     ) -> io::Result<ExitCode> {
-        let reach = reach_of(&store);
-        let mut lease = Lease::new(brief.lease, reach, lease_end);
+        let mut lease = Lease::new(brief.lease, reach_of(&store), lease_end);
         if lease.has_lapsed(BootInstant::now()) {
             // The word is too old to vouch for anything: the store is asked instead.
             match renew(&store, &brief) {
                 Ok(end) => lease.renewed_until(end),
-                Err(reason) => return Ok(self.stand_down(reason)),
+                Err(reason) => {
+                    let post = self.post(&brief, store, broker, lease);
+                    return stand_without_worker(post, End::StoodDown { reason });
+                }
             }
         }
+        let mut post = self.post(&brief, store, broker, lease);
         let (confinement, cgroup) = match Confinement::prepare(&brief) {
             Ok(prepared) => prepared,
-            Err(end) => return Ok(self.stay_without_worker(end)),
+            Err(end) => return stand_without_worker(post, end),
         };
-        let lifeline = Some(self.lines);
-        let post = Post {
-            tenure: brief.tenure.clone(),
-            graces: Graces {
-                kill: brief.kill_grace,
-                finish: brief.finish_grace,
-            },
-            limits: Limits {
-                max_runtime: brief.max_runtime,
-                heartbeat_timeout: brief.heartbeat_timeout,
-            },
-            lease,
-            signals: self.signals,
-            broker,
-            uplink: Uplink::new(lifeline, store, brief.tenure, brief.lease),
-            cgroup,
-        };
+        post.cgroup = cgroup;
         let start = Start {
             argv: brief.argv.into_iter().map(Into::into).collect(),
             env: brief
@@ -186,32 +174,72 @@ impl Gate {
         stand(post, &start)
     }
 
-    fn stand_down(self, reason: Reason) -> ExitCode {
-        self.farewell(End::StoodDown { reason });
-        not_owner()
-    }
-
-    fn stay_without_worker(self, end: End) -> ExitCode {
-        self.farewell(end);
-        ExitCode::FAILURE
-    }
-
-    fn give_up(self, reason: String) -> ExitCode {
-        self.farewell(End::NeverStarted { reason });
-        ExitCode::FAILURE
-    }
-
-    /// Says the end, and waits until it was heard or nobody is there to hear it.
-    fn farewell(mut self, end: End) {
-        self.lines.send(&Message::Ended { end });
-        loop {
-            match self.read::<Order>() {
-                Ok(Order::Acknowledged) | Err(Shut::Deserted | Shut::Dismissed) => return,
-                Ok(Order::Lease { .. } | Order::End { .. } | Order::Answer { .. })
-                | Err(Shut::Garbled(_)) => {}
-            }
+    fn post(self, brief: &Brief, store: StoreUrl, broker: Broker, lease: Lease) -> Post {
+        let tenure = brief.tenure.clone();
+        let folder = Some(brief.folder.clone());
+        Post {
+            tenure: tenure.clone(),
+            graces: Graces {
+                kill: brief.kill_grace,
+                finish: brief.finish_grace,
+            },
+            limits: Limits {
+                max_runtime: brief.max_runtime,
+                heartbeat_timeout: brief.heartbeat_timeout,
+            },
+            lease,
+            signals: self.signals,
+            broker,
+            uplink: Uplink::new(Some(self.lines), folder, store, tenure, brief.lease),
+            cgroup: None,
         }
     }
+
+    /// Our own side failed before we could stand anywhere: says so, and waits until it was heard.
+    /// Where nobody is there to hear it, the run's folder has it.
+    fn give_up(mut self, brief: Option<&Brief>, reason: String) -> ExitCode {
+        let end = End::NeverStarted { reason };
+        self.lines.send(&Message::Ended { end: end.clone() });
+        loop {
+            match self.read::<Order>() {
+                Ok(Order::Acknowledged) => break,
+                Ok(Order::Lease { .. } | Order::End { .. } | Order::Answer { .. })
+                | Err(Shut::Garbled(_)) => {}
+                Err(Shut::Deserted | Shut::Dismissed | Shut::Drowned) => {
+                    if let Some(brief) = brief {
+                        let evidence = Evidence {
+                            v: evidence::VERSION,
+                            run: brief.tenure.run,
+                            report: None,
+                            end: Some(end),
+                        };
+                        // Where even that fails the run is closed by what its dispatcher finds.
+                        let _ = evidence.write(&brief.folder);
+                    }
+                    break;
+                }
+            }
+        }
+        ExitCode::FAILURE
+    }
+}
+
+/// Everything that can fail of our own side before the word.
+fn furnish(brief: &Brief) -> Result<(StoreUrl, Broker), String> {
+    if brief.v != gate::VERSION {
+        return Err(format!(
+            "the dispatcher speaks version {} of the gate, this warden {}: install both from one build",
+            brief.v,
+            gate::VERSION
+        ));
+    }
+    let store: StoreUrl = brief
+        .store
+        .parse()
+        .map_err(|error: tenure_store::OpenError| error.to_string())?;
+    let broker = Broker::bind(&brief.socket)
+        .map_err(|error| format!("{}: {error}", brief.socket.display()))?;
+    Ok((store, broker))
 }
 
 /// Whether other hosts may take what is not renewed.

@@ -6,7 +6,9 @@
 //! **Invariant:** the end is handed over only after the kernel said that no child is left, and that
 //! nobody is in the run's cgroup, where it has one.
 
+mod adoption;
 mod requests;
+mod worker;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -15,10 +17,10 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 use tenure_guard::{Reason, Tenure};
-use tenure_store::life::{Ask, End, Exit};
+use tenure_store::life::{Ask, End};
 
+use self::worker::{SETTLING, Seen, Worker};
 use crate::broker::{Broker, ConnId};
 use crate::cgroup::Held;
 use crate::clock::BootInstant;
@@ -28,10 +30,6 @@ use crate::lease::Lease;
 use crate::tree::Tree;
 use crate::uplink::{News, Uplink};
 use crate::wake::{Alarm, Signals, Told};
-
-/// Who ends many processes at once sends TERM to the warden a moment before or after the worker:
-/// so long a death by such a signal waits for ours before it is called a crash.
-const SETTLING: Duration = Duration::from_secs(1);
 
 /// How long a run may take, and how long its worker may be silent.
 #[derive(Clone, Copy, Debug)]
@@ -54,21 +52,6 @@ pub(crate) struct Post {
     pub(crate) cgroup: Option<Held>,
 }
 
-/// What is known of the worker.
-#[derive(Clone, Debug)]
-enum Worker {
-    /// It never came to be.
-    Absent(End),
-    Runs {
-        pid: i32,
-    },
-    Ended {
-        exit: Exit,
-        at: BootInstant,
-        tree_dead: bool,
-    },
-}
-
 /// A warden at its post.
 #[derive(Debug)]
 struct Stand {
@@ -87,19 +70,8 @@ struct Stand {
     lost: Option<Reason>,
     seen: Seen,
     acknowledged: bool,
-}
-
-/// What explains the worker's exit.
-#[derive(Debug, Default)]
-struct Seen {
-    /// It was ended for a reason that is not its own.
-    interrupted: bool,
-    /// We told it to end, while it ran.
-    told_to_end: bool,
-    /// Why a guard in the tree stood down, or was told to.
-    stood_down: Option<Reason>,
-    /// The kernel killed something of the tree for want of memory.
-    oom: bool,
+    /// A signal told us to end.
+    dismissed: bool,
 }
 
 /// What woke us.
@@ -115,46 +87,79 @@ enum Woken {
 }
 
 /// Starts the command and stands over it to the end. The exit code is the command's.
-pub(crate) fn stand(mut post: Post, start: &Start) -> io::Result<ExitCode> {
+pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
     nix::sys::prctl::set_child_subreaper(true)?;
     let alarm = Alarm::new()?;
     let worker = match command::start(start) {
         Ok(pid) => Worker::Runs { pid },
         Err(end) => Worker::Absent(end),
     };
-    let now = BootInstant::now();
-    let mut stand = Stand {
-        tree: Tree::of_self(post.cgroup.take()),
-        alarm,
-        worker,
-        ending: Ending::Steady,
-        run_ends_at: post.limits.max_runtime.map(|limit| now + limit),
-        silent_at: post.limits.heartbeat_timeout.map(|limit| now + limit),
-        announced: None,
-        lease_over: false,
-        lost: None,
-        seen: Seen::default(),
-        acknowledged: false,
-        post,
-    };
-    if let Worker::Runs { pid } = stand.worker {
-        stand.post.uplink.started(pid, now);
-    }
-    while !stand.acknowledged {
-        stand.advance(BootInstant::now());
-        if stand.acknowledged {
-            break;
-        }
-        for woken in stand.wait()? {
-            stand.serve(woken);
-        }
-    }
-    // Where nothing ran, and where the kernel held on to it before.
-    stand.tree.clear_away();
-    Ok(stand.exit_code())
+    Stand::new(post, alarm, worker).see_through()
+}
+
+/// Stays with a run whose command was never started until its end is taken. The exit code is that
+/// of whoever stands down, or a failure.
+pub(crate) fn stand_without_worker(post: Post, end: End) -> io::Result<ExitCode> {
+    let alarm = Alarm::new()?;
+    Stand::new(post, alarm, Worker::Absent(end)).see_through()
 }
 
 impl Stand {
+    fn new(mut post: Post, alarm: Alarm, worker: Worker) -> Self {
+        let now = BootInstant::now();
+        let mut stand = Self {
+            tree: Tree::of_self(post.cgroup.take()),
+            alarm,
+            worker,
+            ending: Ending::Steady,
+            run_ends_at: post.limits.max_runtime.map(|limit| now + limit),
+            silent_at: post.limits.heartbeat_timeout.map(|limit| now + limit),
+            announced: None,
+            lease_over: false,
+            lost: None,
+            seen: Seen::default(),
+            acknowledged: false,
+            dismissed: false,
+            post,
+        };
+        if let Worker::Runs { pid } = stand.worker {
+            stand.post.uplink.started(pid, now);
+        }
+        stand
+    }
+
+    /// The loop.
+    fn see_through(mut self) -> io::Result<ExitCode> {
+        // What came along with the word at the gate wakes nobody any more.
+        let now = BootInstant::now();
+        let news = self.post.uplink.hear(now);
+        self.learn(news, now);
+        loop {
+            let now = BootInstant::now();
+            self.advance(now);
+            if self.may_leave(now) {
+                break;
+            }
+            for woken in self.wait()? {
+                self.serve(woken);
+            }
+        }
+        if self.acknowledged {
+            self.post.uplink.clear_away();
+        }
+        // Where nothing ran, and where the kernel held on to it before.
+        self.tree.clear_away();
+        Ok(self.worker.exit_code())
+    }
+
+    /// Whether everything we know is in other hands: it was acknowledged, or we were told to go,
+    /// nobody is there to take it, and it lies in the run's folder.
+    fn may_leave(&self, now: BootInstant) -> bool {
+        let is_left = self.dismissed && !self.worker.tree_lives();
+        (self.acknowledged && !self.post.uplink.is_depositing())
+            || (is_left && self.post.uplink.may_be_left(now))
+    }
+
     /// Sleeps until something is to be done.
     fn wait(&self) -> io::Result<Vec<Woken>> {
         self.alarm.set(self.due())?;
@@ -169,11 +174,7 @@ impl Stand {
         if let Some(desk) = self.post.uplink.desk() {
             awaited.push((Woken::Desk, desk.as_fd(), PollFlags::POLLIN));
         }
-        if let Worker::Ended {
-            tree_dead: false, ..
-        } = self.worker
-            && let Some(events) = self.tree.events()
-        {
+        if let Some(events) = self.tree.events().filter(|_| self.worker.has_left()) {
             awaited.push((Woken::Tree, events, PollFlags::POLLPRI));
         }
         if let Some(listener) = self.post.broker.listener() {
@@ -203,7 +204,7 @@ impl Stand {
     /// The next moment at which something happens by itself.
     fn due(&self) -> Option<BootInstant> {
         let now = BootInstant::now();
-        let limits = if self.ending == Ending::Steady {
+        let limits = if self.ending == Ending::Steady && self.worker.tree_lives() {
             [self.run_ends_at, self.silent_at]
         } else {
             [None, None]
@@ -231,7 +232,7 @@ impl Stand {
 
     /// Does what the time says.
     fn advance(&mut self, now: BootInstant) {
-        if self.tree_lives() {
+        if self.worker.tree_lives() {
             self.mind_limits(now);
             self.mind_lease(now);
             self.cue(Cue::Clock, now);
@@ -244,14 +245,6 @@ impl Stand {
         }
         let news = self.post.uplink.tick(now);
         self.learn(news, now);
-    }
-
-    fn tree_lives(&self) -> bool {
-        match self.worker {
-            Worker::Absent(_) => false,
-            Worker::Runs { .. } => true,
-            Worker::Ended { tree_dead, .. } => !tree_dead,
-        }
     }
 
     fn mind_limits(&mut self, now: BootInstant) {
@@ -276,53 +269,22 @@ impl Stand {
             && let Some(kill_at) = self.post.lease.kill_at()
         {
             self.lease_over = true;
-            self.seen.interrupted |= self.worker_runs();
+            self.seen.interrupted |= self.worker.runs();
             self.post.broker.tell_watchers(&Reason::LeaseExpired);
             self.cue(Cue::LeaseOver { kill_at }, now);
         }
-    }
-
-    fn worker_runs(&self) -> bool {
-        matches!(self.worker, Worker::Runs { .. })
     }
 
     /// Asks the table, and does what it says.
     fn cue(&mut self, cue: Cue, now: BootInstant) {
         let (ending, act) = self.ending.on(cue, now, self.post.graces);
         self.ending = ending;
-        self.seen.told_to_end |= act != Act::Wait && self.worker_runs();
+        self.seen.told_to_end |= act != Act::Wait && self.worker.runs();
         match act {
             Act::Wait => {}
             Act::Terminate => self.tree.terminate(),
             Act::Kill => self.tree.kill(),
         }
-    }
-
-    /// The end, once there is nothing more to see.
-    fn end(&self, now: BootInstant) -> Option<End> {
-        match &self.worker {
-            Worker::Absent(end) => Some(end.clone()),
-            Worker::Ended {
-                exit,
-                at,
-                tree_dead: true,
-            } if !self.is_settling(*exit, *at, now) => Some(End::Exited {
-                exit: *exit,
-                interrupted: self.seen.interrupted,
-                stood_down: self.seen.stood_down.clone(),
-                tree_unverified: false,
-                oom: self.seen.oom,
-            }),
-            Worker::Runs { .. } | Worker::Ended { .. } => None,
-        }
-    }
-
-    /// Whether our own signal may still come, and would explain this exit.
-    fn is_settling(&self, exit: Exit, at: BootInstant, now: BootInstant) -> bool {
-        !self.seen.interrupted
-            && !self.seen.told_to_end
-            && looks_interrupted(exit)
-            && now < at + SETTLING
     }
 
     fn serve(&mut self, woken: Woken) {
@@ -355,53 +317,6 @@ impl Stand {
         }
     }
 
-    fn interrupt(&mut self, now: BootInstant) {
-        let explains = match self.worker {
-            Worker::Absent(_) => false,
-            Worker::Runs { .. } => true,
-            Worker::Ended { exit, .. } => looks_interrupted(exit),
-        };
-        self.seen.interrupted |= explains;
-        self.cue(Cue::End, now);
-    }
-
-    fn reap(&mut self, now: BootInstant) {
-        let reaped = self.tree.reap();
-        for (pid, exit) in reaped.ended {
-            if matches!(self.worker, Worker::Runs { pid: worker } if worker == pid) {
-                self.worker = Worker::Ended {
-                    exit,
-                    at: now,
-                    tree_dead: false,
-                };
-            }
-        }
-        let Worker::Ended { exit, at, .. } = self.worker else {
-            return;
-        };
-        if reaped.empty {
-            // What was said before the last of the tree died is waiting on the socket by now.
-            self.look_round(now);
-            self.seen.oom = self.tree.ran_out_of_memory();
-            self.tree.clear_away();
-            self.worker = Worker::Ended {
-                exit,
-                at,
-                tree_dead: true,
-            };
-        } else {
-            self.cue(Cue::WorkerEnded, now);
-        }
-    }
-
-    fn look_round(&mut self, now: BootInstant) {
-        self.post.broker.accept(now);
-        for id in self.post.broker.everybody() {
-            let heard = self.post.broker.serve(id, now);
-            self.hear(heard, now);
-        }
-    }
-
     /// What came from above.
     fn learn(&mut self, news: Vec<News>, now: BootInstant) {
         for news in news {
@@ -420,7 +335,7 @@ impl Stand {
                     self.cue(Cue::End, now);
                 }
                 News::Dispossessed(reason) => {
-                    self.seen.interrupted |= self.worker_runs();
+                    self.seen.interrupted |= self.worker.runs();
                     self.lose(reason);
                     self.cue(Cue::End, now);
                 }
@@ -428,7 +343,7 @@ impl Stand {
                     let heard = self.pass_down(to, &op, answer, now);
                     self.hear(heard, now);
                 }
-                News::Acknowledged => self.acknowledged |= !self.tree_lives(),
+                News::Acknowledged => self.acknowledged |= !self.worker.tree_lives(),
             }
         }
     }
@@ -444,26 +359,6 @@ impl Stand {
         let reason = self.lost.get_or_insert(reason);
         self.post.broker.tell_watchers(reason);
     }
-
-    fn exit_code(&self) -> ExitCode {
-        match &self.worker {
-            Worker::Ended { exit, .. } => match exit {
-                Exit::Code(code) => code_of(*code),
-                Exit::Signal(signal) => code_of(128 + signal),
-                Exit::Unobserved => ExitCode::FAILURE,
-            },
-            // As shells say it.
-            Worker::Absent(End::SpawnFailed { errno, .. }) if *errno == Errno::ENOENT as i32 => {
-                code_of(127)
-            }
-            Worker::Absent(End::SpawnFailed { .. }) => code_of(126),
-            Worker::Absent(_) | Worker::Runs { .. } => ExitCode::FAILURE,
-        }
-    }
-}
-
-fn code_of(code: i32) -> ExitCode {
-    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn interest(read: bool, write: bool) -> PollFlags {
@@ -471,14 +366,4 @@ fn interest(read: bool, write: bool) -> PollFlags {
     flags.set(PollFlags::POLLIN, read);
     flags.set(PollFlags::POLLOUT, write);
     flags
-}
-
-/// Whether the worker may have ended because of a TERM, HUP or INT; a shell says it with a code.
-fn looks_interrupted(exit: Exit) -> bool {
-    let signals = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT].map(|signal| signal as i32);
-    match exit {
-        Exit::Signal(signal) => signals.contains(&signal),
-        Exit::Code(code) => signals.contains(&(code - 128)),
-        Exit::Unobserved => false,
-    }
 }

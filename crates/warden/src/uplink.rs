@@ -2,12 +2,15 @@
 //! store. Every errand is open until it was answered on either way, and an errand that was under
 //! way when one broke is repeated on the other: the store takes each but once.
 //!
-//! Taking up the lifeline of another dispatcher (adoption) would put a new [`Lines`] in the place of
-//! the old; nothing else here depends on who is at the other end.
+//! Another dispatcher that takes the lifeline up (adoption) puts new [`Lines`] in the place of the
+//! old; nothing else here depends on who is at the other end.
 
+mod adoption;
+mod deposit;
 mod errands;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tenure_guard::wire::{Answer, Op};
@@ -15,6 +18,7 @@ use tenure_guard::{Reason, Tenure};
 use tenure_store::life::{Ask, End};
 use tenure_store::{Error, StoreUrl};
 
+use self::deposit::Deposit;
 use self::errands::{Open, Place};
 use crate::broker::ConnId;
 use crate::clock::BootInstant;
@@ -46,6 +50,8 @@ pub(crate) enum News {
 #[derive(Debug)]
 pub(crate) struct Uplink {
     lifeline: Option<Lines>,
+    /// Of the adoption that the lifeline comes from; the claim's is 1.
+    epoch: u64,
     heard_at: BootInstant,
     store: StoreUrl,
     tenure: Tenure,
@@ -58,6 +64,8 @@ pub(crate) struct Uplink {
     renewal: Renewal,
     asked: Option<Ask>,
     end: Option<(End, Ended)>,
+    /// By hand there is no folder, and so no last resort.
+    deposit: Option<Deposit>,
 }
 
 /// Who knows what was told.
@@ -78,6 +86,8 @@ enum Renewal {
 struct Ended {
     dispatcher_knows: bool,
     store: Place,
+    /// The store did not take it at the first try.
+    was_refused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +97,10 @@ enum Way {
 }
 
 impl Uplink {
-    /// `lifeline` is what the gate became; by hand there is none.
+    /// `lifeline` is what the gate became; by hand there is none, nor a folder.
     pub(crate) fn new(
         lifeline: Option<Lines>,
+        folder: Option<PathBuf>,
         store: StoreUrl,
         tenure: Tenure,
         lease: Duration,
@@ -97,6 +108,7 @@ impl Uplink {
         let now = BootInstant::now();
         Self {
             lifeline,
+            epoch: 1,
             heard_at: now,
             store,
             tenure,
@@ -110,6 +122,7 @@ impl Uplink {
             },
             asked: None,
             end: None,
+            deposit: folder.map(Deposit::into),
         }
     }
 
@@ -172,6 +185,7 @@ impl Uplink {
             let ended = Ended {
                 dispatcher_knows: false,
                 store: Place::Paused { until: now },
+                was_refused: false,
             };
             self.end = Some((end, ended));
         }
@@ -179,21 +193,19 @@ impl Uplink {
 
     /// Reads the lifeline.
     pub(crate) fn hear(&mut self, now: BootInstant) -> Vec<News> {
-        let mut news = Vec::new();
         let Some(lifeline) = &mut self.lifeline else {
-            return news;
+            return Vec::new();
         };
         lifeline.flush();
         lifeline.fill();
+        let mut orders = Vec::new();
         loop {
             match lifeline.next() {
+                // An order that this version does not know is not for it; its sender speaks this
+                // version too.
                 Next::Line(line) => {
                     self.heard_at = now;
-                    // An order that this version does not know is not for it; its sender speaks
-                    // this version too.
-                    if let Ok(order) = serde_json::from_str::<Order>(&line) {
-                        news.extend(obey(order, &mut self.open, &mut self.asked, now));
-                    }
+                    orders.extend(serde_json::from_str::<Order>(&line));
                 }
                 Next::Nothing => break,
                 Next::TooLong | Next::End => {
@@ -202,7 +214,10 @@ impl Uplink {
                 }
             }
         }
-        news
+        orders
+            .into_iter()
+            .filter_map(|order| self.obey(order, now))
+            .collect()
     }
 
     /// Collects what the store answered.
@@ -213,6 +228,10 @@ impl Uplink {
                 Done::Written { id, result } => Vec::from_iter(self.written(id, result, now)),
                 Done::Renewed { sent, result } => self.renewed(sent, result, now),
                 Done::Ended(result) => Vec::from_iter(self.ended(&result, now)),
+                Done::Deposited(result) => {
+                    self.deposited(result.is_ok(), now);
+                    Vec::new()
+                }
             })
             .collect()
     }
@@ -248,6 +267,7 @@ impl Uplink {
             Err(_) => {
                 if let Some((_, ended)) = &mut self.end {
                     ended.store = Place::Paused { until: now + PAUSE };
+                    ended.was_refused = true;
                 }
                 None
             }
@@ -278,6 +298,7 @@ impl Uplink {
         }
         let news = self.push_on(way, now);
         self.hand_over(way, now);
+        self.bring_up_to_date(now);
         news
     }
 
@@ -332,43 +353,26 @@ impl Uplink {
             .as_ref()
             .filter(|_| way == Way::Store && self.open.is_empty())
             .and_then(|(_, ended)| errand(ended.store));
-        errands.chain(silent).chain(renewal).chain(end).min()
+        errands
+            .chain(silent)
+            .chain(renewal)
+            .chain(end)
+            .chain(self.deposit_due())
+            .min()
     }
-}
 
-/// What an order changes here, and what it means to the warden.
-fn obey(
-    order: Order,
-    open: &mut BTreeMap<RequestId, Open>,
-    asked: &mut Option<Ask>,
-    now: BootInstant,
-) -> Option<News> {
-    match order {
-        Order::Lease { end } => Some(News::Lease(end)),
-        Order::End { ask } => {
-            *asked = Some(ask);
-            Some(News::Ordered(ask))
-        }
-        Order::Acknowledged => Some(News::Acknowledged),
-        Order::Answer { id, answer } => {
-            let Open { errand, from, .. } = open.remove(&id)?;
-            // A dispatcher that keeps a report may die with it.
-            if answer == Answer::Kept {
-                let place = Place::Paused { until: now + PAUSE };
-                let errand = errand.clone();
-                open.insert(
-                    id,
-                    Open {
-                        errand,
-                        from: None,
-                        place,
-                    },
-                );
+    /// What an order changes here, and what it means to the warden.
+    fn obey(&mut self, order: Order, now: BootInstant) -> Option<News> {
+        match order {
+            Order::Lease { end } => Some(News::Lease(end)),
+            Order::End { ask } => {
+                self.asked = Some(ask);
+                // The order answers what we announced.
+                self.told.retain(|(errand, _)| *errand != Errand::Ask(ask));
+                Some(News::Ordered(ask))
             }
-            match errand {
-                Errand::Worker(op) => from.map(|to| News::Answered { to, op, answer }),
-                Errand::Ask(_) | Errand::NoteWorker(_) => None,
-            }
+            Order::Acknowledged => Some(News::Acknowledged),
+            Order::Answer { id, answer } => self.answered(id, answer, now),
         }
     }
 }

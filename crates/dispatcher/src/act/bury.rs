@@ -2,7 +2,6 @@
 //! what is known of the end is said.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tenure_guard::{Report, ReportId, RunId, Tenure};
 use tenure_store::life::End;
@@ -11,14 +10,11 @@ use tenure_store::{Error, Store};
 use tenure_warden::evidence::{self, Evidence};
 use tenure_warden::leftovers::Leftovers;
 
-use super::Edge;
+use super::{Edge, STORE_PAUSE};
 use crate::event::Event;
 use crate::orphan::{Fate, Grave};
 use crate::prove::Seen;
 use crate::wake::Wake;
-
-/// How long after a store that did not answer it is asked again.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A dead warden's run.
 #[derive(Clone, Debug)]

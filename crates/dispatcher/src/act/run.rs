@@ -2,7 +2,6 @@
 //! lost (an end, a report) is tried until the store answers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tenure_guard::wire::{Answer, Op};
 use tenure_guard::{Reason, RunId, Tenure};
@@ -14,14 +13,11 @@ use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::Word;
 use tenure_warden::lifeline::{Order, RequestId};
 
-use super::{Edge, Hand};
+use super::{Edge, Hand, STORE_PAUSE};
 use crate::event::{Event, Unstarted};
 use crate::line::Line;
 use crate::spawn;
 use crate::wake::Wake;
-
-/// How long after a store that did not answer it is asked again.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Edge {
     pub(super) fn spawn(&mut self, claimed: Box<Claimed>) {
@@ -42,6 +38,7 @@ impl Edge {
         self.hands.insert(run, hand);
         let (store, wakes, spawner) =
             (self.store.clone(), self.wakes.clone(), self.spawner.clone());
+        let settings = Arc::clone(&self.settings);
         tokio::spawn(async move {
             let context = store
                 .context(task, run)
@@ -51,7 +48,11 @@ impl Edge {
                 serde_json::to_vec_pretty(&context).map_err(|error| error.to_string())
             });
             let sent = json.and_then(|context| {
-                let order = spawn::Order { claimed, context };
+                let order = spawn::Order {
+                    claimed,
+                    context,
+                    settings,
+                };
                 spawner
                     .send(order)
                     .map_err(|_| "the spawner threads are gone".to_owned())

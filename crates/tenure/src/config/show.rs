@@ -1,6 +1,7 @@
 //! Prints the merged configuration, each value with the layer it came from. A password is never
 //! printed.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use config::{Value, ValueKind};
@@ -26,6 +27,13 @@ impl Merged {
         text
     }
 
+    /// Every value by its key in full, for comparing.
+    pub fn flat(&self) -> BTreeMap<String, String> {
+        let mut flat = BTreeMap::new();
+        flatten("", &self.values, &mut flat);
+        flat
+    }
+
     /// As JSON, without the origins.
     ///
     /// # Errors
@@ -45,6 +53,21 @@ impl Merged {
             root.insert("store".to_owned(), Value::new(None, table));
         }
         shown
+    }
+}
+
+fn flatten(key: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
+    if !matches!(value.kind, ValueKind::Table(_)) {
+        flat.insert(key.to_owned(), plain(value).to_string());
+    }
+    for (inner, value) in entries(value) {
+        let inner = toml_key(inner);
+        let key = if key.is_empty() {
+            inner
+        } else {
+            format!("{key}.{inner}")
+        };
+        flatten(&key, value, flat);
     }
 }
 

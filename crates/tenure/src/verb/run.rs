@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tenure_dispatcher::{Control, Settings};
+use tenure_dispatcher::{Control, Instruction, Settings};
 use tenure_store::Store;
 use tenure_store::dispatcher::{Dispatcher, Hold};
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +17,7 @@ use crate::offered::Offered;
 use crate::place::{self, Place};
 use crate::progress::Progress;
 use crate::settings::settings;
-use crate::signals::{Caught, Manners, Signals, obey};
+use crate::signals::{Caught, Manners, Meaning, Signals, Stopping};
 use crate::summary::Summary;
 use crate::task_file::TaskFile;
 use crate::{logging, output};
@@ -150,23 +150,44 @@ async fn dispatch(
         let _ = is_ready.await;
         watch(store, batch, progress).await
     };
-    let say = |meant: Option<Control>| progress.say(consequence(meant));
+    let obeying = obey(signals, &control, progress);
     tokio::select! {
         ended = dispatcher => Ok(ended?),
         never = watching => match never {},
-        never = obey(signals, Manners::Command, control, say) => match never {},
+        never = obeying => match never {},
     }
 }
 
-fn consequence(meant: Option<Control>) -> &'static str {
-    match meant {
-        Some(Control::Drain) => "draining: what runs may finish; Ctrl-C again ends it",
-        Some(Control::Terminate) => {
-            "ending the runs; their tasks stay ready; Ctrl-C again kills them"
+/// Passes on what signals mean, and says it.
+async fn obey(
+    mut signals: Signals,
+    instructions: &mpsc::UnboundedSender<Instruction>,
+    progress: &Progress,
+) -> Infallible {
+    let mut stopping = Stopping::new(Manners::Command);
+    loop {
+        let meant = stopping.on(signals.next().await);
+        progress.say(consequence(meant));
+        if let Some(Meaning::Stop(control)) = meant {
+            // A dispatcher that is gone already needs no word.
+            let _ = instructions.send(Instruction::Stop(control));
         }
-        Some(Control::Kill) => "killing the runs; their tasks stay ready",
-        Some(Control::Detach) => "leaving the runs to their wardens",
-        None => "this signal means nothing here",
+    }
+}
+
+fn consequence(meant: Option<Meaning>) -> &'static str {
+    match meant {
+        Some(Meaning::Stop(control)) => consequence_of(control),
+        Some(Meaning::Reload | Meaning::Upgrade) | None => "this signal means nothing here",
+    }
+}
+
+fn consequence_of(control: Control) -> &'static str {
+    match control {
+        Control::Drain => "draining: what runs may finish; Ctrl-C again ends it",
+        Control::Terminate => "ending the runs; their tasks stay ready; Ctrl-C again kills them",
+        Control::Kill => "killing the runs; their tasks stay ready",
+        Control::Detach => "leaving the runs to their wardens",
     }
 }
 

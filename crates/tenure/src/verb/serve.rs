@@ -1,69 +1,173 @@
 //! `serve`: the dispatcher in the foreground.
 
+use std::cell::Cell;
+use std::convert::Infallible;
+
 use sd_notify::NotifyState;
-use tenure_dispatcher::{Control, Settings};
+use tenure_dispatcher::{Control, Instruction, Settings};
 use tenure_store::Store;
 use tenure_store::dispatcher::Hold;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cli::{Global, Serve};
 use crate::failure::Failure;
-use crate::logging;
 use crate::place::Place;
+use crate::reload::InForce;
 use crate::settings::settings;
-use crate::signals::{Manners, Signals, obey};
+use crate::signals::{Manners, Meaning, Signals, Stopping};
+use crate::{logging, upgrade};
+
+/// What a dispatcher that finished leaves to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Nothing: it was told to stop.
+    Leave,
+    /// Become the program that lies where ours was started from.
+    Upgrade,
+}
 
 /// Dispatches until told to stop.
 pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
     logging::begin(args.log_format, "info", None)?;
-    let place = Place::find(global)?;
-    super::block_on(async {
-        let store = place.open().await?;
-        let hold = store.hold().await?;
-        let settings = settings(&place.config, &store, None)?;
-        dispatch(settings, store, hold).await
-    })
+    let program = crate::settings::own_program()?;
+    loop {
+        match super::block_on(serve(global))? {
+            Next::Leave => return Ok(()),
+            Next::Upgrade => match upgrade::exec(&program) {
+                Ok(never) => match never {},
+                // Workers wait for nobody, but their tasks do: the old program is better than none.
+                Err(failure) => {
+                    tracing::error!(
+                        error = failure.message(),
+                        "not upgraded: going on as before"
+                    );
+                }
+            },
+        }
+    }
 }
 
-async fn dispatch(settings: Settings, store: Store, hold: Hold) -> Result<(), Failure> {
+async fn serve(global: &Global) -> Result<Next, Failure> {
     let signals =
         Signals::catch().map_err(|error| Failure::io("signals cannot be caught", error))?;
-    let manners = Manners::Service(settings.on_stop);
-    let (control, orders) = mpsc::unbounded_channel();
-    let (ready, is_ready) = oneshot::channel();
-    let dispatcher = tenure_dispatcher::run(settings, store, hold, orders, ready);
-    let beside = async {
-        let announced = announce(is_ready);
-        tokio::join!(announced, obey(signals, manners, control, log)).1
+    let place = Place::find(global)?;
+    let in_force = InForce::read(global)?;
+    let store = place.open().await?;
+    let hold = store.hold().await?;
+    let settings = settings(&place.config, &store, None)?;
+    let post = Post {
+        global,
+        stopping: Stopping::new(Manners::Service(settings.on_stop)),
+        store: store.clone(),
+        in_force,
     };
+    dispatch(settings, store, hold, signals, post).await
+}
+
+async fn dispatch(
+    settings: Settings,
+    store: Store,
+    hold: Hold,
+    signals: Signals,
+    post: Post<'_>,
+) -> Result<Next, Failure> {
+    let (instructions, orders) = mpsc::unbounded_channel();
+    let (ready, is_ready) = oneshot::channel();
+    let next = Cell::new(Next::Leave);
+    let dispatcher = tenure_dispatcher::run(settings, store, hold, orders, ready);
+    let obeying = post.obey(signals, &instructions, &next);
+    let beside = async { tokio::join!(announce(is_ready), obeying).1 };
     tokio::select! {
-        ended = dispatcher => Ok(ended?),
+        ended = dispatcher => ended?,
         never = beside => match never {},
+    }
+    Ok(next.get())
+}
+
+/// What signals are answered with while a dispatcher lives.
+struct Post<'a> {
+    global: &'a Global,
+    stopping: Stopping,
+    store: Store,
+    in_force: InForce,
+}
+
+impl Post<'_> {
+    async fn obey(
+        mut self,
+        mut signals: Signals,
+        instructions: &UnboundedSender<Instruction>,
+        next: &Cell<Next>,
+    ) -> Infallible {
+        loop {
+            let instruction = match self.stopping.on(signals.next().await) {
+                Some(Meaning::Stop(control)) => {
+                    notify(&[NotifyState::Stopping]);
+                    tracing::info!(dispatcher.control = ?control, "asked to stop");
+                    Some(Instruction::Stop(control))
+                }
+                Some(Meaning::Reload) => self.reload(),
+                Some(Meaning::Upgrade) => {
+                    tracing::info!("asked to become the program that is installed now");
+                    reloading();
+                    next.set(Next::Upgrade);
+                    Some(Instruction::Stop(Control::Detach))
+                }
+                None => None,
+            };
+            // A dispatcher that is gone already needs no word.
+            instruction.map(|instruction| instructions.send(instruction));
+        }
+    }
+
+    /// Reads the configuration again; a wrong one leaves everything as it is.
+    fn reload(&mut self) -> Option<Instruction> {
+        reloading();
+        let reloaded = self.in_force.again(self.global, &self.store);
+        let instruction = match reloaded {
+            Ok(reloaded) if reloaded.changed.is_empty() => {
+                tracing::info!("configuration read again: nothing changed");
+                None
+            }
+            Ok(reloaded) => {
+                tracing::info!(config.changed = ?reloaded.changed, "configuration reloaded");
+                let (settings, in_force) = reloaded.take_force();
+                self.in_force = in_force;
+                self.stopping.follow(settings.on_stop);
+                Some(Instruction::Reload(Box::new(settings)))
+            }
+            Err(failure) => {
+                tracing::error!(
+                    error = failure.message(),
+                    "configuration not reloaded: the one before stays in force",
+                );
+                None
+            }
+        };
+        notify(&[NotifyState::Ready]);
+        instruction
     }
 }
 
 /// Tells systemd as soon as tasks can be dispatched, and not before.
 async fn announce(is_ready: oneshot::Receiver<()>) {
     if is_ready.await.is_ok() {
-        notify(NotifyState::Ready);
+        notify(&[NotifyState::Ready]);
     }
 }
 
-fn log(meant: Option<Control>) {
-    match meant {
-        Some(control) => {
-            notify(NotifyState::Stopping);
-            tracing::info!(dispatcher.control = ?control, "asked to stop");
-        }
-        None => {
-            tracing::info!("a hangup means nothing yet: restart to read the configuration again");
-        }
+/// The next "ready" is the answer to this.
+fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(error = %error, "the clock cannot be read"),
     }
 }
 
 /// Without systemd there is nobody to tell, which is no error.
-fn notify(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(error = %error, "systemd could not be told");
     }
 }

@@ -49,6 +49,7 @@ impl Stand {
                 Heard::Request { from, request } => {
                     heard.extend(self.request(from, request, now));
                 }
+                Heard::Adopt { from, peer, adopt } => self.adopt(from, peer, &adopt, now),
             }
         }
     }
@@ -107,7 +108,7 @@ impl Stand {
 }
 
 /// In what the tenure shown differs from the one that this warden stands for.
-fn mismatch(own: &Tenure, shown: &Tenure) -> Option<Reason> {
+pub(super) fn mismatch(own: &Tenure, shown: &Tenure) -> Option<Reason> {
     if shown.task != own.task {
         Some(Reason::TaskMissing)
     } else if shown.run != own.run {

@@ -15,7 +15,7 @@ use crate::lifeline::{Message, RequestId};
 
 /// How long the dispatcher has for a request before it goes to the store directly: its own deadline
 /// there is 3 s, and an answer takes its way.
-const DISPATCHERS_PATIENCE: Duration = Duration::from_secs(4);
+pub(super) const DISPATCHERS_PATIENCE: Duration = Duration::from_secs(4);
 
 /// How many remarks are kept for a store that is away; each may have 64 KiB.
 const MOST_KEPT: usize = 64;
@@ -88,6 +88,29 @@ impl Uplink {
                 place,
             },
         );
+    }
+
+    /// The dispatcher answered.
+    pub(super) fn answered(
+        &mut self,
+        id: RequestId,
+        answer: Answer,
+        now: BootInstant,
+    ) -> Option<News> {
+        let Open { errand, from, .. } = self.open.remove(&id)?;
+        // A dispatcher that keeps a report may die with it.
+        if answer == Answer::Kept {
+            let open = Open {
+                errand: errand.clone(),
+                from: None,
+                place: Place::Paused { until: now + PAUSE },
+            };
+            self.open.insert(id, open);
+        }
+        match errand {
+            Errand::Worker(op) => from.map(|to| News::Answered { to, op, answer }),
+            Errand::Ask(_) | Errand::NoteWorker(_) => None,
+        }
     }
 
     pub(super) fn written(

@@ -16,10 +16,10 @@ use super::records::Records;
 /// The shortest lease that a configuration may have; renewals are each second then.
 const LEASE: Duration = Duration::from_secs(6);
 
-/// A warden over a script for a run that is claimed and started in the store.
-fn started(records: &Records, script: &str, change: impl FnOnce(&mut Brief)) -> Post {
+/// A warden at its gate for a run that is claimed and started in the store.
+pub fn prepared(records: &Records, script: &str, change: impl FnOnce(&mut Brief)) -> Post {
     let tenure = records.claim_report();
-    let mut post = Post::prepare(script, |brief| {
+    let post = Post::prepare(script, |brief| {
         let lock = tenure.lock.expose().to_owned();
         for (name, value) in [
             ("TENURE_TASK_ID", tenure.task.to_string()),
@@ -33,6 +33,12 @@ fn started(records: &Records, script: &str, change: impl FnOnce(&mut Brief)) -> 
         change(brief);
     });
     records.start(&post);
+    post
+}
+
+/// The same, over its script.
+pub fn started(records: &Records, script: &str, change: impl FnOnce(&mut Brief)) -> Post {
+    let mut post = prepared(records, script, change);
     post.say(&Word::Go {
         lease_end: BootInstant::now() + post.brief.lease,
         deadline: None,

@@ -2,25 +2,108 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use rustix::process::Signal;
 use tenure_guard::Reason;
-use tenure_store::life::{End, Exit};
+use tenure_store::life::{End, Exit, Outcome, TaskStatus};
 use tenure_warden::gate::Word;
 use tenure_warden::lifeline::{Message, Order};
 
-use super::post::{Post, exited, wait_for};
+use super::post::{Post, exited, signal, wait_for};
+use super::records::Records;
 
 #[test]
-fn a_dispatcher_that_dies_at_the_gate_leaves_no_trace_and_the_command_never_runs() {
-    let mut post = Post::prepare("echo ran > ran", |_| {});
-    let socket = post.brief.socket.clone();
-    wait_for("the socket", || socket.exists().then_some(()));
-    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+fn a_dispatcher_that_dies_at_the_gate_leaves_a_run_that_was_never_started() {
+    for is_committed in [true, false] {
+        let records = Records::new();
+        let tenure = records.claim_report();
+        let mut post = Post::prepare("echo ran > ran", |brief| {
+            brief.tenure = tenure.clone();
+            brief.store = records.url.expose();
+        });
+        let socket = post.brief.socket.clone();
+        wait_for("the socket", || socket.exists().then_some(()));
+        let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        if is_committed {
+            records.start(&post);
+        }
+        post.hang_up();
+        let run = records.closed(&tenure);
+        assert_eq!(run.outcome, Some(Outcome::NeverStarted));
+        let reason = "the dispatcher died before the command was let go";
+        assert_eq!(run.reason.as_deref(), Some(reason));
+        assert_eq!(records.status(&tenure), TaskStatus::Ready);
+        assert_eq!(post.exit_code(), Some(1));
+        assert!(!post.path("ran").exists());
+        assert!(!socket.exists());
+        assert_eq!(post.log(), "");
+    }
+}
+
+#[test]
+fn half_a_word_is_none() {
+    let records = Records::new();
+    let tenure = records.claim_report();
+    let mut post = Post::prepare("echo ran > ran", |brief| {
+        brief.tenure = tenure.clone();
+        brief.store = records.url.expose();
+    });
+    records.start(&post);
+    post.write_part(r#"{"word":"go","lease_"#);
     post.hang_up();
-    assert_eq!(post.exit_code(), Some(0));
+    let run = records.closed(&tenure);
+    assert_eq!(run.outcome, Some(Outcome::NeverStarted));
     assert!(!post.path("ran").exists());
-    assert!(!socket.exists());
-    assert_eq!(post.log(), "");
+}
+
+#[test]
+fn a_whole_word_of_a_dispatcher_that_died_right_after_it_lets_the_command_go() {
+    let records = Records::new();
+    let mut post = super::alone::prepared(&records, "echo ran > ran; exit 3", |_| {});
+    post.say(&Word::Go {
+        lease_end: tenure_warden::clock::BootInstant::now() + post.brief.lease,
+        deadline: None,
+    });
+    post.hang_up();
+    let run = records.closed(&post.brief.tenure);
+    assert_eq!(run.outcome, Some(Outcome::Failed));
+    assert!(post.path("ran").exists());
+}
+
+#[test]
+fn before_the_brief_a_warden_leaves_in_silence() {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut warden = std::process::Command::new(super::post::PROGRAM)
+        .stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(
+            theirs,
+        )))
+        .spawn()
+        .unwrap();
+    drop(ours);
+    assert_eq!(warden.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn told_to_end_at_the_gate_it_says_so_and_the_command_never_runs() {
+    for number in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut post = Post::prepare("echo ran > ran", |_| {});
+        let socket = post.brief.socket.clone();
+        wait_for("the socket", || socket.exists().then_some(()));
+        signal(post.warden_pid(), number);
+        // It has its word already: it is too late for another one.
+        let message = post.next();
+        post.say(&Word::Go {
+            lease_end: tenure_warden::clock::BootInstant::now() + post.brief.lease,
+            deadline: None,
+        });
+        let end = End::NeverStarted {
+            reason: "told to end at the gate".into(),
+        };
+        assert_eq!(message, Message::Ended { end });
+        post.order(&Order::Acknowledged);
+        assert_eq!(post.exit_code(), Some(1));
+        assert!(!post.path("ran").exists());
+    }
 }
 
 #[test]

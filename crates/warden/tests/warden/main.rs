@@ -5,10 +5,12 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+mod adopt;
 mod alone;
 mod broker;
 mod by_hand;
 mod ends;
+mod evidence;
 mod gate;
 mod post;
 mod records;

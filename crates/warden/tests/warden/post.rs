@@ -15,7 +15,7 @@ use tenure_warden::cgroup::Cgroups;
 use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::{self, Brief, Word};
 use tenure_warden::isolation::{Isolation, Workspace};
-use tenure_warden::lifeline::{Message, Order};
+use tenure_warden::lifeline::{Adopt, Message, Order};
 
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_warden-under-test");
@@ -100,9 +100,51 @@ impl Post {
         writeln!(stream, "{line}").unwrap();
     }
 
+    /// What a dispatcher wrote before it died.
+    pub fn write_part(&mut self, part: &str) {
+        let mut stream = self.lifeline.as_ref().unwrap().get_ref();
+        stream.write_all(part.as_bytes()).unwrap();
+    }
+
     /// The dispatcher dies.
     pub fn hang_up(&mut self) {
         self.lifeline = None;
+    }
+
+    /// Somebody asks for the lifeline; what is said first, and the line.
+    pub fn knock(&self, adopt: &Adopt) -> (Message, BufReader<UnixStream>) {
+        let mut stream = wait_for("the warden's socket", || {
+            UnixStream::connect(&self.brief.socket).ok()
+        });
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        writeln!(stream, "{}", serde_json::to_string(adopt).unwrap()).unwrap();
+        let mut line = BufReader::new(stream);
+        let mut said = String::new();
+        line.read_line(&mut said).unwrap();
+        let said = serde_json::from_str(&said);
+        (said.unwrap_or_else(|_| panic!("log: {}", self.log())), line)
+    }
+
+    /// What a dispatcher shows that came into this run's hands.
+    pub fn right(&self, epoch: u64) -> Adopt {
+        Adopt {
+            v: gate::VERSION,
+            adopt: epoch,
+            tenure: self.brief.tenure.clone(),
+        }
+    }
+
+    /// Another dispatcher takes the lifeline up, and we are that one now. The worker's pid, and what
+    /// was asked; the former lifeline comes back.
+    pub fn take_over(
+        &mut self,
+        epoch: u64,
+    ) -> (Option<i32>, Option<Ask>, Option<BufReader<UnixStream>>) {
+        let (said, line) = self.knock(&self.right(epoch));
+        let Message::Adopted { pid, asked } = said else {
+            panic!("{said:?}; log: {}", self.log());
+        };
+        (pid, asked, self.lifeline.replace(line))
     }
 
     /// The next thing the warden says.

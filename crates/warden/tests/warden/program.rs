@@ -1,10 +1,14 @@
 //! A warden as a program of its own, for the tests of this crate; with `worker VERB` it is a worker
 //! that says one thing to the warden above it.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tenure_guard::{Error, Guard, Identity, Reason, Verdict, exit_code};
+use tenure_warden::gate;
+use tenure_warden::lifeline::Adopt;
 use tenure_warden::{ByHand, exec_by_hand};
 
 fn main() -> ExitCode {
@@ -31,6 +35,26 @@ fn by_hand(store: &str, state: &str, command: &[&str]) -> ExitCode {
     exec_by_hand(identity, argv, &settings).expect("a warden")
 }
 
+/// A worker that plays the dispatcher; it says what its warden thinks of that.
+fn adopt_own_warden() -> ! {
+    let identity = Identity::from_env().expect("an identity");
+    let adopt = Adopt {
+        v: gate::VERSION,
+        adopt: 2,
+        tenure: identity.tenure,
+    };
+    let socket = identity.socket.expect("a socket");
+    let mut stream = UnixStream::connect(socket).expect("a warden");
+    let line = serde_json::to_string(&adopt).expect("a line");
+    writeln!(stream, "{line}").expect("a warden that listens");
+    let mut said = String::new();
+    BufReader::new(stream)
+        .read_line(&mut said)
+        .expect("an answer");
+    print!("{said}");
+    std::process::exit(0);
+}
+
 fn worker(verb: &str) -> ExitCode {
     let said = Guard::from_env().and_then(|guard| match verb {
         "check" => match guard.check()? {
@@ -39,6 +63,7 @@ fn worker(verb: &str) -> ExitCode {
         },
         "heartbeat" => guard.heartbeat(None),
         "complete" => guard.complete(Some("all of it".into()), None).map(|_| ()),
+        "adopt" => adopt_own_warden(),
         "stand-down" => tenure_guard::stand_down(&Reason::MissingRunId),
         unknown => panic!("no worker says {unknown}"),
     });

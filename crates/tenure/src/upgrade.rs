@@ -1,0 +1,42 @@
+//! Becoming the program that lies where this one was started from, in place: the process stays, and
+//! with it its pid, its children and what systemd knows of it. Workers notice nothing; the next
+//! dispatcher adopts their wardens like any other's.
+
+use std::convert::Infallible;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+use crate::signals::never_an_end;
+
+/// Executes the program with our arguments, once it has shown that it runs here.
+///
+/// # Errors
+/// Why not; nothing has changed then, and this program can go on.
+pub fn exec(program: &Path) -> Result<Infallible, Failure> {
+    let named = |error| Failure::io(format!("{} cannot be executed", program.display()), error);
+    let shown = Command::new(program)
+        .arg("version")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(named)?;
+    if !shown.status.success() {
+        let problem = String::from_utf8_lossy(&shown.stderr).trim().to_owned();
+        return Err(named(io::Error::other(format!(
+            "`version` ended with {}: {problem}",
+            shown.status
+        ))));
+    }
+    let version = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
+    tracing::info!(program = %program.display(), version, "becoming the program that is there now");
+    // The mask outlives the program: until the next one has its handlers these signals wait.
+    let mask = never_an_end();
+    mask.thread_block().map_err(|errno| named(errno.into()))?;
+    let failed = Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .exec();
+    mask.thread_unblock().map_err(|errno| named(errno.into()))?;
+    Err(named(failed))
+}
