@@ -7,13 +7,14 @@
 mod root;
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 use tenure_guard::{ClaimLock, RunId};
 
 pub use self::root::{Cgroups, Keeper, Lack, Survey, look, open};
@@ -33,8 +34,12 @@ const REMOVALS: u32 = 20;
 /// Longer than `cgroup.events` is.
 const LONGEST_EVENTS: usize = 256;
 
+/// Where a run's cgroup is written down, in its folder: whoever closes the run of a dead warden need
+/// not stand where its dispatcher stood.
+const NOTE: &str = "cgroup.json";
+
 /// The cgroup that a run has, or would have: by its names, whether it is there or not.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cgroup {
     /// Of the second version.
     tree: Option<PathBuf>,
@@ -43,7 +48,8 @@ pub struct Cgroup {
 }
 
 /// Where a limit is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Kept {
     /// In the tree's own folder.
     Unified(PathBuf),
@@ -55,6 +61,7 @@ enum Kept {
 #[derive(Debug)]
 pub(crate) struct Held {
     cgroup: Cgroup,
+    note: PathBuf,
     /// `cgroup.events`: wakes when the last process is gone.
     events: Option<File>,
 }
@@ -77,10 +84,17 @@ impl Cgroup {
         }
     }
 
-    /// Kills whatever is in it until it is empty, and removes it. One that is not there is done at
-    /// once; what cannot be killed keeps its caller here. For whoever closes the run of a dead
-    /// warden.
-    pub fn end(&self) {
+    /// The cgroup that the warden of a run made, by what it left in the run's folder.
+    pub fn left_in(folder: &Path) -> Option<Self> {
+        let note = fs::read(folder.join(NOTE)).ok()?;
+        serde_json::from_slice(&note).ok()
+    }
+
+    /// Kills whatever is in it until it is empty, and removes it. Whether there was one that held
+    /// the whole tree, which is proved dead then. What cannot be killed keeps its caller here. For
+    /// whoever closes the run of a dead warden.
+    pub fn end(&self) -> bool {
+        let held = self.tree.as_deref().is_some_and(Path::is_dir);
         let mut pause = FIRST_PAUSE;
         loop {
             self.kill();
@@ -93,19 +107,29 @@ impl Cgroup {
                 }
             }
             if self.remove() {
-                return;
+                return held;
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// Makes it with its limits. What comes with it are its doors: who writes `0` to each is in.
-    /// None where there is neither a tree to hold nor a limit to keep.
+    /// Makes it with its limits, and notes it down in the run's folder before. What comes with it are
+    /// its doors: who writes `0` to each is in. None where there is neither a tree to hold nor a
+    /// limit to keep.
     ///
     /// # Errors
     /// When it cannot be made as it was asked for; names the file. Nothing is left then.
-    pub(crate) fn make(self, isolation: &Isolation) -> io::Result<Option<(Held, Vec<File>)>> {
+    pub(crate) fn make(
+        self,
+        isolation: &Isolation,
+        folder: &Path,
+    ) -> io::Result<Option<(Held, Vec<File>)>> {
+        let note = folder.join(NOTE);
+        if self.folders().next().is_none() {
+            return Ok(None);
+        }
+        write_note(&note, &serde_json::to_vec(&self)?).map_err(|error| named(&note, &error))?;
         let doors = match self.set_up(isolation) {
             Ok(doors) => doors,
             Err(error) => {
@@ -118,6 +142,7 @@ impl Cgroup {
         }
         let events = self.tree.as_deref().map(|tree| tree.join("cgroup.events"));
         let held = Held {
+            note,
             events: events.map(File::open).transpose()?,
             cgroup: self,
         };
@@ -244,27 +269,38 @@ impl Held {
 
     /// Removes it, once it is vacant. What is left is removed by whoever closes the run.
     pub(crate) fn remove(&self) {
-        self.cgroup.remove();
+        if self.cgroup.remove() {
+            let _ = fs::remove_file(&self.note);
+        }
     }
+}
+
+fn write_note(path: &Path, json: &[u8]) -> io::Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(json)
 }
 
 /// Makes a folder, and opens the door to it.
 fn make_folder(folder: &Path) -> io::Result<File> {
-    let named = |path: &Path, error: io::Error| {
-        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-    };
-    fs::create_dir(folder).map_err(|error| named(folder, error))?;
+    fs::create_dir(folder).map_err(|error| named(folder, &error))?;
     let door = folder.join("cgroup.procs");
     OpenOptions::new()
         .write(true)
         .open(&door)
-        .map_err(|error| named(&door, error))
+        .map_err(|error| named(&door, &error))
 }
 
 fn write(folder: &Path, file: &str, value: u64) -> io::Result<()> {
     let path = folder.join(file);
-    fs::write(&path, value.to_string())
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    fs::write(&path, value.to_string()).map_err(|error| named(&path, &error))
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Removes a folder and those that the worker made in it; whether it is gone.

@@ -77,7 +77,7 @@ impl Confinement {
         let asked = &brief.isolation;
         let cgroup = Cgroup::of(&brief.cgroups, brief.tenure.run, &brief.tenure.lock);
         let rlimits = rlimits(asked, &cgroup)?;
-        let (held, doors) = match cgroup.make(asked) {
+        let (held, doors) = match cgroup.make(asked, &brief.folder) {
             Ok(Some((held, doors))) => (Some(held), doors),
             Ok(None) => (None, Vec::new()),
             // Without a limit to keep, the tree is found without a cgroup too.

@@ -3,6 +3,7 @@
 //! [`layer`] reads and checks, [`merge`] lays them over each other, [`show`] prints what is in
 //! force and where it came from.
 
+mod isolation;
 mod layer;
 mod merge;
 mod shape;
