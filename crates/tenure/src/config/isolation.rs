@@ -47,7 +47,10 @@ impl ProfileShape {
             let what = format!("{nice} is out of range: -20 to 19 is expected");
             return Err(problem("nice", what));
         }
-        if let Some(count) = self.pids_max.filter(|count| !(1..=MAX_PIDS).contains(count)) {
+        if let Some(count) = self
+            .pids_max
+            .filter(|count| !(1..=MAX_PIDS).contains(count))
+        {
             let what = format!("{count} is out of range: 1 to {MAX_PIDS} is expected");
             return Err(problem("pids_max", what));
         }
@@ -156,7 +159,11 @@ mod tests {
             ("memory_max = '64'", "memory_max", &["64", "64MiB"]),
             ("memory_max = '1KiB'", "memory_max", &["1KiB", "1MiB"]),
             ("pids_max = 0", "pids_max", &["0", "1 to"]),
-            ("rlimits = { file = 1 }", "rlimits.file", &["nofile", "stack"]),
+            (
+                "rlimits = { file = 1 }",
+                "rlimits.file",
+                &["nofile", "stack"],
+            ),
             ("rlimits = { nofile = -1 }", "rlimits.nofile", &["-1"]),
             ("rlimits = { nofile = '1KiB' }", "rlimits.nofile", &["1KiB"]),
             ("rlimits = { as = 'much' }", "rlimits.as", &["much", "MiB"]),

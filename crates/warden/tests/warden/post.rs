@@ -48,10 +48,25 @@ pub fn tenure() -> Tenure {
 impl Post {
     /// A warden that prepares for a shell script, changed as the test wants it.
     pub fn prepare(script: &str, change: impl FnOnce(&mut Brief)) -> Self {
+        Self::of(Command::new(PROGRAM), script, change)
+    }
+
+    /// A warden whose surroundings a shell prepares before it becomes that; let go.
+    pub fn under(born: &str, script: &str, change: impl FnOnce(&mut Brief)) -> Self {
+        let mut shell = Command::new("sh");
+        // By its descriptor: whom the shell becomes may not come to where the program lies.
+        let line = format!("exec 8<\"$0\"; {born} /proc/self/fd/8");
+        shell.args(["-c", &line, PROGRAM]);
+        let mut post = Self::of(shell, script, change);
+        post.go();
+        post
+    }
+
+    fn of(mut program: Command, script: &str, change: impl FnOnce(&mut Brief)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let output = std::fs::File::create(folder.path().join("log")).unwrap();
-        let warden = Command::new(PROGRAM)
+        let warden = program
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(output.try_clone().unwrap())
             .stderr(output)
@@ -74,11 +89,15 @@ impl Post {
     /// The same, and lets it go.
     pub fn start(script: &str, change: impl FnOnce(&mut Brief)) -> Self {
         let mut post = Self::prepare(script, change);
-        post.say(&Word::Go {
-            lease_end: BootInstant::now() + post.brief.lease,
+        post.go();
+        post
+    }
+
+    fn go(&mut self) {
+        self.say(&Word::Go {
+            lease_end: BootInstant::now() + self.brief.lease,
             deadline: None,
         });
-        post
     }
 
     pub fn say(&mut self, word: &Word) {
