@@ -16,6 +16,7 @@ mod end;
 mod fence;
 mod model;
 mod opening;
+mod orphan;
 mod person;
 mod reading;
 mod report;

@@ -15,8 +15,14 @@ use tenure_tests::home::OpenStore;
 /// Claims the one task that is ready.
 #[track_caller]
 pub fn claim(open: &OpenStore) -> Claimed {
+    claim_as(open, DispatcherId::random(), Duration::from_mins(1))
+}
+
+/// The same in the name of a dispatcher, for so long.
+#[track_caller]
+pub fn claim_as(open: &OpenStore, dispatcher: DispatcherId, lease: Duration) -> Claimed {
     let wanted = Wanted {
-        dispatcher: DispatcherId::random(),
+        dispatcher,
         room: 1,
         offers: vec![Offer {
             profile: tenure_store::task::SHELL.to_owned(),
@@ -24,7 +30,7 @@ pub fn claim(open: &OpenStore) -> Claimed {
             max_running: None,
         }],
         batch: None,
-        lease: Duration::from_mins(1),
+        lease,
     };
     let claims = open.wait(open.store.claim(wanted)).unwrap();
     claims.claimed.into_iter().next().expect("a task is ready")

@@ -33,6 +33,7 @@ macro_rules! on_both {
 
 mod claimed;
 
+mod adopt;
 mod bad_input;
 mod bad_store;
 mod crash;

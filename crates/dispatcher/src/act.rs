@@ -132,6 +132,7 @@ impl Edge {
             Action::ReadAsks => self.read_asks(),
             Action::Renew(runs) => self.renew(&runs),
             Action::SignOfLife => self.sign_of_life(),
+            Action::KillWarden(run) => self.kill_warden(run),
             Action::Bury(run) => self.bury(run),
             Action::Close(run, end) => self.close(run, end),
             Action::Acknowledge(run) => self.acknowledge(run),

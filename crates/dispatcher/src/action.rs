@@ -41,6 +41,8 @@ pub(crate) enum Action {
     Renew(Vec<RunId>),
     /// Tell the store that we live.
     SignOfLife,
+    /// Kill a warden that does not answer.
+    KillWarden(RunId),
     /// End what a killed warden left behind.
     Bury(RunId),
     /// Write the end of a run.

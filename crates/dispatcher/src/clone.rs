@@ -5,42 +5,47 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tenure_store::Store;
+use jiff::Timestamp;
 use tenure_store::dispatcher::Dispatcher;
 use tenure_store::process::ProcessId;
+use tenure_store::{DispatcherId, Store};
 
 use crate::Error;
 
-/// How often it is looked whether a row is still renewed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether a sign of life came.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// A little more than the half minute for which a dispatcher counts as living after its last word:
-/// one that died just before a quick restart of its host is quiet by then.
-const PATIENCE: Duration = Duration::from_secs(32);
-
-/// Waits until no living dispatcher has this host's id from another boot or pid namespace. Where one
-/// is renewed for longer than a dead one could seem to live, the id is a clone's.
+/// Waits until no living dispatcher has this host's id from another boot or pid namespace: one that
+/// died just before a quick restart of its host is quiet, and forgotten after half a minute. Where
+/// one gives a sign of life meanwhile, the id is a clone's.
 pub(crate) async fn refuse(store: &Store, own: &ProcessId, state: &Path) -> Result<(), Error> {
     if !store.is_shared() {
         // The hold proved that nobody else dispatches.
         return Ok(());
     }
-    let begun = tokio::time::Instant::now();
+    let mut watched: Option<(DispatcherId, Timestamp)> = None;
     loop {
         let living = store.living_dispatchers().await?;
         let Some(twin) = living.iter().find(|other| is_twin(other, own)) else {
             return Ok(());
         };
-        if begun.elapsed() >= PATIENCE {
-            return Err(Error::ClonedHost {
-                file: state.join("host-id"),
-                twin: format!("dispatcher {} on {}", twin.id, twin.host_name),
-            });
+        let seen = store.last_seen(twin.id).await?;
+        match watched {
+            Some((id, before)) if id == twin.id && seen > before => {
+                return Err(Error::ClonedHost {
+                    file: state.join("host-id"),
+                    twin: format!("dispatcher {} on {}", twin.id, twin.host_name),
+                });
+            }
+            Some((id, _)) if id == twin.id => {}
+            Some(_) | None => {
+                tracing::info!(
+                    dispatcher.id = %twin.id, host.name = twin.host_name,
+                    "another boot under this host's id was seen lately: waiting whether it lives",
+                );
+                watched = Some((twin.id, seen));
+            }
         }
-        tracing::info!(
-            dispatcher.id = %twin.id, host.name = twin.host_name,
-            "another boot under this host's id was seen lately: waiting whether it lives",
-        );
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Rules {
     pub(crate) one_batch: bool,
     /// Whether others dispatch from the same store.
     pub(crate) shared: bool,
+    /// How long a warden may take to answer when everything is to end.
+    pub(crate) patience: Duration,
 }
 
 /// The state of a dispatcher.
@@ -55,6 +57,8 @@ pub(crate) struct Core {
     mode: Mode,
     claim: Claiming,
     looking: Looking,
+    /// When wardens that have not answered by then are killed, since everything is to end.
+    overdue_at: Option<Instant>,
     /// An unanswered claim may have left runs that nobody knows of.
     recover: bool,
     runs: HashMap<RunId, Run>,
@@ -87,6 +91,7 @@ impl Core {
             mode: Mode::Serving,
             claim: Claiming::Idle,
             looking: Looking::At(now),
+            overdue_at: None,
             recover: false,
             runs: HashMap::new(),
             leaving: HashSet::new(),
@@ -100,10 +105,16 @@ impl Core {
         }
     }
 
+    /// How many runs are in our hands.
+    pub(crate) fn held(&self) -> usize {
+        self.runs.len()
+    }
+
     /// When the core wants to be woken, if nothing happens before.
     pub(crate) fn wake_at(&self) -> Instant {
         let next = self.poll_at.min(self.live_at);
         let next = self.look_at.map_or(next, |look_at| look_at.min(next));
+        let next = self.overdue_at.map_or(next, |at| at.min(next));
         let next = match self.looking {
             Looking::At(at) => at.min(next),
             Looking::UnderWay | Looking::Done => next,
@@ -119,6 +130,7 @@ impl Core {
     pub(crate) fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         let mut actions = self.follow(now, event);
         actions.extend(self.look_for_orphans(now));
+        actions.extend(self.kill_overdue(now));
         if now >= self.renew_at {
             self.renew_at = now + self.rules.renew_every;
             let runs: Vec<RunId> = self.runs.keys().copied().collect();
@@ -177,7 +189,7 @@ impl Core {
             Event::Buried { run, end } => self.close(run, end),
             Event::Ended { run, ended } => self.ended(now, run, ended.as_ref()),
             Event::Counted(counts) => self.counted(counts),
-            Event::Control(control) => self.control(control),
+            Event::Control(control) => self.control(now, control),
             Event::Reloaded(rules) => {
                 self.rules = rules;
                 // What kept a profile from starting may be what was mended.
@@ -187,7 +199,7 @@ impl Core {
         }
     }
 
-    fn control(&mut self, control: Control) -> Vec<Action> {
+    fn control(&mut self, now: Instant, control: Control) -> Vec<Action> {
         match control {
             Control::Detach => return vec![Action::Finish],
             Control::Drain => {
@@ -198,6 +210,7 @@ impl Core {
             }
             Control::Terminate | Control::Kill => self.mode = Mode::Ending,
         }
+        self.overdue_at = Some(now + self.rules.patience);
         let mut actions = Vec::new();
         for (&id, run) in &self.runs {
             if let Stage::Open { asked, .. } = run.stage {

@@ -16,6 +16,7 @@ pub mod hub;
 mod line;
 mod orphan;
 mod prove;
+mod pulse;
 mod reap;
 pub mod recover;
 mod serve;
@@ -24,6 +25,7 @@ mod spawn;
 pub mod template;
 mod wake;
 
+pub use pulse::{Heart, Pulse};
 pub use serve::run;
 pub use settings::{Host, OnStop, Profile, Settings, WardenProgram};
 

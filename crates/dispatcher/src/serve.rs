@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
 use tenure_store::Store;
@@ -18,6 +18,7 @@ use crate::action::Action;
 use crate::core::{Core, Rules};
 use crate::event::Event;
 use crate::hub::Hub;
+use crate::pulse::{Heart, Question};
 use crate::reap::reap;
 use crate::settings::Settings;
 use crate::wake::Wake;
@@ -26,9 +27,12 @@ use crate::{Error, Instruction};
 /// A lease is renewed so often while it lasts, so that some renewals may fail.
 const RENEWALS_PER_LEASE: u32 = 6;
 
+/// How long a warden that is not hindered takes at most to answer, on a busy machine.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// Runs a dispatcher until it is told to finish, or, where it serves one batch, until nothing of
 /// that can move without a person. `ready` is told as soon as it can dispatch: it is published,
-/// and its socket is bound.
+/// and its socket is bound; with what it is told, it can be asked whether it still can.
 ///
 /// It becomes the subreaper of its process and collects every child there, so nothing else in the
 /// process may wait for children.
@@ -40,7 +44,7 @@ pub async fn run(
     store: Store,
     hold: Hold,
     instructions: mpsc::UnboundedReceiver<Instruction>,
-    ready: oneshot::Sender<()>,
+    ready: oneshot::Sender<Heart>,
 ) -> Result<(), Error> {
     let settings = Arc::new(settings);
     prctl::set_child_subreaper(true).map_err(machine("cannot become a subreaper"))?;
@@ -62,13 +66,15 @@ pub async fn run(
         dispatcher.id = %settings.id, store = %store.url(), dispatcher.slots = settings.slots,
         "dispatcher ready",
     );
+    let (heart, questions) = Heart::new();
     // Whoever waited for it may be gone.
-    let _ = ready.send(());
+    let _ = ready.send(heart);
     let edge = Edge::new(Arc::clone(&settings), row, store.clone(), hub, wakes);
     let inputs = Inputs {
         queue,
         instructions,
         children,
+        questions,
     };
     Box::pin(turn(&settings, inputs, edge)).await;
     if let Err(error) = store.retire(settings.id).await {
@@ -84,6 +90,7 @@ struct Inputs {
     queue: mpsc::UnboundedReceiver<Wake>,
     instructions: mpsc::UnboundedReceiver<Instruction>,
     children: Signal,
+    questions: mpsc::UnboundedReceiver<Question>,
 }
 
 /// Turns until the core wants to finish.
@@ -111,6 +118,7 @@ async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
             Some(()) = inputs.children.recv() => {
                 events.extend(reap().into_iter().map(|pid| Event::Reaped { pid }));
             }
+            Some(question) = inputs.questions.recv() => edge.pulse(question, core.held()),
             () = tokio::time::sleep_until(core.wake_at().into()) => events.push(Event::Time),
         }
     }
@@ -162,6 +170,7 @@ fn rules(settings: &Settings, shared: bool) -> Rules {
         renew_every: settings.lease / RENEWALS_PER_LEASE,
         one_batch: settings.batch.is_some(),
         shared,
+        patience: settings.kill_grace + ANSWER,
     }
 }
 

@@ -10,5 +10,5 @@ FROM runs r
 JOIN tasks t ON t.id = r.task_id
 LEFT JOIN dispatchers d ON d.id = r.dispatcher_id
 WHERE r.ended_at IS NULL AND r.dispatcher_id <> $1
-  AND ($2 IS NULL OR d.host_id = $2)
+  AND (CAST($2 AS TEXT) IS NULL OR d.host_id = $2)
 ORDER BY r.run_id

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use crate::clock::millis;
+use crate::clock::{millis, timestamp};
 use crate::error::Error;
 use crate::ids::{BatchId, DispatcherId};
 use crate::moved::small;
@@ -123,6 +123,27 @@ impl Store {
             StoreUrl::Sqlite(_) => Ok(()),
             StoreUrl::Postgres(_) => self.write(Seen(id)).await,
         }
+    }
+
+    /// When a dispatcher gave its last sign of life, by the store's clock; for telling whether it
+    /// gives more.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn last_seen(&self, id: DispatcherId) -> Result<jiff::Timestamp, Error> {
+        timestamp(
+            self.read(async |tx| tx.number(&sql::SEEN_AT, values![id]).await)
+                .await?,
+        )
+    }
+
+    /// Waits in line with all writes, and changes nothing: an answer means that a claim would be
+    /// written now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn write_nothing(&self) -> Result<(), Error> {
+        self.write(Nothing).await
     }
 
     /// Notes that a dispatcher is gone for good.
@@ -261,6 +282,16 @@ impl Write for Retire {
         let now = tx.now().await?;
         tx.execute(&sql::RETIRE, values![self.0, now]).await?;
         Ok(())
+    }
+}
+
+struct Nothing;
+
+impl Write for Nothing {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+        tx.now().await.map(|_| ())
     }
 }
 

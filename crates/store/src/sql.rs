@@ -80,6 +80,7 @@ statements! {
         RUNNING_OF_PROFILE = "running_of_profile",
         RUNS_OF_TASK = "runs_of_task",
         SEEN = "seen",
+        SEEN_AT = "seen_at",
         SET_META = "set_meta",
         STANDING = "standing",
         START = "start",

@@ -123,6 +123,8 @@ pub enum Verb {
     /// The worker's self-check
     #[command(subcommand)]
     Guard(Guard),
+    /// After a stop: end what still runs and close what is left
+    Settle(Settle),
     /// The configuration
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -306,6 +308,16 @@ pub enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Settle {
+    /// Only where the service manager is stopping this unit, and not restarting it
+    #[arg(long, value_name = "NAME")]
+    pub unit: Option<String>,
+    /// The unit is one of this user's manager
+    #[arg(long, requires = "unit")]
+    pub user: bool,
 }
 
 #[derive(Debug, Args)]

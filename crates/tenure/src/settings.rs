@@ -45,7 +45,7 @@ pub fn settings(
         defaults: config.defaults.clone(),
         profiles: config.profiles.clone(),
         // Nothing of Tenure's own is passed on, however wide a `pass_env` is: TENURE_DB may hold a
-        // password.
+        // password. Nor is what the service manager tells the dispatcher alone.
         environment: std::env::vars_os()
             .filter(|(name, _)| !is_ours(name))
             .collect(),
@@ -95,9 +95,19 @@ fn cgroups() -> Cgroups {
     cgroups
 }
 
+/// What a service manager tells the dispatcher and no worker of it: where its secrets lie, and where
+/// to say how it is.
+const FROM_THE_MANAGER: [&str; 4] = [
+    "CREDENTIALS_DIRECTORY",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
 fn is_ours(name: &OsString) -> bool {
     name.as_encoded_bytes()
         .starts_with(tenure_guard::env::PREFIX.as_bytes())
+        || FROM_THE_MANAGER.iter().any(|known| name == known)
 }
 
 fn host_name() -> String {

@@ -1,8 +1,12 @@
 //! The gate: what a dispatcher tells a warden before anything runs. One JSON object a line.
 //!
 //! First the [`Brief`]: everything about the run, so that the warden can prepare while the dispatcher
-//! commits the start. Then the [`Word`]. End of file before the word means "never started": the
-//! warden goes without a trace.
+//! commits the start. Then the [`Word`]. Before the brief end of file means that there is nothing to
+//! stand over, and the warden goes without a trace; after it, that the command will never start: then
+//! the warden closes its own claim as "never started".
+//!
+//! **Invariant:** either the command runs or the warden says that it never started. A word that
+//! comes later than that is not heard.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,16 +1,37 @@
-//! What a killed warden left behind: found and killed by whoever was its parent.
+//! What a killed warden left behind: found and killed, by its parent or by whoever comes later.
 //!
-//! The witness is gone, so death can only be searched for, not proved: by the run's session among
-//! our own descendants (we are the subreaper to whom orphans come), and by the claim lock in the
-//! environment anywhere. What cleared its environment *and* left both session and tree is not seen;
-//! the run says `tree_unverified`.
+//! The witness is gone, so death can only be searched for, not proved. Whatever is found is stopped
+//! first, and killed only when nothing more is found: who is stopped neither forks nor dies, so that
+//! its children can still be known by it. What cleared its environment, left the session and lost its
+//! parent is seen only where the caller can answer for it; the run says `tree_unverified`.
+//!
+//! Who is ours? The claim lock in an environment says so, or another lock says not; a child of ours
+//! is ours. There remains the session, whose number was the warden's pid. The kernel gives a number
+//! away again only when no process, group or session has it, so:
+//!
+//! - while the warden is there, if only unreaped, the session is ours;
+//! - while one that is known as ours is in the session, the session is ours;
+//! - where another process has the number, the old session had been empty: whoever is in the session
+//!   of that number is a stranger;
+//! - where nobody has it, it is the old session, or one whose leader came later and died. Two things
+//!   tell them apart: an orphan of the old one comes to a caller that was the warden's parent; and the
+//!   worker led a group of its own, so that one in that group of that session would be a stranger only
+//!   where both numbers were given away again in concert. Since a daemon may well have a dead
+//!   leader, who shows an environment of its own is left alone even then.
+//!
+//! **Invariant:** nothing is signalled that could be a stranger. A leftover that was missed stands in
+//! the run as unverified; a stranger that was killed cannot be made up for.
 
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::Signal;
 use tenure_guard::{ClaimLock, env};
 
-use crate::process::{self, Stat};
+use crate::process::{self, Process, ProcessId, Stat};
 
 /// How long to wait after a round; it doubles, since what survives SIGKILL hangs in the kernel.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -21,13 +42,115 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// So many searches in a row must find nothing: a process may fork just behind the first.
 const EMPTY_SEARCHES: u32 = 2;
 
+/// So often a round walks over all processes for more before it kills. Each walk finds whatever was
+/// forked before its parent was stopped; only a fork bomb needs more than a few.
+const MOST_WALKS: u32 = 50;
+
 /// Who the killed warden was.
 #[derive(Clone, Debug)]
 pub struct Leftovers {
-    /// Its pid, which is its session's number.
-    pub session: i32,
+    /// The whole of it; its pid is its session's number.
+    pub warden: ProcessId,
+    /// The worker's main process, where it was written down; its pid is its group's number.
+    pub worker: Option<i32>,
     /// The lock of its run.
     pub lock: ClaimLock,
+    /// Others that the caller answers for: orphans that came to it when the warden died.
+    pub also: Vec<ProcessId>,
+}
+
+/// Children of this process, dead ones aside. Those that it neither made nor had from its start came
+/// as orphans, unless it is pid 1, to which everybody's come.
+///
+/// # Errors
+/// Where `/proc` is not there.
+pub fn children(host_id: &str) -> io::Result<Vec<ProcessId>> {
+    let is_child =
+        |stat: io::Result<Stat>| stat.is_ok_and(|stat| stat.parent == own_pid() && !stat.is_dead);
+    Ok(pids()?
+        .filter(|pid| is_child(Stat::read(*pid)))
+        .filter_map(|pid| {
+            let process = Process::of(pid, host_id).ok()?;
+            // Read again, now that it is held.
+            is_child(Stat::read(pid)).then(|| process.id().clone())
+        })
+        .collect())
+}
+
+/// A process that is stopped and will be killed.
+struct Held {
+    pidfd: OwnedFd,
+    session: i32,
+}
+
+/// What is known of a process that may be ours.
+#[derive(Clone, Copy, Debug)]
+struct Facts {
+    named: Named,
+    parent: Parent,
+    session: Option<Session>,
+}
+
+/// What an environment says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// Our claim lock.
+    Run,
+    /// Another one.
+    OtherRun,
+    /// None.
+    Nobody,
+    /// It is empty, or closed to us.
+    Hidden,
+}
+
+/// Whose child it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parent {
+    /// One that is ours.
+    Held,
+    /// This process.
+    Us,
+    /// Anybody else.
+    Other,
+}
+
+/// What is known of one in the session of the warden's number, which started no earlier than it.
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    leader: Leader,
+    /// Whether one that is ours is in it.
+    has_held: bool,
+    /// Whether this one is in the worker's group.
+    in_workers_group: bool,
+}
+
+/// Who has the warden's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leader {
+    Warden,
+    Another,
+    Nobody,
+}
+
+/// Whether it is ours, as the module says.
+fn is_ours(facts: Facts) -> bool {
+    let in_our_session = |session: Session| match session.leader {
+        Leader::Warden => true,
+        Leader::Another => false,
+        Leader::Nobody => {
+            session.has_held
+                || facts.parent == Parent::Us
+                || (session.in_workers_group && facts.named == Named::Hidden)
+        }
+    };
+    match (facts.parent, facts.named) {
+        (Parent::Held, _) | (_, Named::Run) => true,
+        (_, Named::OtherRun) => false,
+        (Parent::Us | Parent::Other, Named::Nobody | Named::Hidden) => {
+            facts.session.is_some_and(in_our_session)
+        }
+    }
 }
 
 impl Leftovers {
@@ -36,70 +159,212 @@ impl Leftovers {
     pub fn end(&self) {
         let (mut empty, mut pause) = (0, FIRST_PAUSE);
         while empty < EMPTY_SEARCHES {
-            let found = self.search();
+            let found = self.seize();
             empty = if found.is_empty() { empty + 1 } else { 0 };
-            for pid in found {
-                self.kill(pid);
+            for held in found.values() {
+                // Whom this does not reach is found again.
+                let _ = process::send(&held.pidfd, Signal::KILL);
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// Kills one, if it still belongs to the run once its pidfd is open.
-    fn kill(&self, pid: i32) {
-        if let Ok(pidfd) = process::open(pid)
-            && self.owns(pid)
+    /// Stops everything that is found, until nothing more is.
+    fn seize(&self) -> BTreeMap<i32, Held> {
+        let mut held = BTreeMap::new();
+        for id in &self.also {
+            self.seize_known(id, &mut held);
+        }
+        for _ in 0..MOST_WALKS {
+            let before = held.len();
+            for pid in pids().into_iter().flatten() {
+                self.seize_one(pid, &mut held);
+            }
+            if held.len() == before {
+                break;
+            }
+        }
+        held
+    }
+
+    fn seize_known(&self, id: &ProcessId, held: &mut BTreeMap<i32, Held>) {
+        let found = Process::find(id, &self.warden.host_id);
+        let alive = found.ok().and_then(process::Found::alive);
+        if let (Some(process), Ok(stat)) = (alive, Stat::read(id.pid))
+            && !stat.is_dead
         {
-            // Whom this does not reach is found again.
-            let _ = process::send(&pidfd, Signal::KILL);
+            stop(id.pid, stat, process.into_pidfd(), held);
         }
     }
 
-    fn search(&self) -> Vec<i32> {
-        let Ok(entries) = std::fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|pid| self.owns(*pid))
-            .collect()
-    }
-
-    /// Whether a living process belongs to the run.
-    fn owns(&self, pid: i32) -> bool {
-        let Ok(stat) = Stat::read(pid) else {
-            return false;
-        };
-        if stat.is_dead {
-            return false;
+    fn seize_one(&self, pid: i32, held: &mut BTreeMap<i32, Held>) {
+        if held.contains_key(&pid) || self.look(pid, held).is_none() {
+            return;
         }
-        (stat.session == self.session && descends_from_us(stat)) || self.is_named_by(pid)
+        // Looked at again once its pidfd is open: only then is it certainly the one that was meant.
+        if let Ok(pidfd) = process::open(pid)
+            && let Some(stat) = self.look(pid, held)
+        {
+            stop(pid, stat, pidfd, held);
+        }
     }
 
-    /// Whether the claim lock stands in the environment that the process was started with.
-    fn is_named_by(&self, pid: i32) -> bool {
-        let wanted = format!("{}={}", env::CLAIM_LOCK, self.lock.expose());
-        std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-            environ
-                .split(|byte| *byte == 0)
-                .any(|one| one == wanted.as_bytes())
+    /// A living process, if it is ours.
+    fn look(&self, pid: i32, held: &BTreeMap<i32, Held>) -> Option<Stat> {
+        let stat = Stat::read(pid).ok()?;
+        if stat.is_dead || pid == own_pid() {
+            return None;
+        }
+        let parent = if held.get(&stat.parent).is_some_and(Held::is_there) {
+            Parent::Held
+        } else if stat.parent == own_pid() && own_pid() != 1 {
+            Parent::Us
+        } else {
+            Parent::Other
+        };
+        let facts = Facts {
+            named: self.named_by(pid),
+            parent,
+            session: self.session(stat, held),
+        };
+        is_ours(facts).then_some(stat)
+    }
+
+    fn session(&self, stat: Stat, held: &BTreeMap<i32, Held>) -> Option<Session> {
+        let number = self.warden.pid;
+        if stat.session != number || stat.start_ticks < self.warden.start_ticks {
+            return None;
+        }
+        // While this one lives nobody new can get the number, so that what is seen now stays true.
+        let leader = match Process::find(&self.warden, &self.warden.host_id).ok()? {
+            process::Found::Alive(_) => Leader::Warden,
+            process::Found::Dead if Stat::read(number).is_ok() => Leader::Another,
+            process::Found::Dead => Leader::Nobody,
+            // Its number means nothing here.
+            process::Found::EarlierBoot | process::Found::Elsewhere => return None,
+        };
+        let is_beside = |held: &Held| held.session == number && held.is_there();
+        Some(Session {
+            leader,
+            has_held: held.values().any(is_beside),
+            in_workers_group: self.worker == Some(stat.group),
         })
+    }
+
+    /// What the environment says that the process was started with.
+    fn named_by(&self, pid: i32) -> Named {
+        let name = format!("{}=", env::CLAIM_LOCK);
+        let environ = environ(pid);
+        let mut is_hidden = true;
+        let mut is_named = false;
+        for one in environ.split(|byte| *byte == 0) {
+            is_hidden &= !one.contains(&b'=');
+            if let Some(lock) = one.strip_prefix(name.as_bytes()) {
+                if lock == self.lock.expose().as_bytes() {
+                    return Named::Run;
+                }
+                is_named = true;
+            }
+        }
+        match (is_named, is_hidden) {
+            (true, _) => Named::OtherRun,
+            (false, true) => Named::Hidden,
+            (false, false) => Named::Nobody,
+        }
     }
 }
 
-/// Whether we are among the ancestors. A stranger may have got the session's number meanwhile.
-fn descends_from_us(stat: Stat) -> bool {
-    let us = nix::unistd::getpid().as_raw();
-    let mut parent = stat.parent;
-    while parent > 1 {
-        if parent == us {
-            return true;
-        }
-        match Stat::read(parent) {
-            Ok(stat) => parent = stat.parent,
-            Err(_) => return false,
+impl Held {
+    /// Whether it still lives, so that its number is its own.
+    fn is_there(&self) -> bool {
+        let mut fds = [PollFd::new(
+            std::os::fd::AsFd::as_fd(&self.pidfd),
+            PollFlags::POLLIN,
+        )];
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ended| ended == 0)
+    }
+}
+
+fn stop(pid: i32, stat: Stat, pidfd: OwnedFd, held: &mut BTreeMap<i32, Held>) {
+    let _ = process::send(&pidfd, Signal::STOP);
+    let session = stat.session;
+    held.insert(pid, Held { pidfd, session });
+}
+
+/// Of whichever thread still has one: a main thread that ended has lost it.
+fn environ(pid: i32) -> Vec<u8> {
+    let of_process = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    if !of_process.is_empty() {
+        return of_process;
+    }
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let mut of_threads = threads.into_iter().flatten().filter_map(|thread| {
+        let environ = std::fs::read(thread.ok()?.path().join("environ")).ok()?;
+        (!environ.is_empty()).then_some(environ)
+    });
+    of_threads.next().unwrap_or_default()
+}
+
+fn own_pid() -> i32 {
+    nix::unistd::getpid().as_raw()
+}
+
+fn pids() -> io::Result<impl Iterator<Item = i32>> {
+    let entries = std::fs::read_dir("/proc")?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(leader: Leader, has_held: bool, in_workers_group: bool) -> Session {
+        Session {
+            leader,
+            has_held,
+            in_workers_group,
         }
     }
-    false
+
+    #[test]
+    fn what_could_be_a_stranger_is_left_alone() {
+        use {Leader as L, Named as N, Parent as P};
+        let none = Some(of(L::Nobody, false, false));
+        let group = Some(of(L::Nobody, false, true));
+        let beside = Some(of(L::Nobody, true, false));
+        let warden = Some(of(L::Warden, false, false));
+        let another = Some(of(L::Another, true, true));
+        let table = [
+            // The lock decides, and the parent.
+            (N::Run, P::Other, None, true),
+            (N::Run, P::Other, another, true),
+            (N::OtherRun, P::Held, None, true),
+            (N::OtherRun, P::Us, warden, false),
+            (N::OtherRun, P::Other, beside, false),
+            (N::Hidden, P::Held, None, true),
+            // A number alone says nothing.
+            (N::Hidden, P::Other, None, false),
+            (N::Hidden, P::Us, None, false),
+            (N::Hidden, P::Us, another, false),
+            (N::Hidden, P::Other, another, false),
+            (N::Hidden, P::Other, none, false),
+            (N::Nobody, P::Other, none, false),
+            (N::Nobody, P::Other, group, false),
+            // With something that agrees it does.
+            (N::Hidden, P::Other, group, true),
+            (N::Nobody, P::Other, warden, true),
+            (N::Nobody, P::Other, beside, true),
+            (N::Nobody, P::Us, none, true),
+            (N::Hidden, P::Us, none, true),
+        ];
+        for (named, parent, session, expected) in table {
+            let facts = Facts {
+                named,
+                parent,
+                session,
+            };
+            assert_eq!(is_ours(facts), expected, "{facts:?}");
+        }
+    }
 }

@@ -82,8 +82,35 @@ impl Process {
         match Self::of(id.pid, host_id) {
             Ok(process) if process.id == *id => Ok(Found::Alive(process)),
             Ok(_) => Ok(Found::Dead),
-            Err(error) if is_gone(&error) => Ok(Found::Dead),
+            Err(error) if is_gone(&error) => Self::find_hidden(id),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Looks for a process of which `/proc` shows nothing: it is gone, or it is hidden there
+    /// (`hidepid`, `ProtectProc=`), as a warden is even from its own user. The pidfd tells.
+    fn find_hidden(id: &ProcessId) -> io::Result<Found> {
+        let pidfd = match open(id.pid) {
+            Ok(pidfd) => pidfd,
+            Err(error) if is_gone(&error) => return Ok(Found::Dead),
+            Err(error) => return Err(error),
+        };
+        let process = Self {
+            id: id.clone(),
+            pidfd,
+        };
+        match inode(&process.pidfd)? {
+            _ if process.has_ended()? => Ok(Found::Dead),
+            // Alone it is an identity within a boot, where the kernel gives one.
+            inode if inode != 0 && inode == id.inode => Ok(Found::Alive(process)),
+            inode if inode != 0 && id.inode != 0 => Ok(Found::Dead),
+            _ => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "/proc hides process {} from us: mount it without hidepid, or set ProtectProc=default",
+                    id.pid
+                ),
+            )),
         }
     }
 
@@ -172,6 +199,7 @@ fn pid_namespace() -> io::Result<u64> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) parent: i32,
+    pub(crate) group: i32,
     pub(crate) session: i32,
     pub(crate) start_ticks: u64,
     /// Ended, and not reaped yet.
@@ -195,9 +223,12 @@ impl Stat {
         let fields: Vec<&str> = rest.split_whitespace().collect();
         Some(Self {
             parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,
-            is_dead: matches!(*fields.first()?, "Z" | "X"),
+            // A main thread that ended before the others looks like a zombie, too.
+            is_dead: matches!(*fields.first()?, "Z" | "X")
+                && fields.get(17)?.parse::<u32>().ok()? <= 1,
         })
     }
 }
@@ -224,6 +255,7 @@ mod tests {
             stat,
             Stat {
                 parent: 7,
+                group: 42,
                 session: 9,
                 start_ticks: 12345,
                 is_dead: false,

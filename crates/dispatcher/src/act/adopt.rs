@@ -89,6 +89,21 @@ impl Edge {
         }
     }
 
+    pub(super) fn kill_warden(&self, run: RunId) {
+        let Some(warden) = self.hands.get(&run).and_then(|hand| hand.warden.as_ref()) else {
+            return;
+        };
+        tracing::warn!(
+            run.id = %run, process.pid = warden.start.warden.pid,
+            "warden does not answer: killing it",
+        );
+        let killed = Process::find(&warden.start.warden, &self.settings.host.id)
+            .and_then(|found| found.alive().map_or(Ok(()), |process| process.kill()));
+        if let Err(error) = killed {
+            tracing::error!(run.id = %run, error = %error, "a warden cannot be killed");
+        }
+    }
+
     fn take_hold(&mut self, taken: Taken) -> Orphaned {
         let Taken { orphan, hold } = taken;
         let run = orphan.tenure.run;

@@ -76,7 +76,7 @@ impl Burial {
             run.id = %self.tenure.run, process.pid = self.warden.pid, run.grave = ?self.grave,
             "warden is dead: ending what it left",
         );
-        let is_proved = self.grave == Grave::Here && self.end_leftovers().await;
+        let is_proved = self.grave == Grave::Here && self.end_leftovers(store).await;
         let evidence = self.evidence();
         let (report, end) = match evidence {
             Some(evidence) => (evidence.report, evidence.end),
@@ -90,10 +90,13 @@ impl Burial {
 
     /// On a thread of its own: what cannot be killed must not keep the process from finishing.
     /// Whether a cgroup proved that nothing is left.
-    async fn end_leftovers(&self) -> bool {
+    async fn end_leftovers(&self, store: &Store) -> bool {
+        let known = store.run(self.tenure.run).await;
         let leftovers = Leftovers {
-            session: self.warden.pid,
+            warden: self.warden.clone(),
+            worker: known.ok().and_then(|run| run.pid),
             lock: self.tenure.lock.clone(),
+            also: Vec::new(),
         };
         let cgroup = self.folder.as_deref().and_then(Cgroup::left_in);
         let (done, is_done) = tokio::sync::oneshot::channel();

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{Edge, Hand};
 use crate::event::Event;
 use crate::line::Line;
+use crate::pulse::{Pulse, Question};
 use crate::wake::Wake;
 
 impl Edge {
@@ -106,6 +107,24 @@ impl Edge {
             if let Err(error) = store.dispatcher_seen(id).await {
                 tracing::warn!(error = %error, "cannot give a sign of life");
             }
+        });
+    }
+
+    /// Answers how we are, once the store has answered or was found to be away.
+    pub(crate) fn pulse(&self, question: Question, runs: usize) {
+        let (store, slots) = (self.store.clone(), self.settings.slots);
+        tokio::spawn(async move {
+            let answered = async {
+                store.check_file().await?;
+                store.write_nothing().await
+            };
+            let store_away = answered.await.err().map(|error| error.to_string());
+            // Whoever asked may have given up.
+            let _ = question.send(Pulse {
+                runs,
+                slots,
+                store_away,
+            });
         });
     }
 

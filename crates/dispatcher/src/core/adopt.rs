@@ -69,6 +69,19 @@ impl Core {
         }
     }
 
+    /// Wardens that do not answer when everything is to end are stopped or hang, and their workers
+    /// live on by them: whoever waits for one would wait for ever.
+    pub(super) fn kill_overdue(&mut self, now: Instant) -> Vec<Action> {
+        if self.overdue_at.is_none_or(|at| now < at) {
+            return Vec::new();
+        }
+        self.overdue_at = None;
+        let unanswered = |(id, run): (&RunId, &Run)| {
+            matches!(run.stage, Stage::Adopting { .. }).then_some(Action::KillWarden(*id))
+        };
+        self.runs.iter().filter_map(unanswered).collect()
+    }
+
     /// What the look brought; `unproved` where something must be looked at again.
     pub(super) fn orphaned(
         &mut self,
@@ -82,6 +95,9 @@ impl Core {
             (false, true) => Looking::At(now + super::SIGN_OF_LIFE),
             (false, false) => Looking::Done,
         };
+        if self.mode == Mode::Ending {
+            self.overdue_at = Some(now + self.rules.patience);
+        }
         let mut actions: Vec<Action> = orphans
             .into_iter()
             .filter_map(|orphan| self.take_over(orphan))

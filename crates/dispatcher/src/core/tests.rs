@@ -40,6 +40,7 @@ impl World {
             renew_every: RENEW,
             one_batch,
             shared: false,
+            patience: Duration::from_secs(15),
         };
         let mut world = Self {
             core: Core::new(rules, now),

@@ -3,6 +3,7 @@
 //! [`layer`] reads and checks, [`merge`] lays them over each other, [`show`] prints what is in
 //! force and where it came from.
 
+mod credential;
 mod isolation;
 mod layer;
 mod merge;
@@ -87,6 +88,7 @@ impl Config {
         if let Some(path) = &flags.file {
             layers.push(Layer::file(path)?);
         }
+        layers.extend(credential::layer()?);
         layers.extend(Layer::variables(std::env::vars_os())?);
         let addresses = [("TENURE_DB", &flags.db_variable), ("--db", &flags.db)];
         for (origin, address) in addresses {

@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod runs;
 mod serve;
+mod settle;
 mod show;
 mod submit;
 mod version;
@@ -56,6 +57,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Complete(args) => report::complete(global, args),
         Verb::Defer(args) => report::defer(global, args),
         Verb::Fail(args) => report::fail(global, args),
+        Verb::Settle(args) => settle::run(global, &args),
         Verb::Config(ConfigVerb::Show { json }) => config::show(global, json),
         Verb::Version(args) => version::run(args.json),
     }

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 
-use sd_notify::NotifyState;
 use tenure_dispatcher::{Control, Instruction, Settings};
 use tenure_store::Store;
 use tenure_store::dispatcher::Hold;
@@ -14,9 +13,10 @@ use crate::cli::{Global, Serve};
 use crate::failure::Failure;
 use crate::place::Place;
 use crate::reload::InForce;
+use crate::service_manager;
 use crate::settings::settings;
 use crate::signals::{Manners, Meaning, Signals, Stopping};
-use crate::{logging, upgrade};
+use crate::{logging, panic, upgrade};
 
 /// What a dispatcher that finished leaves to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,7 @@ enum Next {
 /// Dispatches until told to stop.
 pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
     logging::begin(args.log_format, "info", None)?;
+    panic::end_the_process();
     let program = crate::settings::own_program()?;
     loop {
         match super::block_on(serve(global))? {
@@ -77,7 +78,7 @@ async fn dispatch(
     let next = Cell::new(Next::Leave);
     let dispatcher = tenure_dispatcher::run(settings, store, hold, orders, ready);
     let obeying = post.obey(signals, &instructions, &next);
-    let beside = async { tokio::join!(announce(is_ready), obeying).1 };
+    let beside = async { tokio::join!(service_manager::accompany(is_ready), obeying).1 };
     tokio::select! {
         ended = dispatcher => ended?,
         never = beside => match never {},
@@ -103,14 +104,14 @@ impl Post<'_> {
         loop {
             let instruction = match self.stopping.on(signals.next().await) {
                 Some(Meaning::Stop(control)) => {
-                    notify(&[NotifyState::Stopping]);
+                    service_manager::stopping();
                     tracing::info!(dispatcher.control = ?control, "asked to stop");
                     Some(Instruction::Stop(control))
                 }
                 Some(Meaning::Reload) => self.reload(),
                 Some(Meaning::Upgrade) => {
                     tracing::info!("asked to become the program that is installed now");
-                    reloading();
+                    service_manager::reloading();
                     next.set(Next::Upgrade);
                     Some(Instruction::Stop(Control::Detach))
                 }
@@ -123,7 +124,7 @@ impl Post<'_> {
 
     /// Reads the configuration again; a wrong one leaves everything as it is.
     fn reload(&mut self) -> Option<Instruction> {
-        reloading();
+        service_manager::reloading();
         let reloaded = self.in_force.again(self.global, &self.store);
         let instruction = match reloaded {
             Ok(reloaded) if reloaded.changed.is_empty() => {
@@ -145,29 +146,7 @@ impl Post<'_> {
                 None
             }
         };
-        notify(&[NotifyState::Ready]);
+        service_manager::reloaded();
         instruction
-    }
-}
-
-/// Tells systemd as soon as tasks can be dispatched, and not before.
-async fn announce(is_ready: oneshot::Receiver<()>) {
-    if is_ready.await.is_ok() {
-        notify(&[NotifyState::Ready]);
-    }
-}
-
-/// The next "ready" is the answer to this.
-fn reloading() {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => notify(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!(error = %error, "the clock cannot be read"),
-    }
-}
-
-/// Without systemd there is nobody to tell, which is no error.
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(error = %error, "systemd could not be told");
     }
 }

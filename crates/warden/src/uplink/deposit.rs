@@ -2,7 +2,7 @@
 //! nothing that the worker said and the kernel told. Writing a file may take long, so it is the desk
 //! that does it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tenure_guard::wire::Op;
 
@@ -17,10 +17,20 @@ pub(super) struct Deposit {
     folder: PathBuf,
     /// What lies there.
     lying: Option<Evidence>,
-    /// What is being written; the inner `None` takes it away.
-    under_way: Option<Option<Evidence>>,
-    /// Not before then, where it failed.
-    again_at: BootInstant,
+    desk: AtDesk,
+}
+
+/// Whether the desk has it.
+#[derive(Debug)]
+enum AtDesk {
+    Nothing {
+        /// Where it failed it is not tried before then.
+        again_at: BootInstant,
+    },
+    UnderWay {
+        /// What will lie in the folder; none is taking away.
+        next: Option<Evidence>,
+    },
 }
 
 impl Deposit {
@@ -28,13 +38,22 @@ impl Deposit {
         Self {
             folder,
             lying: None,
-            under_way: None,
-            again_at: BootInstant::ZERO,
+            desk: AtDesk::Nothing {
+                again_at: BootInstant::ZERO,
+            },
         }
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// When `wanted` is to be written; never where it lies there already, or the desk is busy.
+    fn due(&self, wanted: Option<&Evidence>) -> Option<BootInstant> {
+        match self.desk {
+            AtDesk::Nothing { again_at } if self.lying.as_ref() != wanted => Some(again_at),
+            AtDesk::Nothing { .. } | AtDesk::UnderWay { .. } => None,
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(self.desk, AtDesk::UnderWay { .. })
     }
 }
 
@@ -50,7 +69,7 @@ impl Uplink {
         let end = self.end.as_ref();
         let end = end.filter(|(_, ended)| ended.was_refused || report.is_some());
         let end = end.map(|(end, _)| end.clone());
-        (report.is_some() || end.is_some()).then(|| Evidence {
+        (report.is_some() || end.is_some()).then_some(Evidence {
             v: evidence::VERSION,
             run: self.tenure.run,
             report,
@@ -64,20 +83,22 @@ impl Uplink {
         let Some(deposit) = &self.deposit else {
             return;
         };
-        if deposit.under_way.is_some() || deposit.lying == wanted || now < deposit.again_at {
+        if deposit.due(wanted.as_ref()).is_none_or(|at| now < at) {
             return;
         }
         let job = Job::Deposit {
             folder: deposit.folder.clone(),
             evidence: wanted.clone().map(Box::new),
         };
-        let submitted = self.submit(job);
-        if let Some(deposit) = &mut self.deposit {
-            if submitted {
-                deposit.under_way = Some(wanted);
-            } else {
-                deposit.again_at = now + PAUSE;
+        let desk = if self.submit(job) {
+            AtDesk::UnderWay { next: wanted }
+        } else {
+            AtDesk::Nothing {
+                again_at: now + PAUSE,
             }
+        };
+        if let Some(deposit) = &mut self.deposit {
+            deposit.desk = desk;
         }
     }
 
@@ -85,19 +106,18 @@ impl Uplink {
         let Some(deposit) = &mut self.deposit else {
             return;
         };
-        let tried = deposit.under_way.take();
-        if is_done {
-            deposit.lying = tried.flatten();
-        } else {
-            deposit.again_at = now + PAUSE;
+        let again_at = if is_done { now } else { now + PAUSE };
+        let desk = std::mem::replace(&mut deposit.desk, AtDesk::Nothing { again_at });
+        if let AtDesk::UnderWay { next } = desk
+            && is_done
+        {
+            deposit.lying = next;
         }
     }
 
-    /// When a file that could not be written is tried again.
+    /// When the file is to be written, changed or taken away.
     pub(super) fn deposit_due(&self) -> Option<BootInstant> {
-        let deposit = self.deposit.as_ref()?;
-        let is_due = deposit.under_way.is_none() && deposit.lying != self.evidence();
-        is_due.then_some(deposit.again_at)
+        self.deposit.as_ref()?.due(self.evidence().as_ref())
     }
 
     /// Whether nobody is there to take the end, and it lies in the folder as it is: then the warden
@@ -105,16 +125,14 @@ impl Uplink {
     pub(crate) fn may_be_left(&self, now: BootInstant) -> bool {
         let lies_whole = self.deposit.as_ref().is_some_and(|deposit| {
             let end = deposit.lying.as_ref().and_then(|lying| lying.end.as_ref());
-            end.is_some() && deposit.under_way.is_none() && deposit.lying == self.evidence()
+            end.is_some() && !deposit.is_busy() && deposit.lying == self.evidence()
         });
         lies_whole && self.way(now) == Way::Store
     }
 
     /// Whether the desk is busy with the file.
     pub(crate) fn is_depositing(&self) -> bool {
-        self.deposit
-            .as_ref()
-            .is_some_and(|deposit| deposit.under_way.is_some())
+        self.deposit.as_ref().is_some_and(Deposit::is_busy)
     }
 
     /// The end is durable: what lies in the folder has served.
@@ -123,7 +141,7 @@ impl Uplink {
             && deposit.lying.is_some()
         {
             // Who reads what stays here finds its run closed.
-            let _ = evidence::remove(deposit.folder());
+            let _ = evidence::remove(&deposit.folder);
         }
     }
 }

@@ -14,6 +14,7 @@ mod ends;
 mod evidence;
 mod gate;
 mod isolation;
+mod leftovers;
 mod post;
 mod records;
 mod tree;

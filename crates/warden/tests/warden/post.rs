@@ -48,7 +48,7 @@ pub fn tenure() -> Tenure {
 impl Post {
     /// A warden that prepares for a shell script, changed as the test wants it.
     pub fn prepare(script: &str, change: impl FnOnce(&mut Brief)) -> Self {
-        Self::of(Command::new(PROGRAM), script, change)
+        Self::prepare_by(|_| Command::new(PROGRAM), script, change)
     }
 
     /// A warden whose surroundings a shell prepares before it becomes that; let go.
@@ -57,16 +57,21 @@ impl Post {
         // By its descriptor: whom the shell becomes may not come to where the program lies.
         let line = format!("exec 8<\"$0\"; {born} /proc/self/fd/8");
         shell.args(["-c", &line, PROGRAM]);
-        let mut post = Self::of(shell, script, change);
+        let mut post = Self::prepare_by(|_| shell, script, change);
         post.go();
         post
     }
 
-    fn of(mut program: Command, script: &str, change: impl FnOnce(&mut Brief)) -> Self {
+    /// The same as [`Post::prepare`]; `program` says, for the folder, what is started.
+    pub fn prepare_by(
+        program: impl FnOnce(&Path) -> Command,
+        script: &str,
+        change: impl FnOnce(&mut Brief),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let output = std::fs::File::create(folder.path().join("log")).unwrap();
-        let warden = program
+        let warden = program(folder.path())
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(output.try_clone().unwrap())
             .stderr(output)

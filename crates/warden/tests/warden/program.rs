@@ -1,23 +1,48 @@
 //! A warden as a program of its own, for the tests of this crate; with `worker VERB` it is a worker
-//! that says one thing to the warden above it.
+//! that says one thing to the warden above it; with `stand-in FOLDER LOCK` it is a dispatcher's other
+//! half, which makes one warden and buries it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use tenure_guard::{Error, Guard, Identity, Reason, Verdict, exit_code};
 use tenure_warden::gate;
+use tenure_warden::leftovers::{self, Leftovers};
 use tenure_warden::lifeline::Adopt;
+use tenure_warden::process::Process;
 use tenure_warden::{ByHand, exec_by_hand};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["worker", verb] => worker(verb),
+        ["stand-in", folder, lock] => stand_in(Path::new(folder), lock),
         ["by-hand", store, state, ref command @ ..] => by_hand(store, state, command),
         _ => tenure_warden::main(),
     }
+}
+
+/// Makes a warden of its own input, waits for that one's death, and ends what it left.
+fn stand_in(folder: &Path, lock: &str) -> ExitCode {
+    nix::sys::prctl::set_child_subreaper(true).expect("a subreaper");
+    let program = std::env::current_exe().expect("a program");
+    let mut child = Command::new(program).spawn().expect("a warden");
+    let pid = i32::try_from(child.id()).expect("a pid");
+    let warden = Process::of(pid, "host").expect("a warden").id().clone();
+    std::fs::write(folder.join("warden"), format!("{pid}\n")).expect("a folder");
+    child.wait().expect("its end");
+    let leftovers = Leftovers {
+        warden,
+        worker: None,
+        lock: lock.parse().expect("a lock"),
+        also: leftovers::children("host").expect("processes"),
+    };
+    leftovers.end();
+    std::fs::write(folder.join("buried"), "").expect("a folder");
+    ExitCode::SUCCESS
 }
 
 /// What the command line does for `tenure guard exec`.

@@ -139,3 +139,23 @@ fn what_cannot_be_proved_yet_is_looked_at_again() {
     world.now += Duration::from_hours(1);
     assert!(!looks(&world.tell(Event::Time)), "nobody else dispatches");
 }
+
+#[test]
+fn a_warden_that_does_not_answer_is_killed_only_when_everything_is_to_end() {
+    let (mut world, _) = found(standing(None), 1);
+    let kills = |actions: &[Action]| {
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::KillWarden(RunId(1))))
+    };
+    world.now += Duration::from_hours(1);
+    assert!(!kills(&world.tell(Event::Time)));
+    world.tell(Event::Control(Control::Terminate));
+    world.now = world.core.wake_at();
+    let mut killed = false;
+    for _ in 0..100 {
+        killed |= kills(&world.tell(Event::Time));
+        world.now = world.core.wake_at();
+    }
+    assert!(killed);
+}

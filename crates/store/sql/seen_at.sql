@@ -1,0 +1,2 @@
+-- When a dispatcher gave its last sign of life.
+SELECT seen_at AS number FROM dispatchers WHERE id = $1
