@@ -42,6 +42,7 @@ mod ends;
 mod environment;
 mod fence;
 mod guard;
+mod isolation;
 mod people;
 mod readme;
 mod reload;

@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 
 use tenure_dispatcher::{Host, Settings, WardenProgram};
 use tenure_store::{BatchId, DispatcherId, Store};
-use tenure_warden::cgroup::{self, Cgroups, Survey};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -51,7 +50,7 @@ pub fn settings(
             .collect(),
         state,
         folder,
-        cgroups: cgroups(),
+        cgroups: tenure_warden::cgroup::open().cgroups,
         warden: warden_program(&bin),
         bin,
         batch,
@@ -76,23 +75,6 @@ pub fn own_program() -> Result<PathBuf, Failure> {
         .and_then(|path| path.strip_suffix(" (deleted)"));
     let path = replaced.map_or_else(|| shown.clone(), PathBuf::from);
     Ok(AT_START.get_or_init(|| path).clone())
-}
-
-/// Where runs get their cgroups. What follows where they get none is said once, here.
-fn cgroups() -> Cgroups {
-    let Survey { cgroups, lack } = cgroup::open();
-    match (&cgroups.tree, lack) {
-        (Some(root), _) => tracing::info!(
-            cgroup.root = %root.display(), memory_max.by = %cgroups.memory, pids_max.by = %cgroups.pids,
-            "each run gets a cgroup",
-        ),
-        (None, lack) => tracing::info!(
-            reason = lack.map(|lack| lack.to_string()),
-            memory_max.by = %cgroups.memory, pids_max.by = %cgroups.pids,
-            "runs get no cgroup: trees are ended by descent, session and environment",
-        ),
-    }
-    cgroups
 }
 
 /// What a service manager tells the dispatcher and no worker of it: where its secrets lie, and where
