@@ -230,8 +230,11 @@ impl Cgroup {
 
     /// Removes what is empty of it; whether nothing is left.
     fn remove(&self) -> bool {
-        self.folders()
-            .fold(true, |gone, folder| remove_folder(folder) && gone)
+        let mut gone = true;
+        for folder in self.folders() {
+            gone &= remove_folder(folder);
+        }
+        gone
     }
 }
 

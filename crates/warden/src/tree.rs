@@ -71,10 +71,11 @@ impl Tree {
         if pid == self.root {
             return Membership::Outside;
         }
-        match self.place(stat, |parent| Stat::read(parent).ok()) {
-            Membership::Outside if self.guests().contains(&pid) => Membership::Inside,
-            placed => placed,
+        let placed = self.place(stat, |parent| Stat::read(parent).ok());
+        if placed == Membership::Outside && self.guests().contains(&pid) {
+            return Membership::Inside;
         }
+        placed
     }
 
     /// Who is in the cgroup, however it came there.

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 
-/// systemd is this host's manager where this is there (sd_booted(3)).
+/// systemd is this host's manager where this is there (as `sd_booted(3)` has it).
 const SYSTEMD: &str = "/run/systemd/system";
 
 /// How systemd marks a folder as given away: the first on services of users, the second on all.

@@ -206,7 +206,7 @@ fn what_cannot_be_had_is_the_profiles_fault_and_named() {
         assert!([1, 13].contains(&errno), "errno {errno}");
     };
     had("as user root", &|brief| {
-        brief.isolation.user = Some("root".into())
+        brief.isolation.user = Some("root".into());
     });
     had("with nice = -5", &|brief| brief.isolation.nice = Some(-5));
     had("with rlimits.nofile = 65", &|brief| {
