@@ -18,6 +18,8 @@ pub(crate) struct Places<'a> {
     pub(crate) socket: &'a Path,
     /// The context file.
     pub(crate) context: &'a Path,
+    /// Where the worker works.
+    pub(crate) workspace: &'a Path,
 }
 
 /// Builds the environment. Later layers win: passed on, the user's, profile, task, contract.
@@ -44,7 +46,7 @@ pub(crate) fn build(
         (env::BIN, settings.bin.display().to_string()),
         (env::ATTEMPT, claimed.attempt.to_string()),
         (env::PROFILE, claimed.profile.clone()),
-        (env::WORKSPACE, claimed.cwd.display().to_string()),
+        (env::WORKSPACE, places.workspace.display().to_string()),
         (env::CONTEXT, places.context.display().to_string()),
         (env::LEASE_SECS, settings.lease.as_secs().to_string()),
     ];

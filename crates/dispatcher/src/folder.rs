@@ -1,13 +1,23 @@
-//! A run's folder: `runs/<run_id>/` with its log, its context file and its warden's socket. Made
-//! exclusively: a folder that is there already belongs to another run of this id, which only a
-//! store that was put back to an older state can make.
+//! A run's folder: `runs/<run_id>/`. Made exclusively: a folder that is there already belongs to
+//! another run of this id, which only a store that was put back to an older state can make.
+//!
+//! It has two halves. What lies in the folder itself (log, socket, evidence) is the dispatcher's and
+//! the warden's; `worker/` (context file, scratch folder, worktree) is the worker's, and belongs to
+//! its user where its profile names one. What the warden makes in there, and takes away again, is
+//! [`tenure_warden::workspace`]'s.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::ffi::CString;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{User, getgrouplist};
 use tenure_guard::RunId;
+use tenure_warden::workspace;
+
+/// What lets others through a folder without letting them see what is in it.
+const PASSAGE: u32 = 0o011;
 
 /// The folder of one run.
 #[derive(Debug)]
@@ -19,8 +29,7 @@ impl Folder {
     /// Makes the folder (0700) of a run under a store's folder.
     pub(crate) fn make(store_folder: &Path, run: RunId) -> Result<Self, String> {
         let runs = store_folder.join("runs");
-        private_dir(&runs, true)
-            .map_err(|error| format!("cannot make {}: {error}", runs.display()))?;
+        private_dir(&runs, true).map_err(cannot("make", &runs))?;
         let path = runs.join(run.to_string());
         private_dir(&path, false).map_err(|error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
@@ -29,10 +38,13 @@ impl Folder {
                     path.display()
                 )
             } else {
-                format!("cannot make {}: {error}", path.display())
+                cannot("make", &path)(error)
             }
         })?;
-        Ok(Self { path })
+        let folder = Self { path };
+        let half = folder.half();
+        private_dir(&half, false).map_err(cannot("make", &half))?;
+        Ok(folder)
     }
 
     /// Where it is.
@@ -47,13 +59,18 @@ impl Folder {
 
     /// Where the worker reads its context.
     pub(crate) fn context(&self) -> PathBuf {
-        self.path.join("context.json")
+        self.half().join("context.json")
+    }
+
+    /// The worker's half.
+    fn half(&self) -> PathBuf {
+        workspace::half(&self.path)
     }
 
     /// Makes the log, empty.
     pub(crate) fn open_log(&self) -> Result<File, String> {
         let path = self.log();
-        private_file(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))
+        private_file(&path).map_err(cannot("make", &path))
     }
 
     /// Writes the context file.
@@ -61,8 +78,81 @@ impl Folder {
         let path = self.context();
         private_file(&path)
             .and_then(|mut file| file.write_all(json))
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))
+            .map_err(cannot("write", &path))
     }
+
+    /// Gives the worker's half, with the context file that is in it, to a user, and lets that user
+    /// pass through what is above it as far as it is ours.
+    pub(crate) fn give_to(&self, user: &str) -> Result<(), String> {
+        let user = match User::from_name(user) {
+            Ok(Some(user)) => user,
+            Ok(None) => return Err(format!("there is no user {user:?} on this host")),
+            Err(errno) => return Err(format!("the user {user:?} cannot be looked up: {errno}")),
+        };
+        if user.uid.is_root() {
+            return Ok(());
+        }
+        let half = self.half();
+        // The folder last: from then on the user may put other things in the place of what is in it.
+        for path in [self.context(), half.clone()] {
+            File::open(&path)
+                .and_then(|file| fchown(file, Some(user.uid.as_raw()), Some(user.gid.as_raw())))
+                .map_err(|error| {
+                    format!(
+                        "cannot give {} to user {:?}: {error}",
+                        path.display(),
+                        user.name
+                    )
+                })?;
+        }
+        // This run's folder, `runs`, the store's folder, and the one of all stores.
+        for folder in self.path.ancestors().take(4) {
+            let_pass(folder).map_err(cannot("open a way through", folder))?;
+        }
+        match self.path.ancestors().find(|folder| !passes(&user, folder)) {
+            None => Ok(()),
+            Some(closed) => Err(format!(
+                "user {:?} cannot pass through {}, and so cannot come to {}: `chmod o+x` it, or keep the state where that user may pass (STATE_DIRECTORY)",
+                user.name,
+                closed.display(),
+                half.display()
+            )),
+        }
+    }
+}
+
+fn cannot<'a>(what: &'a str, path: &'a Path) -> impl Fn(io::Error) -> String + 'a {
+    move |error| format!("cannot {what} {}: {error}", path.display())
+}
+
+/// Lets others through a folder of ours.
+fn let_pass(folder: &Path) -> io::Result<()> {
+    let metadata = std::fs::symlink_metadata(folder)?;
+    let mode = metadata.permissions().mode();
+    if metadata.uid() != nix::unistd::geteuid().as_raw() || mode & PASSAGE == PASSAGE {
+        return Ok(());
+    }
+    std::fs::set_permissions(folder, Permissions::from_mode(mode | PASSAGE))
+}
+
+/// Whether the mode bits let a user through; an access list may say otherwise, and then the worker's
+/// start says it.
+fn passes(user: &User, folder: &Path) -> bool {
+    let Ok(metadata) = std::fs::metadata(folder) else {
+        return false;
+    };
+    let groups = CString::new(user.name.as_str())
+        .ok()
+        .and_then(|name| getgrouplist(&name, user.gid).ok())
+        .unwrap_or_else(|| vec![user.gid]);
+    let shift = if metadata.uid() == user.uid.as_raw() {
+        6
+    } else if groups.iter().any(|group| group.as_raw() == metadata.gid()) {
+        3
+    } else {
+        0
+    };
+    metadata.permissions().mode() >> shift & 1 == 1
 }
 
 fn private_dir(path: &Path, may_exist: bool) -> io::Result<()> {
@@ -84,13 +174,77 @@ fn private_file(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
+    /// A state folder of a test's own; it goes away with it.
+    struct State(PathBuf);
+
+    impl State {
+        fn new(name: &str) -> Self {
+            let path =
+                std::env::temp_dir().join(format!("tenure-folder-{name}-{}", std::process::id()));
+            DirBuilder::new().mode(0o711).create(&path).unwrap();
+            Self(path)
+        }
+
+        fn store(&self) -> PathBuf {
+            self.0.join("stores/0")
+        }
+    }
+
+    impl Drop for State {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
     #[test]
     fn a_run_never_gets_a_folder_that_was_there_before() {
-        let state = std::env::temp_dir().join(format!("tenure-folder-{}", std::process::id()));
-        let first = Folder::make(&state, RunId(7)).unwrap();
+        let state = State::new("twice");
+        let first = Folder::make(&state.store(), RunId(7)).unwrap();
         assert!(first.path().is_dir());
-        let error = Folder::make(&state, RunId(7)).unwrap_err();
+        let error = Folder::make(&state.store(), RunId(7)).unwrap_err();
         assert!(error.contains("is there already"), "{error}");
-        std::fs::remove_dir_all(&state).unwrap();
+    }
+
+    #[test]
+    fn a_user_gets_the_workers_half_and_a_way_to_it_and_nothing_else() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("SKIPPED: only root can give a folder away");
+            return;
+        }
+        let state = State::new("user");
+        let folder = Folder::make(&state.store(), RunId(7)).unwrap();
+        folder.open_log().unwrap();
+        folder.write_context(b"{}").unwrap();
+        let nobody = User::from_name("nobody").unwrap().unwrap().uid.as_raw();
+        folder.give_to("nobody").unwrap();
+        for (path, owner, bits) in [
+            (folder.half(), nobody, 0o700),
+            (folder.context(), nobody, 0o600),
+            (folder.path().to_owned(), 0, 0o711),
+            (folder.log(), 0, 0o600),
+            (state.store().join("runs"), 0, 0o711),
+            (state.0.join("stores"), 0, 0o711),
+        ] {
+            let metadata = std::fs::metadata(&path).unwrap();
+            assert_eq!(
+                (metadata.uid(), mode(&path)),
+                (owner, bits),
+                "{}",
+                path.display()
+            );
+        }
+        std::fs::set_permissions(&state.0, Permissions::from_mode(0o700)).unwrap();
+        let error = folder.give_to("nobody").unwrap_err();
+        assert!(
+            error.contains(&format!("pass through {},", state.0.display())),
+            "{error}"
+        );
+        assert_eq!(mode(&state.0), 0o700);
+        let error = folder.give_to("no-such-user").unwrap_err();
+        assert!(error.contains("no-such-user"), "{error}");
     }
 }

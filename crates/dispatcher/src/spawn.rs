@@ -86,8 +86,15 @@ fn next(queue: &Mutex<Receiver<Order>>) -> Option<Order> {
 fn make(store: &str, order: &Order) -> Result<Made, String> {
     let (claimed, settings) = (&order.claimed, &*order.settings);
     let run = claimed.tenure.run;
+    let profile = settings
+        .profiles
+        .get(&claimed.profile)
+        .ok_or_else(|| format!("profile {:?} is not configured here", claimed.profile))?;
     let folder = Folder::make(&settings.folder, run)?;
     folder.write_context(&order.context)?;
+    if let Some(user) = &profile.isolation.user {
+        folder.give_to(user)?;
+    }
     let log = folder.open_log()?;
     let socket = socket_path(folder.path(), "warden.sock").map_err(|error| {
         format!(
@@ -95,7 +102,7 @@ fn make(store: &str, order: &Order) -> Result<Made, String> {
             folder.path().display()
         )
     })?;
-    let brief = brief(settings, store, claimed, &folder, socket.clone())?;
+    let brief = brief(settings, profile, store, claimed, &folder, socket.clone())?;
     let (ours, theirs) =
         UnixStream::pair().map_err(|error| format!("cannot make a socket pair: {error}"))?;
     let pid = spawn(settings, theirs, log)?;
@@ -139,24 +146,23 @@ fn spawn(settings: &Settings, gate: UnixStream, log: std::fs::File) -> Result<i3
 
 fn brief(
     settings: &Settings,
+    profile: &Profile,
     store: &str,
     claimed: &Claimed,
     folder: &Folder,
     socket: PathBuf,
 ) -> Result<Brief, String> {
-    let profile = settings
-        .profiles
-        .get(&claimed.profile)
-        .ok_or_else(|| format!("profile {:?} is not configured here", claimed.profile))?;
     let account = account(profile)?;
     let context = folder.context();
+    let workspace = profile.workspace.place(folder.path(), &claimed.cwd);
     let places = Places {
         socket: &socket,
         context: &context,
+        workspace: &workspace,
     };
     Ok(Brief {
         v: gate::VERSION,
-        argv: argv(profile.command.as_deref(), claimed, &context)?,
+        argv: argv(profile.command.as_deref(), claimed, places)?,
         env: environment::build(settings, profile, account.as_ref(), claimed, places),
         tenure: claimed.tenure.clone(),
         cwd: claimed.cwd.clone(),
@@ -187,7 +193,7 @@ fn account(profile: &Profile) -> Result<Option<Account>, String> {
 fn argv(
     templates: Option<&[crate::template::Template]>,
     claimed: &Claimed,
-    context: &std::path::Path,
+    places: Places<'_>,
 ) -> Result<Vec<String>, String> {
     match (templates, &claimed.command) {
         (None, Some(command)) => Ok(command.clone()),
@@ -197,8 +203,8 @@ fn argv(
                 task_title: &claimed.title,
                 task_body: &claimed.body,
                 run_id: &claimed.tenure.run.to_string(),
-                workspace: &claimed.cwd.display().to_string(),
-                context: &context.display().to_string(),
+                workspace: &places.workspace.display().to_string(),
+                context: &places.context.display().to_string(),
             };
             Ok(templates
                 .iter()

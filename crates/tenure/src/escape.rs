@@ -43,11 +43,44 @@ fn escape(text: &str, kept: &[char]) -> String {
     shown
 }
 
-/// Control characters move the cursor or worse; the others turn the direction of writing around.
+/// Control characters move the cursor or worse; the others cannot be seen, break lines, or turn the
+/// direction of writing around, so that a text would not say what it seems to say.
 fn is_dangerous(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}')
-        || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(character, '\u{e0000}'..='\u{e007f}')
+}
+
+/// Bytes that come in pieces, for a terminal: what is no text is shown as such.
+#[derive(Debug, Default)]
+pub struct Screen {
+    /// The beginning of a character whose rest has not come yet.
+    begun: Vec<u8>,
+}
+
+impl Screen {
+    /// What can be shown of what has come.
+    pub fn show(&mut self, bytes: &[u8]) -> String {
+        let mut all = std::mem::take(&mut self.begun);
+        all.extend_from_slice(bytes);
+        let whole = all.len() - incomplete(&all);
+        self.begun = all.split_off(whole);
+        block(&String::from_utf8_lossy(&all))
+    }
+}
+
+/// How many bytes at the end are the beginning of a character.
+fn incomplete(bytes: &[u8]) -> usize {
+    let last = bytes
+        .utf8_chunks()
+        .last()
+        .map_or(&[][..], |chunk| chunk.invalid());
+    match std::str::from_utf8(last) {
+        Err(error) if error.error_len().is_none() => last.len(),
+        Ok(_) | Err(_) => 0,
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +93,32 @@ mod tests {
         assert_eq!(block("a\n\tb\r\x07"), "a\n\tb\\r\\u{7}");
         assert_eq!(line("turned \u{202e}around"), "turned \\u{202e}around");
         assert_eq!(line("Größe 木"), "Größe 木");
+        assert_eq!(line("a\0b\u{7f}"), "a\\u{0}b\\u{7f}");
+        let unseen = ('\u{200b}'..='\u{200f}')
+            .chain('\u{202a}'..='\u{202e}')
+            .chain('\u{2066}'..='\u{2069}')
+            .chain(['\u{feff}', '\u{2028}', '\u{2029}']);
+        for character in unseen {
+            let written_out = format!("\\u{{{:x}}}", u32::from(character));
+            assert_eq!(line(&character.to_string()), written_out);
+            assert_eq!(block(&character.to_string()), written_out);
+        }
+    }
+
+    #[test]
+    fn bytes_that_come_in_pieces_are_shown_as_if_they_had_come_at_once() {
+        let text = "木 \u{202e}ä\x1b[2J\n".repeat(3);
+        let mut bytes = text.clone().into_bytes();
+        bytes.extend(b"\xff\xc3(\n");
+        for size in 1..=bytes.len() {
+            let mut screen = Screen::default();
+            let shown: String = bytes.chunks(size).map(|piece| screen.show(piece)).collect();
+            assert_eq!(
+                shown,
+                format!("{}\u{fffd}\u{fffd}(\n", block(&text)),
+                "{size}"
+            );
+        }
     }
 
     #[test]

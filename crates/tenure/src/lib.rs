@@ -19,6 +19,7 @@ mod panic;
 mod place;
 mod progress;
 mod reload;
+mod run_log;
 mod service_manager;
 mod settings;
 mod signals;

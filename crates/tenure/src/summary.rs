@@ -2,7 +2,6 @@
 //! with the last lines of its log.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use serde::Serialize;
@@ -15,12 +14,19 @@ use crate::batch::Batch;
 use crate::escape;
 use crate::failure::Failure;
 use crate::progress::described;
+use crate::run_log::RunLog;
 
 /// How many lines of a log are shown.
 const TAIL_LINES: usize = 10;
 
 /// How many bytes of a log are looked at for them: ten very long lines are not for people.
 const TAIL_BYTES: u64 = 16 * 1024;
+
+/// The same for a log that grows while it is read.
+const MOST_READ: usize = 64 * 1024;
+
+/// How much of a line is shown.
+const LINE_CHARS: usize = 1000;
 
 /// How a batch ended; `run --json` prints it.
 #[derive(Debug, Serialize)]
@@ -185,18 +191,31 @@ fn counts(batch: &Batch) -> tenure_store::read::Counts {
 /// The last lines of a log; none where it cannot be read, which the summary survives.
 fn tail(path: &Path) -> Vec<String> {
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        let mut log = RunLog::open_end(path, TAIL_BYTES)?;
         let mut bytes = Vec::new();
-        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        // What is written meanwhile is not waited for.
+        while let Some(more) = log.more()? {
+            bytes.extend(more);
+            if bytes.len() >= MOST_READ {
+                break;
+            }
+        }
         Ok(bytes)
     };
     let bytes = read().unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
-    lines[from..].iter().map(ToString::to_string).collect()
+    let lines = lines[from..].iter();
+    lines.map(|line| ends_with(line, LINE_CHARS)).collect()
+}
+
+/// The end of a line, where it is too long for people: what went wrong stands there, mostly.
+fn ends_with(line: &str, characters: usize) -> String {
+    match line.char_indices().nth_back(characters) {
+        Some((at, first)) => format!("…{}", &line[at + first.len_utf8()..]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -217,5 +236,10 @@ mod tests {
         assert_eq!(lines[0], "line 41");
         assert_eq!(lines[9], "bad \u{fffd}");
         assert_eq!(tail(&folder.path().join("none")), Vec::<String>::new());
+        std::fs::write(&path, format!("{}end", "x".repeat(1 << 20))).unwrap();
+        let lines = tail(&path);
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].chars().count(), LINE_CHARS + 1);
+        assert!(lines[0].starts_with('…') && lines[0].ends_with("xend"));
     }
 }

@@ -3,7 +3,8 @@
 //! same way; its connection leaves here and becomes the lifeline.
 //!
 //! One request of a connection is open at a time, so that answers come in order and a client that
-//! sends without reading only holds up itself.
+//! sends without reading only holds up itself. The tree and everybody else have connections of their
+//! own: a worker that holds all of its can keep no dispatcher out.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,8 +21,14 @@ use crate::clock::BootInstant;
 use crate::lifeline::{Adopt, Message};
 use crate::lines::{Lines, Next};
 
-/// How many connections are held at once. A worker needs one or two; its children may have theirs.
-const MOST_CONNECTIONS: usize = 64;
+/// How many connections the tree has at once. A worker needs one or two; its children may have theirs.
+const MOST_INSIDE: usize = 128;
+
+/// How many of these may have something open, a request or a watch. The others wait unread.
+const MOST_ENGAGED: usize = 64;
+
+/// How many connections others have: dispatchers that take the lifeline up, one after the other.
+const MOST_OUTSIDE: usize = 8;
 
 /// Names a connection; never reused.
 pub(crate) type ConnId = u64;
@@ -39,6 +46,7 @@ pub(crate) struct Broker {
 struct Connection {
     lines: Lines,
     peer: Peer,
+    is_inside: bool,
     turn: Turn,
     /// Whether nothing was said on it yet.
     is_new: bool,
@@ -97,40 +105,43 @@ impl Broker {
         })
     }
 
-    /// The listener, while there is room or room can be made.
-    pub(crate) fn listener(&self) -> Option<&UnixListener> {
-        let room = self.connections.len() < MOST_CONNECTIONS || self.idlest().is_some();
-        room.then_some(&self.listener)
+    /// The listener. There is always room, or room is made.
+    pub(crate) fn listener(&self) -> &UnixListener {
+        &self.listener
     }
 
     /// Whom to wait for: the connection, whether to read, whether to write.
     pub(crate) fn awaited(&self) -> impl Iterator<Item = (ConnId, &UnixStream, bool, bool)> {
-        self.connections.iter().filter_map(|(id, connection)| {
-            let read = connection.turn == Turn::Theirs && !connection.lines.has_ended();
+        let engaged = self.connections.values().filter(|one| one.is_engaged());
+        let is_crowded = engaged.count() >= MOST_ENGAGED;
+        self.connections.iter().filter_map(move |(id, connection)| {
+            let is_held_up = is_crowded && connection.is_inside && !connection.watching;
+            let read =
+                connection.turn == Turn::Theirs && !connection.lines.has_ended() && !is_held_up;
             let write = connection.lines.is_departing();
             // One that we neither read nor write is left out: its hang-up would wake us for ever.
             (read || write).then_some((*id, connection.lines.stream(), read, write))
         })
     }
 
-    /// Takes whoever waits to be connected.
-    pub(crate) fn accept(&mut self, now: BootInstant) {
-        while self.make_room() {
-            let Ok((stream, _)) = self.listener.accept() else {
-                return;
-            };
+    /// Takes whoever waits to be connected; `is_inside` says of a pid whether it is in the tree.
+    pub(crate) fn accept(&mut self, now: BootInstant, is_inside: impl Fn(i32) -> bool) {
+        while let Ok((stream, _)) = self.listener.accept() {
             let Ok(peer) = getsockopt(&stream, sockopt::PeerCredentials) else {
                 continue;
             };
             let Ok(lines) = Lines::new(stream, wire::MAX_LINE) else {
                 continue;
             };
+            let is_inside = is_inside(peer.pid());
+            self.make_room(is_inside);
             let connection = Connection {
                 lines,
                 peer: Peer {
                     pid: peer.pid(),
                     uid: peer.uid(),
                 },
+                is_inside,
                 turn: Turn::Theirs,
                 is_new: true,
                 watching: false,
@@ -141,21 +152,21 @@ impl Broker {
         }
     }
 
-    /// Silent connections give way to new ones; those that wait for us do not.
-    fn make_room(&mut self) -> bool {
-        if self.connections.len() < MOST_CONNECTIONS {
-            return true;
-        }
-        let idlest = self.idlest();
-        idlest.is_some_and(|id| self.connections.remove(&id).is_some())
-    }
-
-    fn idlest(&self) -> Option<ConnId> {
-        self.connections
+    /// The longest silent connection gives way to a new one of its side; those that wait for us only
+    /// where there is no other.
+    fn make_room(&mut self, is_inside: bool) {
+        let most = if is_inside { MOST_INSIDE } else { MOST_OUTSIDE };
+        let side = self
+            .connections
             .iter()
-            .filter(|(_, connection)| connection.turn == Turn::Theirs && !connection.watching)
-            .min_by_key(|(_, connection)| connection.heard_at)
-            .map(|(id, _)| *id)
+            .filter(|(_, connection)| connection.is_inside == is_inside);
+        if side.clone().count() < most {
+            return;
+        }
+        let idlest = side.min_by_key(|(_, one)| (one.is_engaged(), one.heard_at));
+        if let Some(id) = idlest.map(|(id, _)| *id) {
+            self.connections.remove(&id);
+        }
     }
 
     /// Reads and writes one connection as far as that goes without waiting.
@@ -254,6 +265,10 @@ impl Drop for Broker {
 }
 
 impl Connection {
+    fn is_engaged(&self) -> bool {
+        self.watching || self.turn == Turn::Ours
+    }
+
     fn send(&mut self, answer: Answer) {
         self.lines.send(&Response {
             v: wire::VERSION,

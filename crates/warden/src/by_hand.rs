@@ -111,6 +111,7 @@ pub fn exec_by_hand(
         broker,
         uplink,
         cgroup: None,
+        log: None,
     };
     let command = command::Start {
         argv,
@@ -120,7 +121,7 @@ pub fn exec_by_hand(
         confinement: Arc::default(),
         input: Input::Callers,
     };
-    stand(post, &command)
+    stand(post, None, command)
 }
 
 /// Where a warden stands over us already, the run was started: a second start of it is refused.

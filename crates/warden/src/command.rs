@@ -99,7 +99,7 @@ fn confine(command: &mut Command, start: &Start) -> Result<(), End> {
     unsafe_code,
     reason = "a parent-death signal can only be asked for by the child itself"
 )]
-fn prepare_child(command: &mut Command) {
+pub(crate) fn prepare_child(command: &mut Command) {
     let warden = nix::unistd::getpid();
     // SAFETY: between fork and exec only calls that are safe in a signal handler may be made. These
     // are plain system calls; none allocates, locks or unwinds.
@@ -137,7 +137,7 @@ fn prepare_child(command: &mut Command) {
 }
 
 /// A missing folder and a missing program are the same errno to whoever only reads that.
-fn enterable(cwd: &Path) -> Result<(), End> {
+pub(crate) fn enterable(cwd: &Path) -> Result<(), End> {
     let problem = match std::fs::metadata(cwd) {
         Ok(metadata) if metadata.is_dir() => return Ok(()),
         Ok(_) => Errno::ENOTDIR.into(),

@@ -24,9 +24,11 @@ use crate::gate::{self, Brief, Word};
 use crate::lease::{Lease, Reach};
 use crate::lifeline::{Message, Order};
 use crate::lines::{Lines, Next};
+use crate::log::Log;
 use crate::stand::{Limits, Post, stand, stand_without_worker};
 use crate::uplink::Uplink;
 use crate::wake::{Signals, Told};
+use crate::workspace::Plan;
 
 /// The longest line of gate and lifeline. A brief carries an argv and an environment, of which the
 /// kernel takes 2 MiB (6 MiB by its own limit on the stack), each byte escaped at worst.
@@ -160,6 +162,10 @@ impl Gate {
             Err(end) => return stand_without_worker(post, end),
         };
         post.cgroup = cgroup;
+        // A worker is not refused because its log cannot be watched.
+        post.log = Log::of(io::stdout().as_fd(), brief.log_max_bytes).unwrap_or_default();
+        let plan = Plan::of(&brief);
+        let cwd = brief.workspace.place(&brief.folder, &brief.cwd);
         let start = Start {
             argv: brief.argv.into_iter().map(Into::into).collect(),
             env: brief
@@ -167,11 +173,11 @@ impl Gate {
                 .into_iter()
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
-            cwd: Some(brief.cwd),
+            cwd: Some(cwd),
             confinement: Arc::new(confinement),
             input: Input::Nothing,
         };
-        stand(post, &start)
+        stand(post, plan, start)
     }
 
     fn post(self, brief: &Brief, store: StoreUrl, broker: Broker, lease: Lease) -> Post {
@@ -192,6 +198,7 @@ impl Gate {
             broker,
             uplink: Uplink::new(Some(self.lines), folder, store, tenure, brief.lease),
             cgroup: None,
+            log: None,
         }
     }
 

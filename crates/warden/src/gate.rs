@@ -33,7 +33,7 @@ pub struct Brief {
     pub argv: Vec<String>,
     /// The worker's whole environment.
     pub env: BTreeMap<String, String>,
-    /// Where it runs.
+    /// What the task is about. Where the command runs is [`Workspace::place`] of it.
     pub cwd: PathBuf,
     /// The run's folder: its log is in it, and what a warden writes as a last resort.
     pub folder: PathBuf,

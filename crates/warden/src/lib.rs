@@ -17,6 +17,7 @@ pub mod isolation;
 pub mod leftovers;
 pub mod lifeline;
 pub mod process;
+pub mod workspace;
 
 mod broker;
 mod by_hand;
@@ -25,14 +26,18 @@ mod confinement;
 mod desk;
 mod dispatched;
 mod ending;
+mod folder;
+mod git;
 mod host;
 mod lease;
 mod lines;
+mod log;
 mod socket_path;
 mod stand;
 mod tree;
 mod uplink;
 mod wake;
+mod worktree;
 
 use std::process::ExitCode;
 

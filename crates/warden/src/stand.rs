@@ -8,6 +8,7 @@
 
 mod adoption;
 mod requests;
+mod room;
 mod worker;
 
 use std::io;
@@ -24,12 +25,14 @@ use self::worker::{SETTLING, Seen, Worker};
 use crate::broker::{Broker, ConnId};
 use crate::cgroup::Held;
 use crate::clock::BootInstant;
-use crate::command::{self, Start};
+use crate::command::Start;
 use crate::ending::{Act, Cue, Ending, Graces};
 use crate::lease::Lease;
+use crate::log::Log;
 use crate::tree::Tree;
 use crate::uplink::{News, Uplink};
 use crate::wake::{Alarm, Signals, Told};
+use crate::workspace::{Plan, Stage};
 
 /// How long a run may take, and how long its worker may be silent.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,8 @@ pub(crate) struct Post {
     pub(crate) uplink: Uplink,
     /// The run's cgroup, where it has one.
     pub(crate) cgroup: Option<Held>,
+    /// The run's log, where it is ours to keep within a limit.
+    pub(crate) log: Option<Log>,
 }
 
 /// A warden at its post.
@@ -59,6 +64,7 @@ struct Stand {
     tree: Tree,
     alarm: Alarm,
     worker: Worker,
+    room: Stage,
     ending: Ending,
     run_ends_at: Option<BootInstant>,
     silent_at: Option<BootInstant>,
@@ -84,36 +90,39 @@ enum Woken {
     Desk,
     Listener,
     Connection(ConnId),
+    Log,
+    Room,
 }
 
-/// Starts the command and stands over it to the end. The exit code is the command's.
-pub(crate) fn stand(post: Post, start: &Start) -> io::Result<ExitCode> {
+/// Starts the command, in a room of its own where one is planned, and stands over it to the end. The
+/// exit code is the command's.
+pub(crate) fn stand(post: Post, plan: Option<Plan>, start: Start) -> io::Result<ExitCode> {
     nix::sys::prctl::set_child_subreaper(true)?;
     let alarm = Alarm::new()?;
-    let worker = match command::start(start) {
-        Ok(pid) => Worker::Runs { pid },
-        Err(end) => Worker::Absent(end),
-    };
-    Stand::new(post, alarm, worker).see_through()
+    let (worker, room) = room::begin(plan, start);
+    Stand::new(post, alarm, worker, room).see_through()
 }
 
 /// Stays with a run whose command was never started until its end is taken. The exit code is that
 /// of whoever stands down, or a failure.
 pub(crate) fn stand_without_worker(post: Post, end: End) -> io::Result<ExitCode> {
     let alarm = Alarm::new()?;
-    Stand::new(post, alarm, Worker::Absent(end)).see_through()
+    Stand::new(post, alarm, Worker::Absent(end), Stage::Gone).see_through()
 }
 
 impl Stand {
-    fn new(mut post: Post, alarm: Alarm, worker: Worker) -> Self {
+    fn new(mut post: Post, alarm: Alarm, worker: Worker, room: Stage) -> Self {
         let now = BootInstant::now();
+        let timeout = post.limits.heartbeat_timeout;
         let mut stand = Self {
             tree: Tree::of_self(post.cgroup.take()),
             alarm,
+            // Whoever is not there yet cannot be silent.
+            silent_at: timeout.filter(|_| worker.runs()).map(|limit| now + limit),
             worker,
+            room,
             ending: Ending::Steady,
             run_ends_at: post.limits.max_runtime.map(|limit| now + limit),
-            silent_at: post.limits.heartbeat_timeout.map(|limit| now + limit),
             announced: None,
             lease_over: false,
             lost: None,
@@ -155,7 +164,8 @@ impl Stand {
     /// Whether everything we know is in other hands: it was acknowledged, or we were told to go,
     /// nobody is there to take it, and it lies in the run's folder.
     fn may_leave(&self, now: BootInstant) -> bool {
-        let is_left = self.dismissed && !self.worker.tree_lives();
+        let is_left =
+            self.dismissed && !self.worker.tree_lives() && matches!(self.room, Stage::Gone);
         (self.acknowledged && !self.post.uplink.is_depositing())
             || (is_left && self.post.uplink.may_be_left(now))
     }
@@ -177,8 +187,13 @@ impl Stand {
         if let Some(events) = self.tree.events().filter(|_| self.worker.has_left()) {
             awaited.push((Woken::Tree, events, PollFlags::POLLPRI));
         }
-        if let Some(listener) = self.post.broker.listener() {
-            awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
+        let listener = self.post.broker.listener();
+        awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
+        if let Some(changes) = self.post.log.as_ref().and_then(Log::changes) {
+            awaited.push((Woken::Log, changes, PollFlags::POLLIN));
+        }
+        if let Some(work) = self.room.work() {
+            awaited.push((Woken::Room, work, PollFlags::POLLIN));
         }
         for (id, stream, read, write) in self.post.broker.awaited() {
             awaited.push((Woken::Connection(id), stream.as_fd(), interest(read, write)));
@@ -211,7 +226,8 @@ impl Stand {
         };
         let worker = match &self.worker {
             Worker::Absent(_) => [None, None],
-            Worker::Runs { .. }
+            Worker::Awaited(_)
+            | Worker::Runs { .. }
             | Worker::Ended {
                 tree_dead: false, ..
             } => [self.ending.due(), self.lease_runs_out_at()],
@@ -222,6 +238,7 @@ impl Stand {
             .chain(worker)
             .flatten()
             .chain(self.post.uplink.due(now))
+            .chain(self.post.log.as_ref().and_then(Log::due))
             .min()
     }
 
@@ -240,7 +257,10 @@ impl Stand {
                 self.reap(now);
             }
         }
-        if let Some(end) = self.end(now) {
+        self.mind_log(now, false);
+        if let Some(end) = self.end(now)
+            && self.clear_room()
+        {
             self.post.uplink.conclude(end, now);
         }
         let news = self.post.uplink.tick(now);
@@ -309,7 +329,9 @@ impl Stand {
                 let news = self.post.uplink.collect(now);
                 self.learn(news, now);
             }
-            Woken::Listener => self.post.broker.accept(now),
+            Woken::Listener => self.accept(now),
+            Woken::Log => self.mind_log(now, true),
+            Woken::Room => self.room_done(now),
             Woken::Connection(id) => {
                 let heard = self.post.broker.serve(id, now);
                 self.hear(heard, now);

@@ -33,7 +33,7 @@ pub enum End {
     SpawnFailed {
         /// What could not be executed: a program, or `in <folder>` where it should run.
         path: String,
-        /// The kernel's error number.
+        /// The kernel's error number; 0 where it was not the kernel that refused.
         errno: i32,
         /// The kernel's words for it.
         message: String,
@@ -152,10 +152,17 @@ fn by_end(evidence: &Evidence<'_>) -> (Outcome, String) {
             path,
             errno,
             message,
-        } => (
-            Outcome::SpawnFailed,
-            format!("cannot execute {path}: {message} (errno {errno})"),
-        ),
+        } => {
+            // What is no call of the kernel's has no number.
+            let number = match errno {
+                0 => String::new(),
+                errno => format!(" (errno {errno})"),
+            };
+            (
+                Outcome::SpawnFailed,
+                format!("cannot execute {path}: {message}{number}"),
+            )
+        }
         End::NeverStarted { reason } => (Outcome::NeverStarted, reason.clone()),
         End::StoodDown { reason } => (Outcome::Stale, stale(reason)),
         End::Unseen { reason, .. } => (Outcome::Lost, reason.clone()),

@@ -249,6 +249,10 @@ mod tests {
                 &["unknown", ":3:1:"],
             ),
             (
+                "[profiles.a]\ncommand = ['x']\nworkspace = 'cellar'",
+                &["cellar", "scratch", "worktree"],
+            ),
+            (
                 "[profiles.a]\ncommand = ['x']\nmax_running = 0",
                 &["profiles.a.max_running"],
             ),

@@ -78,6 +78,7 @@ with_limit_keys! {
         pub(super) memory_max: Option<String>,
         pub(super) pids_max: Option<u64>,
         pub(super) no_new_privs: Option<bool>,
+        workspace: Option<Workspace>,
     }
 }
 
@@ -226,7 +227,7 @@ impl ProfileShape {
             max_running: self.max_running,
             env: self.env.clone(),
             isolation: self.isolation(name)?,
-            workspace: Workspace::default(),
+            workspace: self.workspace.unwrap_or_default(),
             pass_env: pass_env
                 .unwrap_or_else(|| default_pass_env.iter().map(ToString::to_string).collect()),
         })

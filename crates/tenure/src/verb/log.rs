@@ -1,7 +1,5 @@
 //! `log`: the output of a run, and with `-f` what is still being written.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,13 +7,12 @@ use tenure_store::Store;
 use tenure_store::read::RunView;
 
 use crate::cli::{Global, Log};
+use crate::escape::Screen;
 use crate::failure::{Code, Failure};
 use crate::follow::Changes;
+use crate::output;
 use crate::place::Place;
-use crate::{escape, output};
-
-/// How much is read at once.
-const CHUNK: usize = 64 * 1024;
+use crate::run_log::{Next, RunLog};
 
 /// How often a growing log is looked at: nobody tells of bytes in a file.
 const LOOK: Duration = Duration::from_millis(200);
@@ -27,14 +24,15 @@ pub async fn run(global: &Global, args: &Log) -> Result<(), Failure> {
     let Some(path) = run.log.clone() else {
         return Err(missing(format!("run {} has no log", run.run_id)));
     };
-    let mut file = open(&path)?;
+    let mut log = open(&path)?;
+    let mut screen = output::is_terminal().then(Screen::default);
     if !args.follow {
-        return copy(&mut file);
+        return copy(&mut log, &mut screen);
     }
     loop {
         // Asked before reading: what was written before the end is then read for certain.
         let ended = store.run(run.run_id).await?.ended_at.is_some();
-        copy(&mut file)?;
+        copy(&mut log, &mut screen)?;
         if ended {
             return Ok(());
         }
@@ -72,24 +70,27 @@ fn missing(message: String) -> Failure {
     Failure::new(Code::NoSuch, anyhow::anyhow!(message))
 }
 
-fn open(path: &Path) -> Result<File, Failure> {
-    File::open(path)
+fn open(path: &Path) -> Result<RunLog, Failure> {
+    RunLog::open(path)
         .map_err(|error| Failure::io(format!("the log {} cannot be read", path.display()), error))
 }
 
-fn copy(file: &mut File) -> Result<(), Failure> {
-    let mut chunk = vec![0; CHUNK];
+/// Prints what there is, and tells of what is missing; a terminal gets nothing that speaks to it.
+fn copy(log: &mut RunLog, screen: &mut Option<Screen>) -> Result<(), Failure> {
     loop {
-        let length = file
-            .read(&mut chunk)
+        let next = log
+            .next()
             .map_err(|error| Failure::io("the log cannot be read", error))?;
-        match &chunk[..length] {
-            [] => return Ok(()),
-            bytes if output::is_terminal() => {
-                let text = String::from_utf8_lossy(bytes);
-                output::bytes(escape::block(&text).as_bytes())?;
-            }
-            bytes => output::bytes(bytes)?,
+        match next {
+            Next::End => return Ok(()),
+            Next::Cut(bytes) => output::message(format_args!(
+                "tenure: {bytes} older bytes were cut (log_max_bytes)"
+            )),
+            Next::Truncated => output::message("tenure: the worker truncated its log"),
+            Next::Bytes(bytes) => match screen {
+                Some(screen) => output::bytes(screen.show(&bytes).as_bytes())?,
+                None => output::bytes(&bytes)?,
+            },
         }
     }
 }

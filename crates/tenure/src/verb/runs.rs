@@ -1,12 +1,13 @@
 //! `runs`: the attempts at a task, oldest first.
 
+use serde::Serialize;
 use tenure_store::read::{ExitView, RunView};
 
 use crate::cli::{Global, One};
 use crate::failure::Failure;
 use crate::place::Place;
 use crate::table::Table;
-use crate::{escape, output};
+use crate::{escape, output, run_log};
 
 /// The longest reason in a row.
 const REASON_CHARS: usize = 100;
@@ -16,12 +17,31 @@ pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
     let store = Place::find(global)?.read_about(args.id).await?;
     let runs = store.runs(args.id).await?;
     if args.json {
-        return output::json(&runs);
+        return output::json(&shown(&runs));
     }
     if runs.is_empty() {
         return Ok(());
     }
     output::bytes(table(&runs).to_string().as_bytes())
+}
+
+/// A run as scripts see it.
+#[derive(Serialize)]
+pub struct Shown<'a> {
+    #[serde(flatten)]
+    run: &'a RunView,
+    /// How many of its log's oldest bytes are gone; null where the log cannot be read from here.
+    log_cut: Option<u64>,
+}
+
+/// All of them; each log is looked at.
+pub fn shown(runs: &[RunView]) -> Vec<Shown<'_>> {
+    let cut = |run: &RunView| run.log.as_deref().and_then(run_log::cut);
+    let one = |run| Shown {
+        run,
+        log_cut: cut(run),
+    };
+    runs.iter().map(one).collect()
 }
 
 /// A row for each run.

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use tenure_store::read::{Detail, Related};
+use serde::Serialize;
+use tenure_store::event::Event;
+use tenure_store::read::{CommentView, Detail, Related, TaskRow};
 
 use crate::cli::{Global, One};
 use crate::failure::Failure;
@@ -18,9 +20,41 @@ pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
     let store = Place::find(global)?.read_about(args.id).await?;
     let detail = store.show(args.id).await?;
     if args.json {
-        output::json(&detail)
+        output::json(&Shown::of(&detail))
     } else {
         output::bytes(text(&detail).as_bytes())
+    }
+}
+
+/// All of it as scripts see it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    task: &'a TaskRow,
+    runs: Vec<super::runs::Shown<'a>>,
+    events: &'a [Event],
+    parents: &'a [Related],
+    children: &'a [Related],
+    comments: &'a [CommentView],
+}
+
+impl<'a> Shown<'a> {
+    fn of(detail: &'a Detail) -> Self {
+        let Detail {
+            task,
+            runs,
+            events,
+            parents,
+            children,
+            comments,
+        } = detail;
+        Self {
+            task,
+            runs: super::runs::shown(runs),
+            events,
+            parents,
+            children,
+            comments,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use tenure_guard::wire::{Answer, Op, Request};
-use tenure_guard::{Reason, Tenure};
+use tenure_guard::{Reason, Report, Tenure};
 
 use super::Stand;
 use crate::broker::{ConnId, Heard};
@@ -23,7 +23,12 @@ impl Stand {
     ) -> Vec<Heard> {
         match (&answer, op) {
             (Answer::NotOwner { reason }, _) => self.remember(to, reason.clone()),
-            (Answer::Ok | Answer::Kept, Op::Report { .. }) => self.cue(Cue::Reported, now),
+            (Answer::Ok | Answer::Kept, Op::Report { report, .. }) => {
+                // The first one stands.
+                let completed = matches!(report, Report::Complete { .. });
+                self.seen.completed.get_or_insert(completed);
+                self.cue(Cue::Reported, now);
+            }
             (
                 Answer::Ok
                 | Answer::Kept

@@ -11,16 +11,20 @@ use tenure_store::life::{End, Exit};
 
 use super::Stand;
 use crate::clock::BootInstant;
+use crate::command::Start;
 use crate::dispatched::not_owner;
 use crate::ending::Cue;
+use crate::tree::Membership;
 
 /// Who ends many processes at once sends TERM to the warden a moment before or after the worker:
 /// so long a death by such a signal waits for ours before it is called a crash.
 pub(super) const SETTLING: Duration = Duration::from_secs(1);
 
 /// What is known of the worker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Worker {
+    /// Its room is being made.
+    Awaited(Box<Start>),
     /// It never came to be.
     Absent(End),
     Runs {
@@ -45,13 +49,15 @@ pub(super) struct Seen {
     pub(super) stood_down: Option<Reason>,
     /// The kernel killed something of the tree for want of memory.
     pub(super) oom: bool,
+    /// It reported; whether that the work is done.
+    pub(super) completed: Option<bool>,
 }
 
 impl Worker {
     /// Its main process, also where that has ended.
     pub(super) fn pid(&self) -> Option<i32> {
         match self {
-            Self::Absent(_) => None,
+            Self::Awaited(_) | Self::Absent(_) => None,
             Self::Runs { pid } | Self::Ended { pid, .. } => Some(*pid),
         }
     }
@@ -74,7 +80,7 @@ impl Worker {
     pub(super) fn tree_lives(&self) -> bool {
         match self {
             Self::Absent(_) => false,
-            Self::Runs { .. } => true,
+            Self::Awaited(_) | Self::Runs { .. } => true,
             Self::Ended { tree_dead, .. } => !tree_dead,
         }
     }
@@ -92,7 +98,7 @@ impl Worker {
             }
             Self::Absent(End::SpawnFailed { .. }) => code_of(126),
             Self::Absent(End::StoodDown { .. }) => not_owner(),
-            Self::Absent(_) | Self::Runs { .. } => ExitCode::FAILURE,
+            Self::Awaited(_) | Self::Absent(_) | Self::Runs { .. } => ExitCode::FAILURE,
         }
     }
 }
@@ -114,7 +120,7 @@ impl Stand {
                 tree_unverified: false,
                 oom: self.seen.oom,
             }),
-            Worker::Runs { .. } | Worker::Ended { .. } => None,
+            Worker::Awaited(_) | Worker::Runs { .. } | Worker::Ended { .. } => None,
         }
     }
 
@@ -129,7 +135,7 @@ impl Stand {
     pub(super) fn interrupt(&mut self, now: BootInstant) {
         self.dismissed = true;
         let explains = match self.worker {
-            Worker::Absent(_) => false,
+            Worker::Awaited(_) | Worker::Absent(_) => false,
             Worker::Runs { .. } => true,
             Worker::Ended { exit, .. } => looks_interrupted(exit),
         };
@@ -138,6 +144,14 @@ impl Stand {
     }
 
     pub(super) fn reap(&mut self, now: BootInstant) {
+        // Before and after there is only git, and whoever started it waits for it.
+        match self.worker {
+            Worker::Runs { .. }
+            | Worker::Ended {
+                tree_dead: false, ..
+            } => {}
+            Worker::Awaited(_) | Worker::Absent(_) | Worker::Ended { .. } => return,
+        }
         let reaped = self.tree.reap();
         for (pid, exit) in reaped.ended {
             if matches!(self.worker, Worker::Runs { pid: worker } if worker == pid) {
@@ -157,6 +171,7 @@ impl Stand {
             self.look_round(now);
             self.seen.oom = self.tree.ran_out_of_memory();
             self.tree.clear_away();
+            self.close_log();
             self.worker = Worker::Ended {
                 pid,
                 exit,
@@ -168,8 +183,14 @@ impl Stand {
         }
     }
 
+    pub(super) fn accept(&mut self, now: BootInstant) {
+        let Self { tree, post, .. } = self;
+        let is_inside = |pid| tree.membership(pid) != Membership::Outside;
+        post.broker.accept(now, is_inside);
+    }
+
     fn look_round(&mut self, now: BootInstant) {
-        self.post.broker.accept(now);
+        self.accept(now);
         for id in self.post.broker.everybody() {
             let heard = self.post.broker.serve(id, now);
             self.hear(heard, now);

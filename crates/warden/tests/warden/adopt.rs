@@ -128,6 +128,20 @@ fn a_worker_cannot_adopt_its_own_warden() {
 }
 
 #[test]
+fn a_worker_that_holds_every_connection_it_can_get_keeps_no_dispatcher_out() {
+    let mut post = Post::start("exec \"$SAY\" worker watch-all-day", |_| {});
+    post.started();
+    let watches: u32 = post.line_in("watches").parse().unwrap();
+    assert!((60..200).contains(&watches), "{watches}");
+    for epoch in 2..20 {
+        post.take_over(epoch);
+        post.started();
+    }
+    post.end(Ask::Shutdown);
+    assert_eq!(post.ended(), exited(Exit::Signal(15)));
+}
+
+#[test]
 fn a_request_that_is_open_when_the_lifeline_changes_hands_is_answered_once() {
     let script = "\"$SAY\" worker heartbeat; echo $? >> said; echo over >> said; sleep 600";
     let mut post = Post::start(script, |_| {});

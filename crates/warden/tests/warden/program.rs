@@ -60,6 +60,23 @@ fn by_hand(store: &str, state: &str, command: &[&str]) -> ExitCode {
     exec_by_hand(identity, argv, &settings).expect("a warden")
 }
 
+/// A worker that opens as many watches as it is granted and keeps them, and says when there are no
+/// more.
+fn watch_all_day(guard: &Guard) -> ! {
+    let (granted, next) = std::sync::mpsc::channel();
+    for _ in 0..200 {
+        let (guard, granted) = (guard.clone(), granted.clone());
+        std::thread::spawn(move || granted.send(guard.watch()));
+    }
+    let mut watches = Vec::new();
+    while let Ok(Ok(watch)) = next.recv_timeout(Duration::from_secs(1)) {
+        watches.push(watch);
+    }
+    std::fs::write("watches", format!("{}\n", watches.len())).expect("a folder");
+    std::thread::sleep(Duration::from_mins(10));
+    std::process::exit(0);
+}
+
 /// A worker that plays the dispatcher; it says what its warden thinks of that.
 fn adopt_own_warden() -> ! {
     let identity = Identity::from_env().expect("an identity");
@@ -89,6 +106,7 @@ fn worker(verb: &str) -> ExitCode {
         "heartbeat" => guard.heartbeat(None),
         "complete" => guard.complete(Some("all of it".into()), None).map(|_| ()),
         "adopt" => adopt_own_warden(),
+        "watch-all-day" => watch_all_day(&guard),
         "stand-down" => tenure_guard::stand_down(&Reason::MissingRunId),
         unknown => panic!("no worker says {unknown}"),
     });
