@@ -271,6 +271,7 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         ("next_due", "scheduled_by_time"),
         ("unstarted", "open_runs_by_dispatcher"),
         ("asks", "open_runs_by_dispatcher"),
+        ("orphans", "open_runs_by_dispatcher"),
         ("events_of_task", "events_by_task"),
         ("newest_events_of_task", "events_by_task"),
         ("comments_of_task", "comments_by_task"),

@@ -36,7 +36,7 @@ fn on_disk(path: &std::path::Path) -> u64 {
 fn of_a_flood_the_newest_output_is_kept_and_a_reader_is_told_of_the_rest() {
     let home = Home::with(SMALL);
     let _dispatcher = home.serve();
-    let script = "timeout 2 yes 'one of many lines'; echo the very last line";
+    let script = "timeout 2 yes 'one of many lines'; echo; echo the very last line";
     let task = sh(&home, &[], script);
     let shown = home.until(task, "done");
     let log = log_of(&shown);

@@ -32,11 +32,13 @@ macro_rules! on_both {
 }
 
 mod claimed;
+mod ways;
 
 mod adopt;
 mod bad_input;
 mod bad_store;
 mod crash;
+mod diagonal;
 mod dispatch;
 mod ends;
 mod environment;
@@ -44,7 +46,9 @@ mod fence;
 mod guard;
 mod isolation;
 mod logs;
+mod mischief;
 mod people;
+mod proofs;
 mod readme;
 mod reload;
 mod reports;

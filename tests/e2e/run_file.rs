@@ -60,6 +60,70 @@ fn a_summary_says_for_each_task_that_is_not_done_why_and_what_it_wrote_last() {
     assert!(!said.out.contains("never shown"), "{said}");
 }
 
+/// The tasks of the examples' mischief that do not end `done`: the outcome that the name begins with,
+/// and what the summary says of its cause.
+const MISCHIEF: [(&str, &str, &str); 14] = [
+    ("blocked", "blocked", "needs_input: which colour?"),
+    ("deferred", "deferred", "exit 75: try later"),
+    ("deferred-by-report", "deferred", "the quota is used up"),
+    ("failed", "failed", "exit 7"),
+    ("failed-by-report", "failed", "no such branch"),
+    ("failed-untold", "failed", "never told \"not owner\""),
+    ("stale", "stale", "missing_claim_lock (TENURE_CLAIM_LOCK)"),
+    ("crashed", "crashed", "killed by signal 9"),
+    (
+        "protocol_violation",
+        "protocol_violation",
+        "exit 0 without a report",
+    ),
+    ("timed_out", "timed_out", "timeout"),
+    ("silent", "silent", "silence"),
+    (
+        "spawn_failed",
+        "spawn_failed",
+        "/nowhere/at-all: No such file",
+    ),
+    ("interrupted", "interrupted", "told to end from outside"),
+    ("lost", "lost", "the warden was killed"),
+];
+
+#[test]
+fn mischief_ends_in_every_way_that_a_task_file_can_provoke_and_the_summary_names_each() {
+    let home = Home::new();
+    let _slot = Slot::take();
+    let file = program::workspace().join("config/examples/mischief.toml");
+    let said = home.tenure(&["run", file.to_str().unwrap()]).with_code(1);
+    assert!(
+        said.out.starts_with("2 of 16 tasks done, 14 blocked\n"),
+        "{said}"
+    );
+    // A paragraph for each task that is not done.
+    let paragraphs: Vec<&str> = said.out.trim().split("\n\n").skip(1).collect();
+    assert_eq!(paragraphs.len(), MISCHIEF.len(), "{said}");
+    for (paragraph, (name, outcome, reason)) in paragraphs.iter().zip(MISCHIEF) {
+        let (task, run) = paragraph.split_once('\n').unwrap();
+        assert_eq!(task.split(' ').nth(1), Some(name), "{said}");
+        let (_, run) = run.split_once("(attempt 1): ").unwrap();
+        assert!(run.starts_with(&format!("{outcome}: ")), "{run}");
+        assert!(run.contains(reason), "{reason:?} is missing in {run}");
+    }
+    assert!(!said.out.contains("never reached"), "{said}");
+    for task in home
+        .tenure(&["list", "--all", "--json"])
+        .ok()
+        .json()
+        .as_array()
+        .unwrap()
+    {
+        let (name, status) = (
+            task["name"].as_str().unwrap(),
+            task["status"].as_str().unwrap(),
+        );
+        assert_eq!(name.starts_with("completed"), status == "done", "{task:#}");
+        assert_eq!(outcomes(&home.show(task["id"].as_i64().unwrap())).len(), 1);
+    }
+}
+
 #[test]
 fn only_the_files_own_tasks_are_dispatched() {
     let home = Home::new();

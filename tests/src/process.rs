@@ -55,9 +55,19 @@ impl Process {
         })
     }
 
-    /// Whether it still runs; one that exited and waits to be reaped does not.
+    /// Whether it still runs; one that exited and waits to be reaped does not, unless only its main
+    /// thread exited.
     pub fn lives(self) -> bool {
-        stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.state != "Z")
+        let threads =
+            || fs::read_dir(format!("/proc/{}/task", self.pid)).map_or(0, Iterator::count);
+        stat(self.pid).is_some_and(|stat| {
+            stat.started == self.started && (stat.state != "Z" || threads() > 1)
+        })
+    }
+
+    /// Whether it runs this program.
+    pub fn runs(self, program: &Path) -> bool {
+        fs::read_link(format!("/proc/{}/exe", self.pid)).is_ok_and(|path| path == program)
     }
 
     /// Its session.
@@ -108,6 +118,16 @@ pub fn with_in_environment(folder: &Path) -> Vec<Process> {
             fs::read(format!("/proc/{pid}/environ"))
                 .is_ok_and(|environ| environ.windows(needle.len()).any(|part| part == needle))
         })
+        .filter_map(Process::now)
+        .filter(|process| process.lives())
+        .collect()
+}
+
+/// Living processes that are in one of these sessions.
+pub fn in_sessions(sessions: &[i32]) -> Vec<Process> {
+    every()
+        .into_iter()
+        .filter(|pid| stat(*pid).is_some_and(|stat| sessions.contains(&stat.session)))
         .filter_map(Process::now)
         .filter(|process| process.lives())
         .collect()

@@ -1,5 +1,6 @@
 -- Open runs in other hands than those of the dispatcher that asks, of one host or of all, with what
--- proves whether those hands still live.
+-- proves whether those hands still live. Every id is greater than nothing: so said, the index of open
+-- runs is searched, however many are closed.
 SELECT r.task_id, r.run_id, r.claim_lock, r.attempt, r.profile, r.epoch, r.started_at,
        r.lease_until, r.host_id, r.boot_id, r.pid_namespace, r.warden_pid, r.warden_start_ticks,
        r.warden_inode, r.socket, r.log, r.dispatcher_id, t.batch_id,
@@ -9,6 +10,5 @@ SELECT r.task_id, r.run_id, r.claim_lock, r.attempt, r.profile, r.epoch, r.start
 FROM runs r
 JOIN tasks t ON t.id = r.task_id
 LEFT JOIN dispatchers d ON d.id = r.dispatcher_id
-WHERE r.ended_at IS NULL AND r.dispatcher_id <> $1
+WHERE r.ended_at IS NULL AND r.dispatcher_id > '' AND r.dispatcher_id <> $1
   AND (CAST($2 AS TEXT) IS NULL OR d.host_id = $2)
-ORDER BY r.run_id

@@ -73,7 +73,7 @@ pub struct Adopted {
 
 impl Store {
     /// Open runs that are in other hands than those of `dispatcher`; where several hosts share the
-    /// store, those of dispatchers of `host_id` only. Reads open runs only.
+    /// store, those of dispatchers of `host_id` only. By run id; reads open runs only.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -92,7 +92,10 @@ impl Store {
                 Ok((now, rows))
             })
             .await?;
-        rows.into_iter().map(|row| row.read(now)).collect()
+        let orphans = rows.into_iter().map(|row| row.read(now));
+        let mut orphans = orphans.collect::<Result<Vec<_>, _>>()?;
+        orphans.sort_by_key(|orphan| orphan.tenure.run);
+        Ok(orphans)
     }
 
     /// Takes a run over from the dispatcher that had it, fenced by its hands and epoch too: of

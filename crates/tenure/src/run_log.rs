@@ -168,7 +168,8 @@ mod tests {
     /// 200 KiB of lines.
     fn written(folder: &Path) -> (std::path::PathBuf, String) {
         let path = folder.join("log");
-        let text: String = (0..20_000).map(|n| format!("line {n:>4}\n")).collect();
+        let lines: Vec<String> = (0..20_000).map(|n| format!("line {n:>4}\n")).collect();
+        let text = lines.concat();
         std::fs::write(&path, &text).unwrap();
         (path, text)
     }

@@ -93,7 +93,7 @@ impl Folder {
     /// # Errors
     /// Where it is not what was made, or something in it cannot be removed; what could not stays.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        empty(self.open()?, 0)?;
+        empty(&self.open()?, 0)?;
         let name = self.path.file_name().unwrap_or_default();
         Ok(unlinkat(&self.above, name, AtFlags::REMOVEDIR)?)
     }
@@ -104,18 +104,18 @@ fn is_itself(name: &CStr) -> bool {
 }
 
 /// Removes everything in an open folder.
-fn empty(folder: OwnedFd, depth: usize) -> io::Result<()> {
+fn empty(folder: &OwnedFd, depth: usize) -> io::Result<()> {
     if depth > DEEPEST {
         return Err(io::Error::other(format!(
             "folders lie more than {DEEPEST} deep in each other"
         )));
     }
-    let mode = Mode::from_raw_mode(fstat(&folder)?.st_mode);
+    let mode = Mode::from_raw_mode(fstat(folder)?.st_mode);
     if !mode.contains(Mode::RWXU) {
         // Whoever may remove it may change this, too. Caches are often read-only.
-        fchmod(&folder, mode | Mode::RWXU)?;
+        fchmod(folder, mode | Mode::RWXU)?;
     }
-    for entry in Dir::read_from(&folder)? {
+    for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         if is_itself(name) {
@@ -124,7 +124,7 @@ fn empty(folder: OwnedFd, depth: usize) -> io::Result<()> {
         let is_folder = match entry.file_type() {
             FileType::Directory => true,
             FileType::Unknown => {
-                let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
                 FileType::from_raw_mode(stat.st_mode) == FileType::Directory
             }
             FileType::RegularFile
@@ -135,10 +135,10 @@ fn empty(folder: OwnedFd, depth: usize) -> io::Result<()> {
             | FileType::BlockDevice => false,
         };
         if is_folder {
-            empty(below(folder.as_fd(), name)?, depth + 1)?;
-            unlinkat(&folder, name, AtFlags::REMOVEDIR)?;
+            empty(&below(folder.as_fd(), name)?, depth + 1)?;
+            unlinkat(folder, name, AtFlags::REMOVEDIR)?;
         } else {
-            unlinkat(&folder, name, AtFlags::empty())?;
+            unlinkat(folder, name, AtFlags::empty())?;
         }
     }
     Ok(())

@@ -7,7 +7,8 @@
 //! in the store before they are shown.
 //!
 //! End of file tells a warden that its dispatcher is gone: it goes on by itself, on the store. End
-//! of file without [`Message::Ended`] tells a dispatcher that its warden was killed.
+//! of file without [`Message::Ended`] tells a dispatcher that its warden follows another one (then it
+//! lives), went because the run was closed without this dispatcher, or was killed.
 
 use serde::{Deserialize, Serialize};
 use tenure_guard::Tenure;

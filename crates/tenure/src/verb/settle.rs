@@ -108,5 +108,8 @@ async fn tell(store: &Store, open: &[Orphan]) -> Result<(), Failure> {
             ),
         ));
     }
-    output::line(format!("settled: {} runs ended and closed", open.len()))
+    output::line(format!(
+        "settled; open runs ended and closed: {}",
+        open.len()
+    ))
 }

@@ -52,6 +52,15 @@ impl Deposit {
         }
     }
 
+    fn has_end(&self) -> bool {
+        let next = match &self.desk {
+            AtDesk::Nothing { .. } => None,
+            AtDesk::UnderWay { next } => next.as_ref(),
+        };
+        let has_end = |evidence: &Evidence| evidence.end.is_some();
+        self.lying.as_ref().is_some_and(has_end) || next.is_some_and(has_end)
+    }
+
     fn is_busy(&self) -> bool {
         matches!(self.desk, AtDesk::UnderWay { .. })
     }
@@ -66,8 +75,10 @@ impl Uplink {
             }
             Errand::Worker(_) | Errand::Ask(_) | Errand::NoteWorker(_) => None,
         });
+        // What lies there once stays until it is acknowledged.
+        let lies_there = self.deposit.as_ref().is_some_and(Deposit::has_end);
         let end = self.end.as_ref();
-        let end = end.filter(|(_, ended)| ended.was_refused || report.is_some());
+        let end = end.filter(|(_, ended)| ended.was_refused || report.is_some() || lies_there);
         let end = end.map(|(end, _)| end.clone());
         (report.is_some() || end.is_some()).then_some(Evidence {
             v: evidence::VERSION,

@@ -7,6 +7,7 @@ use tenure_guard::wire::{Answer, Op};
 use tenure_guard::{Report, ReportId, RunId};
 use tenure_store::life::{End, Exit, Outcome};
 use tenure_warden::evidence::{self, Evidence};
+use tenure_warden::lifeline::{Message, Order};
 
 use super::alone::started;
 use super::post::{Post, exited, signal, wait_for};
@@ -40,13 +41,20 @@ fn what_nobody_takes_lies_in_the_folder_without_the_secret_and_goes_when_it_is_t
     assert!(!text.contains(post.brief.tenure.lock.expose()), "{text}");
     post.take_over(2);
     let (id, op) = loop {
-        if let tenure_warden::lifeline::Message::Request { id, op } = post.next() {
+        if let Message::Request { id, op } = post.next() {
             break (id, op);
         }
     };
     assert!(matches!(op, Op::Report { .. }));
     post.answer(id, Answer::Ok);
-    post.ended();
+    // Answered is not acknowledged: of the end there is evidence for as long as it may be needed.
+    let message = post.next();
+    assert!(matches!(message, Message::Ended { .. }));
+    let rest = wait_for("the evidence without the report", || {
+        lying(&post).filter(|rest| rest.report.is_none())
+    });
+    assert_eq!(rest.end, Some(exited(Exit::Code(4))));
+    post.order(&Order::Acknowledged);
     assert_eq!(post.exit_code(), Some(4));
     assert!(!path.exists(), "it stayed behind");
 }
@@ -103,7 +111,7 @@ fn where_the_warden_could_not_even_stand_its_reason_lies_in_the_folder() {
     post.hang_up();
     assert_eq!(post.exit_code(), Some(1));
     let end = lying(&post).unwrap().end.unwrap();
-    assert_eq!(message, tenure_warden::lifeline::Message::Ended { end });
+    assert_eq!(message, Message::Ended { end });
 }
 
 #[test]

@@ -17,4 +17,5 @@ mod isolation;
 mod leftovers;
 mod post;
 mod records;
+mod rooms;
 mod tree;

@@ -70,7 +70,11 @@ impl Post {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let output = std::fs::File::create(folder.path().join("log")).unwrap();
+        let output = std::fs::File::options()
+            .append(true)
+            .create_new(true)
+            .open(folder.path().join("log"))
+            .unwrap();
         let warden = program(folder.path())
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(output.try_clone().unwrap())
@@ -98,7 +102,8 @@ impl Post {
         post
     }
 
-    fn go(&mut self) {
+    /// Lets it go.
+    pub fn go(&mut self) {
         self.say(&Word::Go {
             lease_end: BootInstant::now() + self.brief.lease,
             deadline: None,

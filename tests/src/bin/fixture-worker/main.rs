@@ -8,8 +8,11 @@
 //! should end (79 where it is not the owner, else 1), unless `say FILE` came before: then what was
 //! answered is written there, a line each, and it goes on.
 
+mod misbehave;
+
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -17,7 +20,7 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::unistd::{getpid, setsid};
 use tenure_guard::{
-    Acceptance, BlockKind, Error, Guard, NoIdentity, Reason, Report, ReportId, Verdict,
+    Acceptance, BlockKind, Error, Guard, NoIdentity, Reason, Report, ReportId, Verdict, env,
 };
 
 fn main() -> ExitCode {
@@ -27,13 +30,7 @@ fn main() -> ExitCode {
         answers: None,
         began,
     };
-    while let Some(step) = steps.words.next() {
-        match steps.take(&step) {
-            Go::On => {}
-            Go::Exit(code) => return ExitCode::from(code),
-        }
-    }
-    ExitCode::SUCCESS
+    ExitCode::from(steps.walk())
 }
 
 /// Whether there is more to do.
@@ -51,10 +48,26 @@ struct Steps {
 }
 
 impl Steps {
+    /// Takes all that are left; the exit code.
+    fn walk(&mut self) -> u8 {
+        while let Some(step) = self.words.next() {
+            match self.take(&step) {
+                Go::On => {}
+                Go::Exit(code) => return code,
+            }
+        }
+        0
+    }
+
     fn take(&mut self, step: &str) -> Go {
         match step {
             // Ends.
             "exit" => return Go::Exit(u8::try_from(self.number()).expect("an exit code")),
+            // What comes back after its end was concluded has nothing more to do.
+            "once" if std::env::var(env::ATTEMPT).is_ok_and(|attempt| attempt != "1") => {
+                return Go::Exit(0);
+            }
+            "once" => {}
             "signal" => die_of(self.number()),
             "abort" => std::process::abort(),
             "hang" => loop {
@@ -62,6 +75,7 @@ impl Steps {
             },
             // What it does to its surroundings.
             "ignore-term" => ignore_term(),
+            "on-term" => wait_for_term(),
             "sleep" => thread::sleep(Duration::from_millis(self.number())),
             "wait-for" => self.wait_for(),
             "append" => self.append(),
@@ -75,6 +89,7 @@ impl Steps {
             "leave-session" => drop(setsid().expect("a fresh process can lead a session")),
             // What it says to its warden.
             "say" => self.answers = Some(appending(&self.word())),
+            other if misbehave::is_known(other) => self.misbehave(other),
             other => return self.speak(other),
         }
         Go::On
@@ -100,6 +115,16 @@ impl Steps {
                     for _ in 0..times {
                         guard.heartbeat(None)?;
                         thread::sleep(Duration::from_millis(millis));
+                    }
+                    Ok("ok".to_owned())
+                })
+            }
+            "beat-until" => {
+                let path = self.word();
+                with_guard(|guard| {
+                    while !Path::new(&path).exists() {
+                        guard.heartbeat(None)?;
+                        thread::sleep(Duration::from_millis(100));
                     }
                     Ok("ok".to_owned())
                 })
@@ -180,10 +205,10 @@ impl Steps {
         self.word().parse().expect("the step takes a number")
     }
 
-    /// Waits until the file is there.
+    /// Waits until something stands in the file.
     fn wait_for(&mut self) {
         let path = self.word();
-        while !std::path::Path::new(&path).exists() {
+        while std::fs::metadata(&path).map_or(0, |metadata| metadata.len()) == 0 {
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -249,13 +274,13 @@ impl Steps {
         reason = "what a sloppy worker leaves behind is the point"
     )]
     fn child(&mut self) {
-        let steps: Vec<String> = self.until_end().collect();
+        let steps = self.until_end();
         us().args(steps).spawn().expect("it starts a child");
     }
 
     /// The same for one whose parent is gone as soon as it began, in a session of its own.
     fn orphan(&mut self) {
-        let steps: Vec<String> = self.until_end().collect();
+        let steps = self.until_end();
         let status = us()
             .args(["child", "leave-session"])
             .args(steps)
@@ -267,8 +292,20 @@ impl Steps {
         );
     }
 
-    fn until_end(&mut self) -> impl Iterator<Item = String> {
-        self.words.by_ref().take_while(|word| word != "end")
+    /// The steps up to the `end` that belongs to this one.
+    fn until_end(&mut self) -> Vec<String> {
+        let mut open = 1;
+        self.words
+            .by_ref()
+            .take_while(|word| {
+                match word.as_str() {
+                    "child" | "orphan" => open += 1,
+                    "end" => open -= 1,
+                    _ => {}
+                }
+                open > 0
+            })
+            .collect()
     }
 }
 
@@ -312,6 +349,14 @@ fn ignore_term() {
     set.add(Signal::SIGTERM);
     // This program has one thread, so what is blocked here is blocked for all of it.
     set.thread_block().expect("a signal can be blocked");
+}
+
+/// Goes on when it is told to end.
+fn wait_for_term() {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGTERM);
+    set.thread_block().expect("a signal can be blocked");
+    set.wait().expect("a signal can be waited for");
 }
 
 /// Dies of a signal. The runtime's own handler gives some of them back to the kernel only at the
