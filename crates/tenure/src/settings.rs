@@ -50,6 +50,7 @@ pub fn settings(
             .collect(),
         state,
         folder,
+        cgroups: tenure_warden::cgroup::open().cgroups,
         warden: warden_program(&bin),
         bin,
         batch,
