@@ -94,20 +94,21 @@ impl Show {
         }
     }
 
-    /// Adds tasks until there is enough to do, and waits until the population lives.
+    /// Waits until the population lives, and adds tasks as they are used up.
     fn fill(&mut self) {
-        let moving = self.ledger.number(MOVING);
-        if moving < self.population * 3 / 2 {
-            let batch = batch(&mut self.random, self.population);
-            let file = self.home.write("work/tasks.toml", &batch);
-            let _ = self
-                .home
-                .tenure(&["submit", &file.display().to_string()])
-                .ok();
-        }
         wait_until("the population lives", || {
+            if self.ledger.number(MOVING) < self.population * 3 / 2 {
+                self.submit();
+            }
             (self.ledger.number(LIVING) >= self.population).then_some(())
         });
+    }
+
+    fn submit(&mut self) {
+        let batch = batch(&mut self.random, self.population);
+        let file = self.home.write("work/tasks.toml", &batch);
+        let submit = ["submit", &file.display().to_string()];
+        let _ = self.home.tenure(&submit).ok();
     }
 
     fn restart(&mut self, number: u64) {
