@@ -92,8 +92,9 @@ fn make(store: &str, order: &Order) -> Result<Made, String> {
         .ok_or_else(|| format!("profile {:?} is not configured here", claimed.profile))?;
     let folder = Folder::make(&settings.folder, run)?;
     folder.write_context(&order.context)?;
-    if let Some(user) = &profile.isolation.user {
-        folder.give_to(user)?;
+    let account = account(profile)?;
+    if let Some(account) = &account {
+        folder.give_to(account)?;
     }
     let log = folder.open_log()?;
     let socket = socket_path(folder.path(), "warden.sock").map_err(|error| {
@@ -102,7 +103,16 @@ fn make(store: &str, order: &Order) -> Result<Made, String> {
             folder.path().display()
         )
     })?;
-    let brief = brief(settings, profile, store, claimed, &folder, socket.clone())?;
+    let account = account.as_ref();
+    let brief = brief(
+        settings,
+        profile,
+        account,
+        store,
+        claimed,
+        &folder,
+        socket.clone(),
+    )?;
     let (ours, theirs) =
         UnixStream::pair().map_err(|error| format!("cannot make a socket pair: {error}"))?;
     let pid = spawn(settings, theirs, log)?;
@@ -147,12 +157,12 @@ fn spawn(settings: &Settings, gate: UnixStream, log: std::fs::File) -> Result<i3
 fn brief(
     settings: &Settings,
     profile: &Profile,
+    account: Option<&Account>,
     store: &str,
     claimed: &Claimed,
     folder: &Folder,
     socket: PathBuf,
 ) -> Result<Brief, String> {
-    let account = account(profile)?;
     let context = folder.context();
     let workspace = profile.workspace.place(folder.path(), &claimed.cwd);
     let places = Places {
@@ -163,7 +173,7 @@ fn brief(
     Ok(Brief {
         v: gate::VERSION,
         argv: argv(profile.command.as_deref(), claimed, places)?,
-        env: environment::build(settings, profile, account.as_ref(), claimed, places),
+        env: environment::build(settings, profile, account, claimed, places),
         tenure: claimed.tenure.clone(),
         cwd: claimed.cwd.clone(),
         folder: folder.path().to_owned(),
