@@ -40,6 +40,7 @@ mod bad_store;
 mod crash;
 mod diagonal;
 mod dispatch;
+mod doctor;
 mod ends;
 mod environment;
 mod fence;

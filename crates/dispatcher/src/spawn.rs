@@ -5,7 +5,7 @@
 //! so that a large dispatcher is never copied. There is no parent-death signal: it would fire when
 //! the spawning *thread* ends, and workers outlive their dispatcher.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -29,6 +29,9 @@ use crate::wake::Wake;
 
 /// Two threads keep two cores busy; more only wait for the kernel.
 const THREADS: usize = 2;
+
+/// What these threads are called, and for a moment whatever they make.
+pub(crate) const SPAWNER: &str = "spawner";
 
 /// A run whose warden is to be made.
 #[derive(Debug)]
@@ -55,22 +58,24 @@ pub(crate) struct Made {
 }
 
 /// Starts the spawner threads; they end when the returned end is dropped.
-pub(crate) fn start(store: &str, wakes: &UnboundedSender<Wake>) -> Sender<Order> {
+pub(crate) fn start(store: &str, wakes: &UnboundedSender<Wake>) -> io::Result<Sender<Order>> {
     let (orders, queue) = channel();
     let queue = Arc::new(Mutex::new(queue));
     for _ in 0..THREADS {
         let (store, queue, wakes) = (store.to_owned(), Arc::clone(&queue), wakes.clone());
-        std::thread::spawn(move || {
-            while let Some(order) = next(&queue) {
-                let run = order.claimed.tenure.run;
-                let made = make(&store, &order);
-                if wakes.send(Wake::Made { run, made }).is_err() {
-                    return;
+        std::thread::Builder::new()
+            .name(SPAWNER.to_owned())
+            .spawn(move || {
+                while let Some(order) = next(&queue) {
+                    let run = order.claimed.tenure.run;
+                    let made = make(&store, &order);
+                    if wakes.send(Wake::Made { run, made }).is_err() {
+                        return;
+                    }
                 }
-            }
-        });
+            })?;
     }
-    orders
+    Ok(orders)
 }
 
 fn next(queue: &Mutex<Receiver<Order>>) -> Option<Order> {

@@ -25,14 +25,17 @@ pub async fn run(global: &Global, args: &Log) -> Result<(), Failure> {
         return Err(missing(format!("run {} has no log", run.run_id)));
     };
     let mut log = open(&path)?;
-    let mut screen = output::is_terminal().then(Screen::default);
+    let mut printer = Printer {
+        screen: output::is_terminal().then(Screen::default),
+        is_within_line: false,
+    };
     if !args.follow {
-        return copy(&mut log, &mut screen);
+        return printer.copy(&mut log);
     }
     loop {
         // Asked before reading: what was written before the end is then read for certain.
         let ended = store.run(run.run_id).await?.ended_at.is_some();
-        copy(&mut log, &mut screen)?;
+        printer.copy(&mut log)?;
         if ended {
             return Ok(());
         }
@@ -75,22 +78,50 @@ fn open(path: &Path) -> Result<RunLog, Failure> {
         .map_err(|error| Failure::io(format!("the log {} cannot be read", path.display()), error))
 }
 
-/// Prints what there is, and tells of what is missing; a terminal gets nothing that speaks to it.
-fn copy(log: &mut RunLog, screen: &mut Option<Screen>) -> Result<(), Failure> {
-    loop {
-        let next = log
-            .next()
-            .map_err(|error| Failure::io("the log cannot be read", error))?;
-        match next {
-            Next::End => return Ok(()),
-            Next::Cut(bytes) => output::message(format_args!(
-                "tenure: {bytes} older bytes were cut (log_max_bytes)"
-            )),
-            Next::Truncated => output::message("tenure: the worker truncated its log"),
-            Next::Bytes(bytes) => match screen {
-                Some(screen) => output::bytes(screen.show(&bytes).as_bytes())?,
-                None => output::bytes(&bytes)?,
-            },
+/// Prints a log; a terminal gets nothing that speaks to it.
+struct Printer {
+    screen: Option<Screen>,
+    /// The line that was printed last has no end yet.
+    is_within_line: bool,
+}
+
+impl Printer {
+    /// Prints what there is, and tells of what is missing.
+    fn copy(&mut self, log: &mut RunLog) -> Result<(), Failure> {
+        loop {
+            let next = log
+                .next()
+                .map_err(|error| Failure::io("the log cannot be read", error))?;
+            match next {
+                Next::End => return Ok(()),
+                Next::Cut(bytes) => {
+                    self.break_line()?;
+                    output::message(format_args!(
+                        "tenure: {bytes} older bytes were cut (log_max_bytes)"
+                    ));
+                }
+                Next::Truncated => {
+                    self.break_line()?;
+                    output::message("tenure: the worker truncated its log");
+                }
+                Next::Bytes(bytes) => self.print(&bytes)?,
+            }
         }
+    }
+
+    fn print(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.is_within_line = !bytes.ends_with(b"\n");
+        match &mut self.screen {
+            Some(screen) => output::bytes(screen.show(bytes).as_bytes()),
+            None => output::bytes(bytes),
+        }
+    }
+
+    /// A line whose rest was cut must not run into another.
+    fn break_line(&mut self) -> Result<(), Failure> {
+        if std::mem::take(&mut self.is_within_line) {
+            return output::bytes(b"\n");
+        }
+        Ok(())
     }
 }

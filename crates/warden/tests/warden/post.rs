@@ -385,9 +385,14 @@ pub fn exited_as(exit: Exit, interrupted: bool, stood_down: Option<Reason>) -> E
 
 /// Sends a signal to a process that this test started.
 pub fn signal(pid: i32, signal: rustix::process::Signal) {
+    assert!(signal_if_there(pid, signal), "{pid} is gone");
+}
+
+/// The same to one that may be gone; whether it was there.
+pub fn signal_if_there(pid: i32, signal: rustix::process::Signal) -> bool {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
-    rustix::process::pidfd_send_signal(&pidfd, signal).unwrap();
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+    pidfd.is_ok_and(|pidfd| rustix::process::pidfd_send_signal(&pidfd, signal).is_ok())
 }
 
 impl Post {
