@@ -71,6 +71,8 @@ struct Warden {
     start: Start,
     /// `None` once the line was let go.
     line: Option<Line>,
+    /// Whether its command was let go: at the gate it waits for that word, and understands no order.
+    is_let_go: bool,
     /// What can be looked for where it dies.
     grave: Grave,
 }
@@ -181,7 +183,12 @@ impl Edge {
         };
         let line = Some(Line::new(run, stream, self.wakes.clone()));
         let grave = Grave::Here;
-        hand.warden = Some(Warden { start, line, grave });
+        hand.warden = Some(Warden {
+            start,
+            line,
+            is_let_go: false,
+            grave,
+        });
         Ok(pid)
     }
 
@@ -256,5 +263,11 @@ impl Hand {
 
     fn out(&self) -> Option<UnboundedSender<String>> {
         Some(self.warden.as_ref()?.line.as_ref()?.out())
+    }
+
+    /// The way for orders, once the command was let go.
+    fn out_for_orders(&self) -> Option<UnboundedSender<String>> {
+        self.out()
+            .filter(|_| self.warden.as_ref().is_some_and(|warden| warden.is_let_go))
     }
 }
