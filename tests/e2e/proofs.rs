@@ -26,3 +26,14 @@ fn a_stranger_with_a_dead_ones_number_is_never_taken_for_it() {
     }
     proves("pid-reuse", &["--count", "200", "--dispatchers", "2"]);
 }
+
+#[test]
+fn a_dispatcher_that_is_killed_again_and_again_loses_no_task_and_doubles_no_effect() {
+    // Some thirty kills over the two rounds.
+    proves("kill-loop", &["--rounds", "2", "--tasks", "100"]);
+}
+
+#[test]
+fn every_worker_is_adopted_or_closed_rightly_however_its_dispatcher_is_restarted() {
+    proves("restart-loop", &["--restarts", "9", "--population", "20"]);
+}

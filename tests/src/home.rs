@@ -11,6 +11,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
 use tenure_store::{Store, StoreUrl};
+use tenure_warden::cgroup::Cgroup;
 
 use crate::program;
 use crate::said::Said;
@@ -285,9 +286,23 @@ impl Default for Home {
     }
 }
 
+impl Home {
+    /// A cgroup outlives the folder of its run, and wardens that were killed leave theirs.
+    fn end_cgroups(&self) {
+        let inside = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let stores = inside(self.state().join("stores"));
+        for run in stores.flat_map(|store| inside(store.path().join("runs"))) {
+            if let Some(cgroup) = Cgroup::left_in(&run.path()) {
+                cgroup.end();
+            }
+        }
+    }
+}
+
 impl Drop for Home {
     fn drop(&mut self) {
         serve::sweep(self.path());
+        self.end_cgroups();
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod flags;
 pub mod home;
+pub mod ledger;
 pub mod page;
 pub mod postgres;
 pub mod process;

@@ -19,6 +19,8 @@ pub struct Dispatcher {
     /// What stood below it when it was killed: wardens go on by themselves.
     survivors: Vec<Process>,
     home: PathBuf,
+    /// Where it says that it is ready.
+    notify: UnixDatagram,
     #[expect(dead_code, reason = "held, not read: dropping it makes room")]
     slot: Slot,
 }
@@ -28,45 +30,42 @@ impl Dispatcher {
     #[track_caller]
     pub(crate) fn start(home: &Home, flags: &[&str]) -> Self {
         let slot = Slot::take();
-        let notify = home.path().join("notify");
-        // The socket of an earlier dispatcher of this home.
-        let _ = fs::remove_file(&notify);
-        let socket = UnixDatagram::bind(&notify).expect("the notify socket can be bound");
-        socket
-            .set_read_timeout(Some(Duration::from_millis(20)))
-            .expect("a socket takes a timeout");
         let log = home.path().join("serve.log");
-        let output = File::options()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .expect("the dispatcher's log can be written");
-        let mut arguments = vec!["serve"];
-        arguments.extend(flags);
-        let child = home
-            .command(&arguments)
-            .env("NOTIFY_SOCKET", &notify)
-            .env("TENURE_LOG", "debug")
-            // What no worker may ever see.
-            .env("A_SECRET_OF_THE_DAEMON", "do not pass on")
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("a file can be shared"))
-            .stderr(output)
-            .spawn()
-            .expect("the dispatcher can be started");
+        let (child, notify) = launch(home, &log, flags);
         let mut dispatcher = Self {
             child,
             log,
             survivors: Vec::new(),
             home: home.path().to_path_buf(),
+            notify,
             slot,
         };
-        wait_until("the dispatcher is ready", || dispatcher.is_ready(&socket));
+        dispatcher.until_ready();
         dispatcher
     }
 
+    /// Waits until it says that it can dispatch.
     #[track_caller]
-    fn is_ready(&mut self, socket: &UnixDatagram) -> Option<()> {
+    pub fn until_ready(&mut self) {
+        wait_until("the dispatcher is ready", || self.is_ready());
+    }
+
+    /// Starts another one after this one ended, with a log of its own, and does not wait for it.
+    #[track_caller]
+    pub fn launch_again(&mut self, home: &Home) {
+        assert!(
+            matches!(self.child.try_wait(), Ok(Some(_))),
+            "the dispatcher has not ended"
+        );
+        // What a dispatcher of a thousand said is of use only while it is the last but one.
+        let _ = fs::rename(&self.log, self.log.with_extension("before"));
+        (self.child, self.notify) = launch(home, &self.log, &[]);
+        // They are the new one's now; the sweep of the home finds whoever is not.
+        self.survivors.clear();
+    }
+
+    #[track_caller]
+    fn is_ready(&mut self) -> Option<()> {
         if let Ok(Some(status)) = self.child.try_wait() {
             panic!(
                 "the dispatcher ended before it was ready ({status}):\n{}",
@@ -74,7 +73,7 @@ impl Dispatcher {
             );
         }
         let mut message = [0; 512];
-        let length = socket.recv(&mut message).ok()?;
+        let length = self.notify.recv(&mut message).ok()?;
         message[..length]
             .split(|byte| *byte == b'\n')
             .any(|line| line == b"READY=1")
@@ -140,6 +139,36 @@ impl Drop for Dispatcher {
         }
         sweep(&self.home);
     }
+}
+
+/// Starts one; where it says that it is ready.
+fn launch(home: &Home, log: &Path, flags: &[&str]) -> (Child, UnixDatagram) {
+    let notify = home.path().join("notify");
+    // The socket of an earlier dispatcher of this home.
+    let _ = fs::remove_file(&notify);
+    let socket = UnixDatagram::bind(&notify).expect("the notify socket can be bound");
+    socket
+        .set_read_timeout(Some(Duration::from_millis(20)))
+        .expect("a socket takes a timeout");
+    let output = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .expect("the dispatcher's log can be written");
+    let mut arguments = vec!["serve"];
+    arguments.extend(flags);
+    let child = home
+        .command(&arguments)
+        .env("NOTIFY_SOCKET", &notify)
+        .env("TENURE_LOG", "debug")
+        // What no worker may ever see.
+        .env("A_SECRET_OF_THE_DAEMON", "do not pass on")
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().expect("a file can be shared"))
+        .stderr(output)
+        .spawn()
+        .expect("the dispatcher can be started");
+    (child, socket)
 }
 
 /// Ends what runs with this home in its environment: whatever escaped every tree.

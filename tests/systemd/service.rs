@@ -154,11 +154,6 @@ fn a_warden_that_proc_hides_from_a_new_dispatcher_is_not_taken_for_dead() {
     let Some(machine) = machine() else { return };
     let (unit, state) = ("tenured@hidden.service", "/var/lib/tenure-hidden");
     machine.write("/etc/tenure/hidden.toml", "");
-    machine.write(
-        "/run/systemd/system/tenured@hidden.service.d/test.conf",
-        "[Service]\nProtectProc=invisible\n",
-    );
-    let _ = machine.root(&["systemctl", "daemon-reload"]).ok();
     machine.systemctl("start", unit);
     let hang = ["add", "--cwd", "/", "--", "fixture-worker", "hang"];
     let _ = machine.tenure(state, &hang).ok();
@@ -166,14 +161,17 @@ fn a_warden_that_proc_hides_from_a_new_dispatcher_is_not_taken_for_dead() {
     let worker = wait_until("the worker runs", || {
         show()["runs"].as_array()?.last()?["pid"].as_i64()
     });
+    machine.write(
+        "/run/systemd/system/tenured@hidden.service.d/test.conf",
+        "[Service]\nProtectProc=invisible\n",
+    );
+    let _ = machine.root(&["systemctl", "daemon-reload"]).ok();
     machine.systemctl("restart", unit);
-    // Adopted by its inode, or, on kernels without one, left alone and said.
-    wait_until("the new dispatcher looked at the run", || {
+    // Known by its inode. Kernels before 6.9 give none; there it is left alone until it can be seen.
+    let has_inodes = kernel() >= (6, 9);
+    wait_until("the new dispatcher took the run up", || {
         let journal = machine.journal(unit);
-        let is_settled = ["lifeline taken up", "/proc hides", "run ended"]
-            .iter()
-            .any(|said| journal.contains(said));
-        is_settled.then_some(())
+        (!has_inodes || journal.contains("lifeline taken up")).then_some(())
     });
     let shown = show();
     let journal = machine.journal(unit);
@@ -185,4 +183,13 @@ fn a_warden_that_proc_hides_from_a_new_dispatcher_is_not_taken_for_dead() {
     assert!(machine.lives(worker), "{journal}");
     machine.systemctl("stop", unit);
     assert!(!machine.lives(worker), "{}", machine.journal(unit));
+}
+
+/// The kernel's version.
+fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

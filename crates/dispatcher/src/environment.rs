@@ -7,6 +7,7 @@ use std::path::Path;
 
 use tenure_guard::env;
 use tenure_store::claim::Claimed;
+use tenure_warden::account::Account;
 
 use crate::settings::{Profile, Settings};
 
@@ -21,14 +22,16 @@ pub(crate) struct Places<'a> {
     pub(crate) workspace: &'a Path,
 }
 
-/// Builds the environment. Later layers win: passed on, profile, task, contract.
+/// Builds the environment. Later layers win: passed on, the user's, profile, task, contract.
 pub(crate) fn build(
     settings: &Settings,
     profile: &Profile,
+    account: Option<&Account>,
     claimed: &Claimed,
     places: Places<'_>,
 ) -> BTreeMap<String, String> {
     let mut variables = passed_on(&settings.environment, &profile.pass_env);
+    variables.extend(account.into_iter().flat_map(of_user));
     variables.extend(profile.env.clone());
     variables.extend(claimed.env.clone());
     // Whoever wrote those tables may not speak for the contract; they were refused long ago, and
@@ -49,6 +52,18 @@ pub(crate) fn build(
     ];
     variables.extend(contract.map(|(name, value)| (name.to_owned(), value)));
     variables
+}
+
+/// Where a user is at home, and how it is called: ours would send it to our files.
+fn of_user(account: &Account) -> [(String, String); 4] {
+    let path = |path: &Path| path.display().to_string();
+    [
+        ("HOME", path(&account.home)),
+        ("USER", account.name.clone()),
+        ("LOGNAME", account.name.clone()),
+        ("SHELL", path(&account.shell)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
 }
 
 /// The variables of ours that `patterns` name. What is not UTF-8 cannot be passed on.

@@ -8,6 +8,7 @@ use nix::sys::prctl;
 use tenure_store::Store;
 use tenure_store::claim::Offer;
 use tenure_store::dispatcher::{Dispatcher, Hold};
+use tenure_warden::cgroup::Cgroups;
 use tenure_warden::process::Process;
 use tenure_warden::socket_path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -66,6 +67,7 @@ pub async fn run(
         dispatcher.id = %settings.id, store = %store.url(), dispatcher.slots = settings.slots,
         "dispatcher ready",
     );
+    tell_of(&settings.cgroups);
     let (heart, questions) = Heart::new();
     // Whoever waited for it may be gone.
     let _ = ready.send(heart);
@@ -171,6 +173,24 @@ fn rules(settings: &Settings, shared: bool) -> Rules {
         one_batch: settings.batch.is_some(),
         shared,
         patience: settings.kill_grace + ANSWER,
+    }
+}
+
+/// Says once what runs can have of cgroups, and what follows where they can have none.
+fn tell_of(cgroups: &Cgroups) {
+    if let Some(root) = &cgroups.tree {
+        tracing::info!(
+            cgroup.root = %root.display(),
+            memory_max.by = %cgroups.memory, pids_max.by = %cgroups.pids,
+            "each run gets a cgroup",
+        );
+    } else {
+        let lack = tenure_warden::cgroup::look().lack;
+        tracing::info!(
+            reason = lack.map(|lack| lack.to_string()),
+            memory_max.by = %cgroups.memory, pids_max.by = %cgroups.pids,
+            "runs get no cgroup: trees are found by descent, session and environment",
+        );
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tenure_store::dispatcher::PublishedProfile;
 use tenure_store::life::LimitsLayer;
 use tenure_store::{BatchId, DispatcherId};
+use tenure_warden::cgroup::Cgroups;
 use tenure_warden::isolation::{Isolation, Workspace};
 
 use crate::template::Template;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub folder: PathBuf,
     /// The program that workers find as `TENURE_BIN`.
     pub bin: PathBuf,
+    /// Where runs get cgroups, and what keeps their limits.
+    pub cgroups: Cgroups,
     /// What stands over workers.
     pub warden: WardenProgram,
     /// The batch to serve, where it is one only.

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use tenure_store::claim::Claimed;
 use tenure_store::process::ProcessId;
+use tenure_warden::account::Account;
 use tenure_warden::gate::{self, Brief};
 use tenure_warden::process::Process;
 use tenure_warden::socket_path;
@@ -151,6 +152,7 @@ fn brief(
     folder: &Folder,
     socket: PathBuf,
 ) -> Result<Brief, String> {
+    let account = account(profile)?;
     let context = folder.context();
     let workspace = profile.workspace.place(folder.path(), &claimed.cwd);
     let places = Places {
@@ -161,12 +163,13 @@ fn brief(
     Ok(Brief {
         v: gate::VERSION,
         argv: argv(profile.command.as_deref(), claimed, places)?,
-        env: environment::build(settings, profile, claimed, places),
+        env: environment::build(settings, profile, account.as_ref(), claimed, places),
         tenure: claimed.tenure.clone(),
         cwd: claimed.cwd.clone(),
         folder: folder.path().to_owned(),
         log_max_bytes: settings.log_max_bytes,
         isolation: profile.isolation.clone(),
+        cgroups: settings.cgroups.clone(),
         workspace: profile.workspace,
         lease: settings.lease,
         kill_grace: settings.kill_grace,
@@ -176,6 +179,15 @@ fn brief(
         store: store.to_owned(),
         socket,
     })
+}
+
+/// Who its workers are, where the profile says. That there is no such user is the profile's fault,
+/// and the warden says it where the command would have begun.
+fn account(profile: &Profile) -> Result<Option<Account>, String> {
+    let Some(user) = &profile.isolation.user else {
+        return Ok(None);
+    };
+    Account::find(user).map_err(|error| format!("user {user:?} cannot be looked up: {error}"))
 }
 
 fn argv(

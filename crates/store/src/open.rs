@@ -166,6 +166,16 @@ impl Store {
         }
     }
 
+    /// What time it is by the store's clock.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn time(&self) -> Result<jiff::Timestamp, Error> {
+        let now = self.read(async |tx| tx.now().await).await?;
+        jiff::Timestamp::from_millisecond(now)
+            .map_err(|error| Error::Unreadable(format!("the time {now}: {error}")))
+    }
+
     /// Writes in group commit; durable when this returns.
     pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Answer, Error> {
         self.shared.writer.write(write).await

@@ -123,6 +123,8 @@ pub enum Verb {
     /// The worker's self-check
     #[command(subcommand)]
     Guard(Guard),
+    /// Look at this machine, and say what is missing, what that costs and the way out
+    Doctor(Doctor),
     /// After a stop: end what still runs and close what is left
     Settle(Settle),
     /// The configuration
@@ -308,6 +310,13 @@ pub enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

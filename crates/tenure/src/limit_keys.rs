@@ -8,14 +8,14 @@ macro_rules! with_limit_keys {
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident {
-            $( $(#[$field_meta:meta])* $field:ident : $type:ty, )*
+            $( $(#[$field_meta:meta])* $field_vis:vis $field:ident : $type:ty, )*
         }
     ) => {
         $(#[$meta])*
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         $vis struct $name {
-            $( $(#[$field_meta])* #[serde(default)] $field: $type, )*
+            $( $(#[$field_meta])* #[serde(default)] $field_vis $field: $type, )*
             protocol: Option<tenure_store::life::Protocol>,
             max_failures: Option<u32>,
             violation_limit: Option<u32>,

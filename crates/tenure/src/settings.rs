@@ -50,6 +50,7 @@ pub fn settings(
             .collect(),
         state,
         folder,
+        cgroups: tenure_warden::cgroup::open().cgroups,
         warden: warden_program(&bin),
         bin,
         batch,
@@ -97,7 +98,7 @@ fn host_name() -> String {
 }
 
 /// The small program beside this one, where it is of the same build; else this one itself.
-fn warden_program(bin: &Path) -> WardenProgram {
+pub fn warden_program(bin: &Path) -> WardenProgram {
     match sibling(bin).filter(|path| reports_our_build(path)) {
         Some(path) => WardenProgram {
             path,

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tenure_guard::{Guard, Identity, Reason, Verdict, env};
@@ -109,12 +110,15 @@ pub fn exec_by_hand(
         signals,
         broker,
         uplink,
+        cgroup: None,
         log: None,
     };
     let command = command::Start {
         argv,
         env: environment(socket),
         cwd: None,
+        // Whoever calls us by hand has made the surroundings of its worker itself.
+        confinement: Arc::default(),
         input: Input::Callers,
     };
     stand(post, None, command)

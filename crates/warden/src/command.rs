@@ -1,16 +1,20 @@
 //! Starts the worker's command, and says which errno and which path where that fails.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use tenure_store::life::End;
+
+use crate::confinement::Confinement;
 
 /// The last of the realtime signals; they have no names.
 const LAST_SIGNAL: libc::c_int = 64;
@@ -24,6 +28,8 @@ pub(crate) struct Start {
     pub(crate) env: Vec<(OsString, OsString)>,
     /// Where to run; where the warden runs, if none is named.
     pub(crate) cwd: Option<PathBuf>,
+    /// What its process becomes before it is the command.
+    pub(crate) confinement: Arc<Confinement>,
     /// Where the worker reads from.
     pub(crate) input: Input,
 }
@@ -54,23 +60,41 @@ pub(crate) fn start(start: &Start) -> Result<i32, End> {
         .args(args)
         .env_clear()
         .envs(start.env.iter().map(|(name, value)| (name, value)));
-    if let Some(cwd) = &start.cwd {
-        command.current_dir(cwd);
-    }
     match start.input {
         Input::Nothing => command.stdin(Stdio::null()).process_group(0),
         Input::Callers => &mut command,
     };
+    confine(&mut command, start)?;
     prepare_child(&mut command);
-    let child = command
-        .spawn()
-        .map_err(|error| not_started(&program.to_string_lossy(), &error))?;
+    let child = command.spawn().map_err(|error| {
+        let program = program.to_string_lossy();
+        let cwd = start.cwd.as_deref();
+        start.confinement.not_started(&program, cwd, &error)
+    })?;
     i32::try_from(child.id()).map_err(|_| End::NeverStarted {
         reason: "the worker's pid is none".into(),
     })
 }
 
-/// The one unsafe place: what happens in the child between fork and exec.
+/// Has the child become what its confinement says, and then enter its folder: as the user it is by
+/// then, who may be let in where we are not, or the other way round.
+#[expect(
+    unsafe_code,
+    reason = "a process can only be made another user's from within"
+)]
+fn confine(command: &mut Command, start: &Start) -> Result<(), End> {
+    let confinement = Arc::clone(&start.confinement);
+    let bytes = start.cwd.as_deref().map(|cwd| cwd.as_os_str().as_bytes());
+    let cwd = bytes.map(CString::new).transpose();
+    let cwd = cwd.map_err(|error| not_started("in its folder", &error.into()))?;
+    // SAFETY: as for [`prepare_child`]; everything that allocates was done above.
+    unsafe {
+        command.pre_exec(move || confinement.apply(cwd.as_deref()));
+    }
+    Ok(())
+}
+
+/// What every child of a warden needs to have done between fork and exec.
 #[expect(
     unsafe_code,
     reason = "a parent-death signal can only be asked for by the child itself"
@@ -81,6 +105,7 @@ pub(crate) fn prepare_child(command: &mut Command) {
     // are plain system calls; none allocates, locks or unwinds.
     unsafe {
         command.pre_exec(move || {
+            // Not before a change of user, which clears it.
             prctl::set_pdeathsig(Signal::SIGKILL)?;
             // The warden may have died before that; then nobody would send the signal.
             if nix::unistd::getppid() != warden {
@@ -92,6 +117,14 @@ pub(crate) fn prepare_child(command: &mut Command) {
             for number in 1..=LAST_SIGNAL {
                 libc::signal(number, libc::SIG_DFL);
             }
+            // What the daemon may do beyond its user is not handed down by descent.
+            libc::prctl(
+                libc::PR_CAP_AMBIENT,
+                libc::PR_CAP_AMBIENT_CLEAR_ALL,
+                0,
+                0,
+                0,
+            );
             // Ours are closed at exec anyway; these are what somebody left open for us.
             libc::close_range(
                 3,

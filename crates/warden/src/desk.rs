@@ -21,7 +21,7 @@ use tenure_guard::wire::Op;
 use tenure_store::life::{Ask, End};
 use tenure_store::{Error, Store, StoreUrl};
 use tokio::sync::OnceCell;
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 use crate::clock::BootInstant;
 use crate::evidence::{self, Evidence};
@@ -135,7 +135,7 @@ impl Desk {
                         let work =
                             tokio::task::spawn_local(async move { clerk.carry_out(job).await });
                         tokio::task::spawn_local(async move {
-                            let done = work.await.unwrap_or(unanswered);
+                            let done = answer(work, unanswered).await;
                             // The bell rings already where it cannot be rung; where the warden is
                             // gone there is nobody to tell.
                             let _ = finished.send(done);
@@ -165,6 +165,11 @@ impl AsFd for Desk {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
     }
+}
+
+/// What came of a job, however it ended.
+async fn answer(work: JoinHandle<Done>, unanswered: Done) -> Done {
+    work.await.unwrap_or(unanswered)
 }
 
 /// Does the jobs.
@@ -264,4 +269,26 @@ pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_breaks_off_is_answered_as_if_the_store_were_away() {
+        let job = Job::Write {
+            id: 7,
+            errand: Errand::NoteWorker(1),
+        };
+        let done = LocalSet::new().block_on(&runtime().unwrap(), async {
+            let work = tokio::task::spawn_local(async { panic!("nobody foresaw this") });
+            answer(work, job.unanswered()).await
+        });
+        let Done::Written { id, result } = done else {
+            panic!("{done:?}");
+        };
+        assert_eq!(id, 7);
+        assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
+    }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::de::DeserializeOwned;
@@ -15,6 +16,7 @@ use tenure_store::{Error, StoreUrl};
 use crate::broker::Broker;
 use crate::clock::BootInstant;
 use crate::command::{Input, Start};
+use crate::confinement::Confinement;
 use crate::desk;
 use crate::ending::Graces;
 use crate::evidence::{self, Evidence};
@@ -155,6 +157,11 @@ impl Gate {
             }
         }
         let mut post = self.post(&brief, store, broker, lease);
+        let (confinement, cgroup) = match Confinement::prepare(&brief) {
+            Ok(prepared) => prepared,
+            Err(end) => return stand_without_worker(post, end),
+        };
+        post.cgroup = cgroup;
         // A worker is not refused because its log cannot be watched.
         post.log = Log::of(io::stdout().as_fd(), brief.log_max_bytes).unwrap_or_default();
         let plan = Plan::of(&brief);
@@ -167,6 +174,7 @@ impl Gate {
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
             cwd: Some(cwd),
+            confinement: Arc::new(confinement),
             input: Input::Nothing,
         };
         stand(post, plan, start)
@@ -189,6 +197,7 @@ impl Gate {
             signals: self.signals,
             broker,
             uplink: Uplink::new(Some(self.lines), folder, store, tenure, brief.lease),
+            cgroup: None,
             log: None,
         }
     }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tenure_guard::{Reason, Tenure};
 
+use crate::cgroup::Cgroups;
 use crate::clock::BootInstant;
 use crate::isolation::{Isolation, Workspace};
 
@@ -40,6 +41,8 @@ pub struct Brief {
     pub log_max_bytes: u64,
     /// What the profile asks of the kernel.
     pub isolation: Isolation,
+    /// Where the run's cgroup is made, and what keeps its limits.
+    pub cgroups: Cgroups,
     /// What `cwd` means to the worker.
     pub workspace: Workspace,
     /// Where the warden answers its worker.

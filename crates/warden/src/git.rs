@@ -150,7 +150,7 @@ fn wait(mut child: Child) -> io::Result<ExitStatus> {
     let limit = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::MAX);
     if poll(&mut fds, limit)? == 0 {
         // It may have filters of its own beneath it; nothing else is in the tree now.
-        Tree::of_self().kill();
+        Tree::of_self(None).kill();
         child.kill()?;
         child.wait()?;
         return Err(io::Error::new(

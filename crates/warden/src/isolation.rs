@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nix::sys::resource::Resource;
 use serde::{Deserialize, Serialize};
 
 /// What a worker may and may not, where its profile says so. Nothing is asked by default.
@@ -35,3 +36,61 @@ pub enum Workspace {
     /// In a git worktree of the run's own, of the repository that the task's `cwd` is in.
     Worktree,
 }
+
+/// A limit of getrlimit(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rlimit {
+    /// Its name without `RLIMIT_`, in lower case.
+    pub name: &'static str,
+    /// Whether it counts bytes.
+    pub is_bytes: bool,
+    resource: Resource,
+}
+
+impl Rlimit {
+    const fn bytes(name: &'static str, resource: Resource) -> Self {
+        Self {
+            name,
+            is_bytes: true,
+            resource,
+        }
+    }
+
+    const fn count(name: &'static str, resource: Resource) -> Self {
+        Self {
+            name,
+            is_bytes: false,
+            resource,
+        }
+    }
+
+    /// The limit of this name.
+    pub fn find(name: &str) -> Option<Self> {
+        RLIMITS.into_iter().find(|limit| limit.name == name)
+    }
+
+    /// What the kernel knows it by.
+    pub(crate) fn resource(self) -> Resource {
+        self.resource
+    }
+}
+
+/// All there are.
+pub const RLIMITS: [Rlimit; 16] = [
+    Rlimit::bytes("as", Resource::RLIMIT_AS),
+    Rlimit::bytes("core", Resource::RLIMIT_CORE),
+    Rlimit::count("cpu", Resource::RLIMIT_CPU),
+    Rlimit::bytes("data", Resource::RLIMIT_DATA),
+    Rlimit::bytes("fsize", Resource::RLIMIT_FSIZE),
+    Rlimit::count("locks", Resource::RLIMIT_LOCKS),
+    Rlimit::bytes("memlock", Resource::RLIMIT_MEMLOCK),
+    Rlimit::bytes("msgqueue", Resource::RLIMIT_MSGQUEUE),
+    Rlimit::count("nice", Resource::RLIMIT_NICE),
+    Rlimit::count("nofile", Resource::RLIMIT_NOFILE),
+    Rlimit::count("nproc", Resource::RLIMIT_NPROC),
+    Rlimit::bytes("rss", Resource::RLIMIT_RSS),
+    Rlimit::count("rtprio", Resource::RLIMIT_RTPRIO),
+    Rlimit::count("rttime", Resource::RLIMIT_RTTIME),
+    Rlimit::count("sigpending", Resource::RLIMIT_SIGPENDING),
+    Rlimit::bytes("stack", Resource::RLIMIT_STACK),
+];

@@ -33,10 +33,10 @@ use tenure_guard::{ClaimLock, env};
 
 use crate::process::{self, Process, ProcessId, Stat};
 
-/// How long to wait after a round; it doubles, since what survives SIGKILL hangs in the kernel.
+/// How long to wait before another look; it doubles, since what survives SIGKILL hangs in the kernel.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
-/// The longest pause between two rounds.
+/// The longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// So many searches in a row must find nothing: a process may fork just behind the first.
@@ -157,16 +157,21 @@ impl Leftovers {
     /// Kills until nothing is found. A process that cannot be killed keeps its caller here: its task
     /// must not be given away.
     pub fn end(&self) {
-        let (mut empty, mut pause) = (0, FIRST_PAUSE);
+        let mut empty = 0;
         while empty < EMPTY_SEARCHES {
             let found = self.seize();
             empty = if found.is_empty() { empty + 1 } else { 0 };
             for held in found.values() {
-                // Whom this does not reach is found again.
+                // One that cannot be signalled keeps us, too.
                 let _ = process::send(&held.pidfd, Signal::KILL);
             }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            // Its children lost what they are known by when it died: who was found is waited for.
+            let mut pause = FIRST_PAUSE;
+            while found.values().any(Held::is_there) {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            std::thread::sleep(FIRST_PAUSE);
         }
     }
 
@@ -179,7 +184,7 @@ impl Leftovers {
         for _ in 0..MOST_WALKS {
             let before = held.len();
             for pid in pids().into_iter().flatten() {
-                self.seize_one(pid, &mut held);
+                self.seize_with_children(pid, &mut held);
             }
             if held.len() == before {
                 break;
@@ -198,16 +203,31 @@ impl Leftovers {
         }
     }
 
-    fn seize_one(&self, pid: i32, held: &mut BTreeMap<i32, Held>) {
+    /// Stops one that is ours, and at once its children, theirs, and so on: a walk over everybody
+    /// would run after a chain that goes on forking.
+    fn seize_with_children(&self, pid: i32, held: &mut BTreeMap<i32, Held>) {
+        let mut next = vec![pid];
+        while let Some(pid) = next.pop() {
+            if self.seize_one(pid, held) {
+                next.extend(children_of(pid));
+            }
+        }
+    }
+
+    /// Whether it was ours and not held yet.
+    fn seize_one(&self, pid: i32, held: &mut BTreeMap<i32, Held>) -> bool {
         if held.contains_key(&pid) || self.look(pid, held).is_none() {
-            return;
+            return false;
         }
         // Looked at again once its pidfd is open: only then is it certainly the one that was meant.
-        if let Ok(pidfd) = process::open(pid)
-            && let Some(stat) = self.look(pid, held)
-        {
-            stop(pid, stat, pidfd, held);
-        }
+        let Ok(pidfd) = process::open(pid) else {
+            return false;
+        };
+        let Some(stat) = self.look(pid, held) else {
+            return false;
+        };
+        stop(pid, stat, pidfd, held);
+        true
     }
 
     /// A living process, if it is ours.
@@ -304,6 +324,21 @@ fn environ(pid: i32) -> Vec<u8> {
         (!environ.is_empty()).then_some(environ)
     });
     of_threads.next().unwrap_or_default()
+}
+
+/// Where the kernel lists them; elsewhere the next walk finds them.
+fn children_of(pid: i32) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let lists = threads.into_iter().flatten().filter_map(|thread| {
+        let path = thread.ok()?.path().join("children");
+        std::fs::read_to_string(path).ok()
+    });
+    lists
+        .flat_map(|list| {
+            let pids = list.split_whitespace().map(str::parse);
+            pids.flatten().collect::<Vec<i32>>()
+        })
+        .collect()
 }
 
 fn own_pid() -> i32 {

@@ -8,6 +8,8 @@
 //! This crate is also the one place that knows processes: [`process`] opens, compares and signals
 //! them. What it leaves to others: when a run starts and what its end means (dispatcher, store).
 
+pub mod account;
+pub mod cgroup;
 pub mod clock;
 pub mod evidence;
 pub mod gate;
@@ -20,6 +22,7 @@ pub mod workspace;
 mod broker;
 mod by_hand;
 mod command;
+mod confinement;
 mod desk;
 mod dispatched;
 mod ending;

@@ -59,7 +59,7 @@ impl Process {
             boot_id: boot_id()?,
             pid_namespace: pid_namespace()?,
             pid,
-            start_ticks: Stat::read(pid)?.start_ticks,
+            start_ticks: start_ticks(pid, &pidfd)?,
             inode: inode(&pidfd)?,
         };
         Ok(Self { pidfd, id })
@@ -82,35 +82,27 @@ impl Process {
         match Self::of(id.pid, host_id) {
             Ok(process) if process.id == *id => Ok(Found::Alive(process)),
             Ok(_) => Ok(Found::Dead),
-            Err(error) if is_gone(&error) => Self::find_hidden(id),
+            Err(error) if is_gone(&error) => Ok(Found::Dead),
+            Err(error) if is_hidden(&error) => Self::find_hidden(id),
             Err(error) => Err(error),
         }
     }
 
-    /// Looks for a process of which `/proc` shows nothing: it is gone, or it is hidden there
-    /// (`hidepid`, `ProtectProc=`), as a warden is even from its own user. The pidfd tells.
+    /// Looks for a process that `/proc` hides. Its inode alone is an identity within a boot, where
+    /// the kernel gives one.
     fn find_hidden(id: &ProcessId) -> io::Result<Found> {
         let pidfd = match open(id.pid) {
             Ok(pidfd) => pidfd,
             Err(error) if is_gone(&error) => return Ok(Found::Dead),
             Err(error) => return Err(error),
         };
-        let process = Self {
-            id: id.clone(),
-            pidfd,
-        };
-        match inode(&process.pidfd)? {
-            _ if process.has_ended()? => Ok(Found::Dead),
-            // Alone it is an identity within a boot, where the kernel gives one.
-            inode if inode != 0 && inode == id.inode => Ok(Found::Alive(process)),
-            inode if inode != 0 && id.inode != 0 => Ok(Found::Dead),
-            _ => Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!(
-                    "/proc hides process {} from us: mount it without hidepid, or set ProtectProc=default",
-                    id.pid
-                ),
-            )),
+        match (inode(&pidfd)?, id.inode) {
+            (0, _) | (_, 0) => Err(hidden(id.pid)),
+            (inode, known) if inode == known => Ok(Found::Alive(Self {
+                id: id.clone(),
+                pidfd,
+            })),
+            (_, _) => Ok(Found::Dead),
         }
     }
 
@@ -145,8 +137,7 @@ impl Process {
     /// # Errors
     /// When the kernel does not tell.
     pub fn has_ended(&self) -> io::Result<bool> {
-        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        Ok(poll(&mut fds, PollTimeout::ZERO)? > 0)
+        has_ended(&self.pidfd)
     }
 }
 
@@ -163,6 +154,34 @@ pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
         .filter(|pid| pid.as_raw_nonzero().get() > 0)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a pid is positive"))?;
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
+    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    Ok(poll(&mut fds, PollTimeout::ZERO)? > 0)
+}
+
+/// When a process started. One of which `/proc` shows nothing although it lives is hidden there
+/// (`hidepid`, `ProtectProc=`), as a warden is even from its own user: it cannot be dumped.
+fn start_ticks(pid: i32, pidfd: &OwnedFd) -> io::Result<u64> {
+    match Stat::read(pid) {
+        Ok(stat) => Ok(stat.start_ticks),
+        Err(error) if is_gone(&error) && !has_ended(pidfd)? => Err(hidden(pid)),
+        Err(error) => Err(error),
+    }
+}
+
+fn hidden(pid: i32) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!(
+            "/proc hides the living process {pid}: mount it without hidepid, set ProtectProc=default"
+        ),
+    )
+}
+
+fn is_hidden(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// Signals through a pidfd; who is gone already needs no signal.

@@ -3,7 +3,8 @@
 //! does what they say. It ends when the end is acknowledged.
 //!
 //! **Invariant:** nothing here waits for anything but the one `poll`.
-//! **Invariant:** the end is handed over only after the kernel said that no child is left.
+//! **Invariant:** the end is handed over only after the kernel said that no child is left, and that
+//! nobody is in the run's cgroup, where it has one.
 
 mod adoption;
 mod requests;
@@ -22,6 +23,7 @@ use tenure_store::life::{Ask, End};
 
 use self::worker::{SETTLING, Seen, Worker};
 use crate::broker::{Broker, ConnId};
+use crate::cgroup::Held;
 use crate::clock::BootInstant;
 use crate::command::Start;
 use crate::ending::{Act, Cue, Ending, Graces};
@@ -49,6 +51,8 @@ pub(crate) struct Post {
     pub(crate) signals: Signals,
     pub(crate) broker: Broker,
     pub(crate) uplink: Uplink,
+    /// The run's cgroup, where it has one.
+    pub(crate) cgroup: Option<Held>,
     /// The run's log, where it is ours to keep within a limit.
     pub(crate) log: Option<Log>,
 }
@@ -82,6 +86,7 @@ enum Woken {
     Alarm,
     Signals,
     Lifeline,
+    Tree,
     Desk,
     Listener,
     Connection(ConnId),
@@ -106,11 +111,11 @@ pub(crate) fn stand_without_worker(post: Post, end: End) -> io::Result<ExitCode>
 }
 
 impl Stand {
-    fn new(post: Post, alarm: Alarm, worker: Worker, room: Stage) -> Self {
+    fn new(mut post: Post, alarm: Alarm, worker: Worker, room: Stage) -> Self {
         let now = BootInstant::now();
         let timeout = post.limits.heartbeat_timeout;
         let mut stand = Self {
-            tree: Tree::of_self(),
+            tree: Tree::of_self(post.cgroup.take()),
             alarm,
             // Whoever is not there yet cannot be silent.
             silent_at: timeout.filter(|_| worker.runs()).map(|limit| now + limit),
@@ -151,6 +156,8 @@ impl Stand {
         if self.acknowledged {
             self.post.uplink.clear_away();
         }
+        // Where nothing ran, and where the kernel held on to it before.
+        self.tree.clear_away();
         Ok(self.worker.exit_code())
     }
 
@@ -176,6 +183,9 @@ impl Stand {
         }
         if let Some(desk) = self.post.uplink.desk() {
             awaited.push((Woken::Desk, desk.as_fd(), PollFlags::POLLIN));
+        }
+        if let Some(events) = self.tree.events().filter(|_| self.worker.has_left()) {
+            awaited.push((Woken::Tree, events, PollFlags::POLLPRI));
         }
         let listener = self.post.broker.listener();
         awaited.push((Woken::Listener, listener.as_fd(), PollFlags::POLLIN));
@@ -314,6 +324,7 @@ impl Stand {
                 let news = self.post.uplink.hear(now);
                 self.learn(news, now);
             }
+            Woken::Tree => self.reap(now),
             Woken::Desk => {
                 let news = self.post.uplink.collect(now);
                 self.learn(news, now);

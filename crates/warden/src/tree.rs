@@ -1,17 +1,19 @@
 //! The tree: everything that descends from this process, which is its subreaper, and everything in
 //! its session. Finds it, signals it, reaps it.
 //!
-//! **Invariant:** the tree is dead when the kernel says that no child is left (ECHILD): whoever
-//! loses its parent becomes a child of the subreaper.
+//! **Invariant:** the tree is dead when the kernel says that no child is left (ECHILD: whoever loses
+//! its parent becomes a child of the subreaper) and that nobody is in its cgroup, where it has one.
 //! **Invariant:** the identity of a member is its membership, read again after its pidfd was opened.
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 use tenure_store::life::Exit;
 
+use crate::cgroup::Held;
 use crate::process::{self, Stat};
 
 /// How long a chain of parents may be: a bound against a `/proc` that changes while it is read.
@@ -21,11 +23,12 @@ const LONGEST_CHAIN: usize = 4096;
 const WALL: u32 = 0x4000_0000;
 
 /// A tree, as its root sees it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Tree {
     root: i32,
     /// Only where it is our own: started by hand we may be a guest in a person's.
     session: Option<i32>,
+    cgroup: Option<Held>,
 }
 
 /// Whether a process belongs to the tree.
@@ -42,19 +45,23 @@ pub(crate) enum Membership {
 pub(crate) struct Reaped {
     /// Who ended, and how.
     pub(crate) ended: Vec<(i32, Exit)>,
-    /// Whether no child is left: the tree is dead.
+    /// Whether nobody is left: the tree is dead.
     pub(crate) empty: bool,
 }
 
 impl Tree {
     /// The tree of this process.
-    pub(crate) fn of_self() -> Self {
+    pub(crate) fn of_self(cgroup: Option<Held>) -> Self {
         let root = nix::unistd::getpid().as_raw();
         let session = nix::unistd::getsid(None)
             .ok()
             .map(nix::unistd::Pid::as_raw)
             .filter(|session| *session == root);
-        Self { root, session }
+        Self {
+            root,
+            session,
+            cgroup,
+        }
     }
 
     pub(crate) fn membership(&self, pid: i32) -> Membership {
@@ -64,7 +71,16 @@ impl Tree {
         if pid == self.root {
             return Membership::Outside;
         }
-        self.place(stat, |parent| Stat::read(parent).ok())
+        let placed = self.place(stat, |parent| Stat::read(parent).ok());
+        if placed == Membership::Outside && self.guests().contains(&pid) {
+            return Membership::Inside;
+        }
+        placed
+    }
+
+    /// Who is in the cgroup, however it came there.
+    fn guests(&self) -> Vec<i32> {
+        self.cgroup.as_ref().map(Held::members).unwrap_or_default()
     }
 
     /// Follows the parents up to the root.
@@ -95,6 +111,9 @@ impl Tree {
 
     /// SIGKILL to everything that is there now.
     pub(crate) fn kill(&self) {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.kill();
+        }
         self.signal(&[Signal::KILL]);
     }
 
@@ -125,9 +144,10 @@ impl Tree {
                 everybody.insert(pid, stat);
             }
         }
+        let guests = self.guests();
         let inside = |pid: &i32, stat: Stat| {
-            *pid != self.root
-                && self.place(stat, |parent| everybody.get(&parent).copied()) == Membership::Inside
+            let placed = self.place(stat, |parent| everybody.get(&parent).copied());
+            *pid != self.root && (placed == Membership::Inside || guests.contains(pid))
         };
         let mut members: Vec<(u64, i32)> = everybody
             .iter()
@@ -139,7 +159,7 @@ impl Tree {
     }
 
     /// Collects everybody who ended. Never waits.
-    pub(crate) fn reap() -> Reaped {
+    pub(crate) fn reap(&self) -> Reaped {
         // Also children that a thread made with clone and no exit signal.
         let options = WaitOptions::NOHANG | WaitOptions::from_bits_retain(WALL);
         let mut ended = Vec::new();
@@ -150,7 +170,10 @@ impl Tree {
                         ended.push((pid.as_raw_nonzero().get(), exit));
                     }
                 }
-                Err(Errno::CHILD) => return Reaped { ended, empty: true },
+                Err(Errno::CHILD) => {
+                    let empty = self.cgroup.as_ref().is_none_or(Held::is_vacant);
+                    return Reaped { ended, empty };
+                }
                 Err(Errno::INTR) => {}
                 Ok(None) | Err(_) => {
                     return Reaped {
@@ -159,6 +182,26 @@ impl Tree {
                     };
                 }
             }
+        }
+    }
+}
+
+/// What only a cgroup tells and takes.
+impl Tree {
+    /// Wakes, as an exceptional condition of poll(2), when nobody is in the cgroup any more.
+    pub(crate) fn events(&self) -> Option<BorrowedFd<'_>> {
+        self.cgroup.as_ref().and_then(Held::events)
+    }
+
+    /// Whether the kernel killed something of it for want of memory.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Held::ran_out_of_memory)
+    }
+
+    /// Leaves nothing of a dead tree behind.
+    pub(crate) fn clear_away(&self) {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
         }
     }
 }

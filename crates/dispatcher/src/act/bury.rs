@@ -7,6 +7,7 @@ use tenure_guard::{Report, ReportId, RunId, Tenure};
 use tenure_store::life::End;
 use tenure_store::process::ProcessId;
 use tenure_store::{Error, Store};
+use tenure_warden::cgroup::Cgroup;
 use tenure_warden::evidence::{self, Evidence};
 use tenure_warden::leftovers::Leftovers;
 
@@ -75,9 +76,7 @@ impl Burial {
             run.id = %self.tenure.run, process.pid = self.warden.pid, run.grave = ?self.grave,
             "warden is dead: ending what it left",
         );
-        if self.grave == Grave::Here {
-            self.end_leftovers(store).await;
-        }
+        let is_proved = self.grave == Grave::Here && self.end_leftovers(store).await;
         let evidence = self.evidence();
         let (report, end) = match evidence {
             Some(evidence) => (evidence.report, evidence.end),
@@ -86,11 +85,12 @@ impl Burial {
         if let Some((id, report)) = report {
             self.write_report(store, id, report).await;
         }
-        end.unwrap_or_else(|| self.unseen())
+        end.unwrap_or_else(|| self.unseen(is_proved))
     }
 
     /// On a thread of its own: what cannot be killed must not keep the process from finishing.
-    async fn end_leftovers(&self, store: &Store) {
+    /// Whether a cgroup proved that nothing is left.
+    async fn end_leftovers(&self, store: &Store) -> bool {
         let known = store.run(self.tenure.run).await;
         let leftovers = Leftovers {
             warden: self.warden.clone(),
@@ -98,14 +98,17 @@ impl Burial {
             lock: self.tenure.lock.clone(),
             also: Vec::new(),
         };
+        let cgroup = self.folder.as_deref().and_then(Cgroup::left_in);
         let (done, is_done) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
+            let is_proved = cgroup.is_some_and(|cgroup| cgroup.end());
             leftovers.end();
-            let _ = done.send(());
+            let _ = done.send(is_proved);
         });
-        let _ = is_done.await;
+        let is_proved = is_done.await.unwrap_or_default();
         // Nobody is left who could listen there.
         let _ = std::fs::remove_file(&self.socket);
+        is_proved
     }
 
     fn evidence(&self) -> Option<Evidence> {
@@ -142,11 +145,11 @@ impl Burial {
         }
     }
 
-    fn unseen(&self) -> End {
+    fn unseen(&self, is_proved: bool) -> End {
         let (reason, tree_unverified) = match self.grave {
             Grave::Here => (
                 "the warden was killed, and nobody saw the worker's end",
-                true,
+                !is_proved,
             ),
             Grave::EarlierBoot => (
                 "the host was started anew, and nobody saw the worker's end",

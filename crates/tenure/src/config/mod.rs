@@ -4,6 +4,7 @@
 //! force and where it came from.
 
 mod credential;
+mod isolation;
 mod layer;
 mod merge;
 mod shape;

@@ -12,8 +12,9 @@ use tenure_store::StoreUrl;
 use tenure_store::duration;
 use tenure_store::life::LimitsLayer;
 use tenure_store::task::SHELL;
-use tenure_warden::isolation::{Isolation, Workspace};
+use tenure_warden::isolation::Workspace;
 
+use super::isolation::LimitShape;
 use crate::limit_keys::with_limit_keys;
 
 /// The shortest lease: beneath it the steps of renewing and ending would be less than the store's
@@ -70,6 +71,13 @@ with_limit_keys! {
         max_running: Option<u32>,
         env: BTreeMap<String, String>,
         pass_env: Option<Vec<String>>,
+        pub(super) user: Option<String>,
+        pub(super) umask: Option<String>,
+        pub(super) nice: Option<i32>,
+        pub(super) rlimits: BTreeMap<String, LimitShape>,
+        pub(super) memory_max: Option<String>,
+        pub(super) pids_max: Option<u64>,
+        pub(super) no_new_privs: Option<bool>,
         workspace: Option<Workspace>,
     }
 }
@@ -192,6 +200,7 @@ impl ProfileShape {
                 return Err(Problem::new(within("pass_env"), what));
             }
         }
+        self.isolation(name)?;
         limits(&format!("profiles.{name}"), &self.limits())
     }
 
@@ -217,7 +226,7 @@ impl ProfileShape {
             skills: self.skills.clone().unwrap_or_default(),
             max_running: self.max_running,
             env: self.env.clone(),
-            isolation: Isolation::default(),
+            isolation: self.isolation(name)?,
             workspace: self.workspace.unwrap_or_default(),
             pass_env: pass_env
                 .unwrap_or_else(|| default_pass_env.iter().map(ToString::to_string).collect()),

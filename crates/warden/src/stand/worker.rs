@@ -14,7 +14,7 @@ use crate::clock::BootInstant;
 use crate::command::Start;
 use crate::dispatched::not_owner;
 use crate::ending::Cue;
-use crate::tree::{Membership, Tree};
+use crate::tree::Membership;
 
 /// Who ends many processes at once sends TERM to the warden a moment before or after the worker:
 /// so long a death by such a signal waits for ours before it is called a crash.
@@ -47,6 +47,8 @@ pub(super) struct Seen {
     pub(super) told_to_end: bool,
     /// Why a guard in the tree stood down, or was told to.
     pub(super) stood_down: Option<Reason>,
+    /// The kernel killed something of the tree for want of memory.
+    pub(super) oom: bool,
     /// It reported; whether that the work is done.
     pub(super) completed: Option<bool>,
 }
@@ -62,6 +64,17 @@ impl Worker {
 
     pub(super) fn runs(&self) -> bool {
         matches!(self, Self::Runs { .. })
+    }
+
+    /// Whether it has ended, and something of its tree lives on.
+    pub(super) fn has_left(&self) -> bool {
+        matches!(
+            self,
+            Self::Ended {
+                tree_dead: false,
+                ..
+            }
+        )
     }
 
     pub(super) fn tree_lives(&self) -> bool {
@@ -105,7 +118,7 @@ impl Stand {
                 interrupted: self.seen.interrupted,
                 stood_down: self.seen.stood_down.clone(),
                 tree_unverified: false,
-                oom: false,
+                oom: self.seen.oom,
             }),
             Worker::Awaited(_) | Worker::Runs { .. } | Worker::Ended { .. } => None,
         }
@@ -139,7 +152,7 @@ impl Stand {
             } => {}
             Worker::Awaited(_) | Worker::Absent(_) | Worker::Ended { .. } => return,
         }
-        let reaped = Tree::reap();
+        let reaped = self.tree.reap();
         for (pid, exit) in reaped.ended {
             if matches!(self.worker, Worker::Runs { pid: worker } if worker == pid) {
                 self.worker = Worker::Ended {
@@ -156,6 +169,8 @@ impl Stand {
         if reaped.empty {
             // What was said before the last of the tree died is waiting on the socket by now.
             self.look_round(now);
+            self.seen.oom = self.tree.ran_out_of_memory();
+            self.tree.clear_away();
             self.close_log();
             self.worker = Worker::Ended {
                 pid,
@@ -169,9 +184,9 @@ impl Stand {
     }
 
     pub(super) fn accept(&mut self, now: BootInstant) {
-        let tree = self.tree;
+        let Self { tree, post, .. } = self;
         let is_inside = |pid| tree.membership(pid) != Membership::Outside;
-        self.post.broker.accept(now, is_inside);
+        post.broker.accept(now, is_inside);
     }
 
     fn look_round(&mut self, now: BootInstant) {

@@ -7,9 +7,9 @@ use rustix::process::Signal;
 use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::{Brief, Word};
 use tenure_warden::leftovers::Leftovers;
-use tenure_warden::process::Process;
+use tenure_warden::process::{Process, ProcessId};
 
-use super::post::{PROGRAM, Post, is_alive, signal, wait_for};
+use super::post::{PROGRAM, Post, is_alive, signal, signal_if_there, wait_for};
 
 /// Goes down so many levels, each in a session of its own and without a parent, and becomes the rest.
 const NEST: &str = "depth=$1; shift; [ $depth = 0 ] && exec \"$@\"\n\
@@ -168,4 +168,87 @@ fn a_tree_that_goes_on_forking_is_ended_to_the_last() {
         .filter(shows_it)
         .count();
     assert_eq!(left, 0);
+}
+
+#[test]
+fn the_session_of_a_stranger_that_got_the_wardens_number_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let hidden = sleeper("hidden", "env -i");
+    let mut leader = Command::new("setsid")
+        .args(["sh", "-c", &format!("({hidden} &); exec sleep 600")])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .spawn()
+        .unwrap();
+    let number = i32::try_from(leader.id()).unwrap();
+    let hidden: i32 = wait_for("a member", || {
+        let text = std::fs::read_to_string(folder.path().join("hidden")).ok()?;
+        text.trim().parse().ok()
+    });
+    wait_for("an empty environment", || {
+        let environ = std::fs::read(format!("/proc/{hidden}/environ")).unwrap();
+        environ.is_empty().then_some(())
+    });
+    // The warden had the number before, and perhaps in the same tick.
+    let stranger = Process::of(number, "host").unwrap().id().clone();
+    let random = uuid::Uuid::new_v4();
+    let mut leftovers = Leftovers {
+        warden: ProcessId {
+            inode: stranger.inode - 1,
+            ..stranger
+        },
+        worker: Some(number),
+        lock: format!("{random}:{}", random.simple()).parse().unwrap(),
+        also: Vec::new(),
+    };
+    leftovers.end();
+    assert!(is_alive(number) && is_alive(hidden));
+    // Also once its leader is gone, as a daemon's is.
+    leader.kill().unwrap();
+    leader.wait().unwrap();
+    leftovers.worker = None;
+    leftovers.end();
+    assert!(is_alive(hidden));
+    signal(hidden, Signal::KILL);
+}
+
+/// A tree that forks on while it is searched, without lock or session.
+const GROW: &str = "grow() { (sleep 0.005; grow) & sleep 600; }; grow";
+
+#[test]
+fn what_is_forked_while_the_search_goes_on_does_not_escape() {
+    let marker = format!("600.{}", uuid::Uuid::new_v4().as_u64_pair().0);
+    let rest = GROW.replace("600", &marker);
+    let script = format!(
+        "for i in 1 2 3 4; do env -i setsid sh -c '{rest}' {marker} & done; echo up > up; wait"
+    );
+    let mother = "setsid sh mother & exec sleep 600";
+    let mut post = Post::start(mother, |brief| {
+        with_own_lock(brief);
+        std::fs::write(brief.folder.join("mother"), script).unwrap();
+    });
+    let worker = post.started();
+    post.line_in("up");
+    let who_shows_it = || {
+        std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<i32>().ok())
+            .filter(|pid| {
+                let argv = std::fs::read_to_string(format!("/proc/{pid}/cmdline"));
+                argv.is_ok_and(|argv| argv.contains(&marker)) && is_alive(*pid)
+            })
+            .collect::<Vec<i32>>()
+    };
+    wait_for("some growth", || (who_shows_it().len() > 20).then_some(()));
+    killed(&mut post, worker).end();
+    let left = who_shows_it();
+    wait_for("nothing to be left of the test", || {
+        let now = who_shows_it();
+        for pid in &now {
+            signal_if_there(*pid, Signal::KILL);
+        }
+        now.is_empty().then_some(())
+    });
+    assert_eq!(left, Vec::<i32>::new());
 }

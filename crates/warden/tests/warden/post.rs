@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tenure_guard::wire::{Answer, Op};
 use tenure_guard::{Guard, Identity, Reason, RunId, TaskId, Tenure};
 use tenure_store::life::{Ask, End, Exit};
+use tenure_warden::cgroup::Cgroups;
 use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::{self, Brief, Word};
 use tenure_warden::isolation::{Isolation, Workspace};
@@ -50,7 +51,18 @@ impl Post {
         Self::prepare_by(|_| Command::new(PROGRAM), script, change)
     }
 
-    /// The same; `program` says, for the folder, what is started.
+    /// A warden whose surroundings a shell prepares before it becomes that; let go.
+    pub fn under(born: &str, script: &str, change: impl FnOnce(&mut Brief)) -> Self {
+        let mut shell = Command::new("sh");
+        // By its descriptor: whom the shell becomes may not come to where the program lies.
+        let line = format!("exec 8<\"$0\"; {born} /proc/self/fd/8");
+        shell.args(["-c", &line, PROGRAM]);
+        let mut post = Self::prepare_by(|_| shell, script, change);
+        post.go();
+        post
+    }
+
+    /// The same as [`Post::prepare`]; `program` says, for the folder, what is started.
     pub fn prepare_by(
         program: impl FnOnce(&Path) -> Command,
         script: &str,
@@ -319,6 +331,7 @@ fn brief(folder: &Path, script: &str) -> Brief {
         folder: folder.to_owned(),
         log_max_bytes: u64::MAX,
         isolation: Isolation::default(),
+        cgroups: Cgroups::default(),
         workspace: Workspace::default(),
         socket,
         lease: Duration::from_mins(10),
@@ -372,9 +385,14 @@ pub fn exited_as(exit: Exit, interrupted: bool, stood_down: Option<Reason>) -> E
 
 /// Sends a signal to a process that this test started.
 pub fn signal(pid: i32, signal: rustix::process::Signal) {
+    assert!(signal_if_there(pid, signal), "{pid} is gone");
+}
+
+/// The same to one that may be gone; whether it was there.
+pub fn signal_if_there(pid: i32, signal: rustix::process::Signal) -> bool {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
-    rustix::process::pidfd_send_signal(&pidfd, signal).unwrap();
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+    pidfd.is_ok_and(|pidfd| rustix::process::pidfd_send_signal(&pidfd, signal).is_ok())
 }
 
 impl Post {

@@ -1,0 +1,116 @@
+//! What a profile asks of the kernel for its workers, from the configuration to the worker.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tenure_tests::Home;
+use tenure_tests::home::{outcomes, runs};
+use tenure_tests::process::{Process, Signal};
+use tenure_tests::wait_until;
+use tenure_warden::cgroup::{self, Keeper};
+
+/// Says why a test does not run here, past the test runner, which keeps a passing test's words.
+fn skip(why: &str) {
+    let words = format!("SKIPPED: {why}\n");
+    std::io::stderr().write_all(words.as_bytes()).unwrap();
+}
+
+/// A profile for a shell script, with more keys.
+fn profile(keys: &str, script: &str) -> String {
+    let command = toml::Value::from(["sh", "-c", script].to_vec());
+    format!("[profiles.confined]\ncommand = {command}\nmax_failures = 1\n{keys}\n")
+}
+
+/// The cgroup of the one open run, where it has one.
+fn cgroup_of(home: &Home) -> Option<PathBuf> {
+    let note = std::fs::read_dir(home.state().join("stores")).ok()?;
+    let stores = note.flatten().map(|entry| entry.path().join("runs"));
+    let folders = stores.flat_map(|runs| std::fs::read_dir(runs).into_iter().flatten().flatten());
+    let notes = folders.filter_map(|run| std::fs::read(run.path().join("cgroup.json")).ok());
+    let note: serde_json::Value = serde_json::from_slice(&notes.last()?).ok()?;
+    note["tree"].as_str().map(PathBuf::from)
+}
+
+#[test]
+fn what_a_profile_says_is_what_its_worker_has() {
+    let keys = "umask = '0027'\nnice = 5\nno_new_privs = true\n\
+                rlimits = { nofile = 99, core = 0 }";
+    let script = "(umask; nice; ulimit -n; ulimit -c; grep NoNewPrivs /proc/self/status; \
+                  cat /proc/self/oom_score_adj) > said";
+    let home = Home::with(&profile(keys, script));
+    let _dispatcher = home.serve();
+    home.until(home.add_for("confined", &[]), "done");
+    assert_eq!(home.read("said"), "0027\n5\n99\n0\nNoNewPrivs:\t1\n0\n");
+}
+
+#[test]
+fn a_profile_that_asks_for_no_user_of_this_host_fails_by_its_own_fault() {
+    let home = Home::with(&profile("user = 'no-such-user'", "echo ran > ran"));
+    let _dispatcher = home.serve();
+    let shown = home.until(home.add_for("confined", &[]), "blocked");
+    assert_eq!(outcomes(&shown), ["spawn_failed"]);
+    let reason = runs(&shown)[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("as user no-such-user"), "{reason}");
+}
+
+#[test]
+fn a_worker_of_another_user_is_at_home_there() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return skip("only root can become another user");
+    }
+    let script = "(id -un; echo $HOME $USER $LOGNAME) > said";
+    let home = Home::with(&profile(
+        "user = 'nobody'\nenv = { LOGNAME = 'own' }",
+        script,
+    ));
+    // The way to where it works is open to it.
+    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(home.work(), PermissionsExt::from_mode(0o777)).unwrap();
+    let _dispatcher = home.serve();
+    let shown = home.until(home.add_for("confined", &[]), "done");
+    assert_eq!(outcomes(&shown), ["completed"]);
+    assert_eq!(home.read("said"), "nobody\n/nonexistent nobody own\n");
+}
+
+#[test]
+fn a_worker_that_runs_out_of_memory_crashed_and_its_reason_says_so() {
+    if cgroup::look().cgroups.memory == Keeper::Rlimit {
+        return skip("no cgroup here has the memory controller");
+    }
+    let home = Home::with(&profile("memory_max = '32MiB'", "exec tail /dev/zero"));
+    let _dispatcher = home.serve();
+    let shown = home.until(home.add_for("confined", &[]), "blocked");
+    assert_eq!(outcomes(&shown), ["crashed"]);
+    let reason = runs(&shown)[0]["reason"].as_str().unwrap();
+    assert!(reason.ends_with("(out of memory)"), "{reason}");
+}
+
+#[test]
+fn a_killed_wardens_run_leaves_no_cgroup_and_is_proved_dead() {
+    if let Some(lack) = cgroup::look().lack {
+        return skip(&lack.to_string());
+    }
+    let hidden = "setsid env -i sh -c 'echo $$ > hidden; exec sleep 600' & \
+                  while ! [ -s hidden ]; do sleep 0.01; done; echo up > up; exec sleep 600";
+    let home = Home::with(&format!("{}max_lost = 1\n", profile("", hidden)));
+    let _dispatcher = home.serve();
+    let task = home.add_for("confined", &[]);
+    home.until_written("up");
+    let folder = cgroup_of(&home).unwrap();
+    assert!(folder.is_dir());
+    let hidden = Process::now(home.read("hidden").trim().parse().unwrap()).unwrap();
+    let warden = wait_until("the warden is known", || {
+        let pid = runs(&home.show(task))[0]["warden_pid"].as_i64()?;
+        Process::now(i32::try_from(pid).ok()?)
+    });
+    warden.signal(Signal::KILL);
+    let shown = home.until(task, "blocked");
+    assert_eq!(outcomes(&shown), ["lost"]);
+    assert!(!hidden.lives());
+    assert!(!Path::new(&folder).exists());
+    assert!(
+        !shown.to_string().contains("tree_unverified\":true"),
+        "{shown:#}"
+    );
+}

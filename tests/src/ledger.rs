@@ -1,0 +1,137 @@
+//! What an embedded store holds, read past every verb: whether its file is sound, and whether runs and
+//! events tell the same story.
+
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
+use tenure_store::StoreUrl;
+
+use crate::Home;
+use crate::process;
+
+/// What must not be found once nothing runs any more.
+const CONTRADICTIONS: [(&str, &str); 7] = [
+    (
+        "open runs",
+        "SELECT count(*) FROM runs WHERE ended_at IS NULL",
+    ),
+    (
+        "tasks that were added not just once",
+        "SELECT count(*) FROM tasks t WHERE 1 <> (SELECT count(*) FROM events e
+         WHERE e.task_id = t.id AND e.kind = 'added')",
+    ),
+    (
+        "runs that were claimed not just once",
+        "SELECT count(*) FROM runs r WHERE 1 <> (SELECT count(*) FROM events e
+         WHERE e.task_id = r.task_id AND e.run_id = r.run_id AND e.kind = 'claimed')",
+    ),
+    (
+        "runs that were started without a word, or more than once",
+        "SELECT count(*) FROM runs r WHERE (r.started_at IS NOT NULL) <> (SELECT count(*) FROM events e
+         WHERE e.task_id = r.task_id AND e.run_id = r.run_id AND e.kind = 'started')",
+    ),
+    (
+        "runs that ended not just once",
+        "SELECT count(*) FROM runs r WHERE 1 <> (SELECT count(*) FROM events e
+         WHERE e.task_id = r.task_id AND e.run_id = r.run_id AND e.kind = 'ended')",
+    ),
+    (
+        "runs that came into other hands without a word",
+        "SELECT count(*) FROM runs r WHERE r.epoch - 1 <> (SELECT count(*) FROM events e
+         WHERE e.task_id = r.task_id AND e.run_id = r.run_id AND e.kind = 'adopted')",
+    ),
+    (
+        "runs that were claimed before the one before them ended",
+        "SELECT count(*) FROM events a JOIN events b ON b.task_id = a.task_id AND b.id < a.id
+         WHERE a.kind = 'ended' AND b.kind = 'claimed' AND b.run_id > a.run_id",
+    ),
+];
+
+/// An open store.
+#[derive(Debug)]
+pub struct Ledger {
+    connection: SqliteConnection,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Ledger {
+    /// Opens a home's store, to read.
+    ///
+    /// # Panics
+    /// Where it is a server's, or cannot be opened.
+    pub fn of(home: &Home) -> Self {
+        let StoreUrl::Sqlite(path) = home.store_url() else {
+            panic!("only a file can be read past its verbs");
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be made");
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let connection = runtime
+            .block_on(options.connect())
+            .expect("the store can be read");
+        Self {
+            connection,
+            runtime,
+        }
+    }
+
+    /// The one number that a query answers.
+    ///
+    /// # Panics
+    /// Where it answers no number.
+    pub fn number(&mut self, query: &'static str) -> i64 {
+        let answer = sqlx::query_scalar(query).fetch_one(&mut self.connection);
+        self.runtime.block_on(answer).expect("a number")
+    }
+
+    /// The pairs of texts that a query answers.
+    ///
+    /// # Panics
+    /// Where it answers others.
+    pub fn pairs(&mut self, query: &'static str) -> Vec<(String, String)> {
+        let answer = sqlx::query_as(query).fetch_all(&mut self.connection);
+        self.runtime.block_on(answer).expect("pairs of texts")
+    }
+
+    /// What is wrong with it once nothing runs any more; nothing, where all is well.
+    ///
+    /// # Panics
+    /// Where it cannot be read.
+    pub fn contradictions(&mut self) -> Vec<String> {
+        let check = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut self.connection);
+        let sound: String = self.runtime.block_on(check).expect("an integrity check");
+        let mut found = Vec::new();
+        if sound != "ok" {
+            found.push(format!("integrity: {sound}"));
+        }
+        for (what, query) in CONTRADICTIONS {
+            let count = self.number(query);
+            if count > 0 {
+                found.push(format!("{count} {what}"));
+            }
+        }
+        found
+    }
+}
+
+/// What is left of a home in which nothing should live any more: processes and sockets.
+pub fn left(home: &Home) -> Vec<String> {
+    let processes = process::with_in_environment(home.path());
+    let mut left: Vec<String> = processes.iter().map(|one| format!("{one:?}")).collect();
+    sockets(&home.state(), &mut left);
+    left
+}
+
+fn sockets(folder: &Path, found: &mut Vec<String>) {
+    use std::os::unix::fs::FileTypeExt;
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_socket() => found.push(entry.path().display().to_string()),
+            Ok(kind) if kind.is_dir() => sockets(&entry.path(), found),
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
