@@ -7,8 +7,10 @@ mod adopt;
 mod bury;
 mod look;
 mod run;
+mod strays;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use crate::wake::Wake;
 
 pub(crate) use self::adopt::Look;
 pub(crate) use self::bury::Burial;
+use self::strays::Family;
 
 /// How long after a store that did not answer it is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -45,6 +48,7 @@ pub(crate) struct Edge {
     hub: Arc<Hub>,
     wakes: UnboundedSender<Wake>,
     spawner: std::sync::mpsc::Sender<spawn::Order>,
+    family: Family,
     hands: HashMap<RunId, Hand>,
     /// The lease's end of the claim that is under way, taken before it was sent.
     claim_end: BootInstant,
@@ -80,18 +84,20 @@ impl Edge {
         store: Store,
         hub: Hub,
         wakes: UnboundedSender<Wake>,
-    ) -> Self {
-        let spawner = spawn::start(&store.url().expose(), &wakes);
-        Self {
+    ) -> io::Result<Self> {
+        let spawner = spawn::start(&store.url().expose(), &wakes)?;
+        let family = Family::new(&settings.host.id, &settings.warden.path);
+        Ok(Self {
             settings,
             row,
+            family,
             store,
             hub: Arc::new(hub),
             wakes,
             spawner,
             hands: HashMap::new(),
             claim_end: BootInstant::now(),
-        }
+        })
     }
 
     /// Goes on by other settings, and publishes them; what is in force now.
@@ -107,6 +113,12 @@ impl Edge {
             }
         });
         &self.settings
+    }
+
+    /// A child of ours was reaped.
+    pub(crate) fn reaped(&mut self, pid: i32) -> Event {
+        self.family.reaped(pid);
+        Event::Reaped { pid }
     }
 
     /// Whether others may dispatch from the same store.
@@ -161,6 +173,7 @@ impl Edge {
         let stream = tokio::net::UnixStream::from_std(made.stream)
             .map_err(|error| format!("the gate's socket cannot be watched: {error}"))?;
         let pid = made.process.pid;
+        self.family.add(made.process.clone());
         let start = Start {
             tenure: hand.tenure.clone(),
             warden: made.process,

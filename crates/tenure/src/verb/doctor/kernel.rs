@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Pid, geteuid};
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use tenure_store::dispatcher::Dispatcher;
+use tenure_warden::cgroup;
 use tenure_warden::process::Process;
 
 use super::Finding;
@@ -17,7 +18,9 @@ pub fn look(served: Option<&Dispatcher>) -> Vec<Finding> {
         exit_info(),
         subreaper(),
         visibility(),
-        cgroups(&super::subject(served)),
+        served.map_or_else(cgroups_here, |dispatcher| {
+            cgroups_of(dispatcher.process.pid)
+        }),
         holes(),
     ]
 }
@@ -112,11 +115,42 @@ fn hides(mounts: &str) -> Option<&str> {
     })
 }
 
-/// Whether the cgroup of a process can have one for each run beneath it, and which limits those keep.
-fn cgroups(subject: &str) -> Finding {
+/// Without a cgroup of its own for each run.
+const NO_CGROUP: &str = "a tree is found by session, subreaper and environment";
+
+/// What a dispatcher that is started here would do.
+fn cgroups_here() -> Finding {
     let check = "cgroup";
-    let cost = "runs have no cgroup: their trees are found by session, subreaper and environment, `memory_max` becomes a limit of each process, `pids_max` of the user";
-    let Some(folder) = own_cgroup(subject) else {
+    let survey = cgroup::look();
+    let kept = format!(
+        "memory_max is kept by {}, pids_max by {}",
+        survey.cgroups.memory, survey.cgroups.pids
+    );
+    match (survey.lack, survey.cgroups.tree) {
+        (None, Some(tree)) => Finding::ok(
+            check,
+            format!(
+                "a dispatcher started here makes one for each run in {}; {kept}",
+                tree.display()
+            ),
+        ),
+        (lack, _) => Finding::notice(
+            check,
+            lack.map_or_else(
+                || "no place for those of runs".to_owned(),
+                |lack| lack.to_string(),
+            ),
+            format!("{NO_CGROUP}; {kept}"),
+            "run as a unit with Delegate=yes, as ours are",
+        ),
+    }
+}
+
+/// Whether the cgroup of a dispatcher can have one for each run, and which limits those keep.
+fn cgroups_of(dispatcher: i32) -> Finding {
+    let check = "cgroup";
+    let cost = NO_CGROUP;
+    let Some(folder) = own_cgroup(dispatcher) else {
         return Finding::notice(
             check,
             "no cgroup of version 2 is mounted",
@@ -153,14 +187,14 @@ fn cgroups(subject: &str) -> Finding {
 }
 
 /// The folder of a process's cgroup of version 2.
-fn own_cgroup(subject: &str) -> Option<PathBuf> {
+fn own_cgroup(process: i32) -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     let root = mounts.lines().find_map(|line| {
         let mut words = line.split(' ').skip(1);
         let (path, kind) = (words.next()?, words.next()?);
         (kind == "cgroup2").then_some(path)
     })?;
-    let own = fs::read_to_string(format!("/proc/{subject}/cgroup")).ok()?;
+    let own = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     Some(Path::new(root).join(own))
 }
