@@ -117,8 +117,28 @@ impl Ledger {
     }
 }
 
-/// What is left of a home in which nothing should live any more: processes, sockets and cgroups.
-pub fn left(home: &Home) -> Vec<String> {
+impl Ledger {
+    /// What is left of a home in which nothing should live any more: processes, sockets wherever
+    /// they were written down to be, cgroups.
+    ///
+    /// # Panics
+    /// Where the store cannot be read.
+    pub fn left(&mut self, home: &Home) -> Vec<String> {
+        let written = self.pairs(
+            "SELECT 'run ' || run_id, socket FROM runs WHERE socket IS NOT NULL
+             UNION ALL SELECT 'dispatcher ' || id, socket FROM dispatchers",
+        );
+        let mut left = left(home);
+        for (whose, socket) in written {
+            if Path::new(&socket).exists() && !left.contains(&socket) {
+                left.push(format!("{socket} of {whose}"));
+            }
+        }
+        left
+    }
+}
+
+fn left(home: &Home) -> Vec<String> {
     let processes = process::with_in_environment(home.path());
     let mut left: Vec<String> = processes.iter().map(|one| format!("{one:?}")).collect();
     look_through(&home.state(), &mut left);

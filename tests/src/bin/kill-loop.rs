@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tenure_tests::flags::Flags;
-use tenure_tests::ledger::{self, Ledger};
+use tenure_tests::ledger::Ledger;
 use tenure_tests::process::Signal;
 use tenure_tests::{Dispatcher, Home, program, wait_until};
 
@@ -91,7 +91,7 @@ fn play(seed: u64, tasks: usize) -> Found {
     wrong.extend(outcomes(&mut ledger, tasks));
     wrong.extend(effects(&home, tasks));
     let in_vain = ledger.number("SELECT count(*) FROM runs WHERE outcome = 'never_started'");
-    wrong.extend(stop(&home, &mut dispatcher));
+    wrong.extend(stop(&home, &mut ledger, &mut dispatcher));
     Found {
         kills,
         in_vain,
@@ -151,10 +151,11 @@ fn effects(home: &Home, tasks: usize) -> Vec<String> {
 }
 
 /// Stops the last dispatcher; what is left then.
-fn stop(home: &Home, dispatcher: &mut Dispatcher) -> Vec<String> {
+fn stop(home: &Home, ledger: &mut Ledger, dispatcher: &mut Dispatcher) -> Vec<String> {
     dispatcher.signal(Signal::TERM);
     let code = dispatcher.ended();
-    let mut wrong: Vec<String> = ledger::left(home)
+    let mut wrong: Vec<String> = ledger
+        .left(home)
         .iter()
         .map(|left| format!("left over: {left}"))
         .collect();

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tenure_tests::flags::Flags;
-use tenure_tests::ledger::{self, Ledger};
+use tenure_tests::ledger::Ledger;
 use tenure_tests::process::Signal;
 use tenure_tests::{Dispatcher, Home, program, wait_until};
 
@@ -150,7 +150,7 @@ impl Show {
         wrong.extend(doubled(&self.home.read("effects")));
         self.dispatcher.signal(Signal::TERM);
         assert_eq!(self.dispatcher.ended(), Some(0));
-        let left = ledger::left(&self.home);
+        let left = self.ledger.left(&self.home);
         wrong.extend(left.iter().map(|left| format!("left over: {left}")));
         wrong
     }
