@@ -24,13 +24,16 @@ use tenure_tests::{Dispatcher, Home, program, wait_until};
 
 const FLAGS: [(&str, u64); 3] = [("rounds", 20), ("tasks", 200), ("seed", 1)];
 
-/// How long a dispatcher lives at most, from the start of its program: some are killed before they are
-/// ready, most of them in the midst of their work.
-const LIFE: Duration = Duration::from_millis(500);
+/// How long the first dispatcher lives at most, from the start of its program: some are killed before
+/// they are ready, most of them in the midst of their work.
+const LIFE: Duration = Duration::from_millis(250);
+
+/// How much longer each may live than the one before, so that a slow machine gets on, too.
+const PATIENCE: Duration = Duration::from_millis(4);
 
 /// What a killed dispatcher may cost: being claimed in vain, as often as chance wants.
 const CONFIG: &str =
-    "[dispatcher]\nslots = 16\n[defaults]\nmax_benign = 1000\nmax_failures = 1\nmax_lost = 1";
+    "[dispatcher]\nslots = 8\n[defaults]\nmax_benign = 1000\nmax_failures = 1\nmax_lost = 1";
 
 fn main() -> ExitCode {
     let flags = match Flags::read(&FLAGS, std::env::args().skip(1)) {
@@ -76,7 +79,7 @@ fn play(seed: u64, tasks: usize) -> Found {
     let mut dispatcher = home.serve();
     let mut kills = 0;
     while home.read("effects").lines().count() < tasks {
-        thread::sleep(LIFE.mul_f64(random.random()));
+        thread::sleep((LIFE + PATIENCE * kills).mul_f64(random.random()));
         dispatcher.crash();
         dispatcher.launch_again(&home);
         kills += 1;
