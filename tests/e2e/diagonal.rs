@@ -9,7 +9,7 @@ use crate::ways::{By, CONFIG, Way, When, play};
 /// What most ways share.
 const PLAIN: Way = Way {
     label: "",
-    flags: &[],
+    keys: &[],
     steps: &[],
     by: By::Itself,
     outcome: "completed",
@@ -26,7 +26,7 @@ const BY_EXIT: [Way; 12] = [
     },
     Way {
         label: "exit 0 under protocol report",
-        flags: &["--protocol", "report"],
+        keys: &[("protocol", "report")],
         outcome: "protocol_violation",
         reason: "exit 0 without a report",
         ..GAVE_UP
@@ -39,7 +39,7 @@ const BY_EXIT: [Way; 12] = [
     },
     Way {
         label: "exit 7 under protocol report",
-        flags: &["--protocol", "report"],
+        keys: &[("protocol", "report")],
         steps: &["exit", "7"],
         reason: "exit 7",
         ..GAVE_UP
@@ -53,7 +53,7 @@ const BY_EXIT: [Way; 12] = [
     },
     Way {
         label: "exit 75 where it is off",
-        flags: &["--tempfail-exit", "off"],
+        keys: &[("tempfail_exit", "off")],
         steps: &["exit", "75"],
         reason: "exit 75",
         ..GAVE_UP
@@ -118,7 +118,7 @@ const BY_REPORT: [Way; 10] = [
     },
     Way {
         label: "reported complete under protocol report",
-        flags: &["--protocol", "report"],
+        keys: &[("protocol", "report")],
         steps: &["complete", "all well"],
         reason: "all well",
         ..PLAIN
@@ -179,7 +179,7 @@ const BY_REPORT: [Way; 10] = [
 const BY_OTHERS: [Way; 9] = [
     Way {
         label: "over its time",
-        flags: &["--max-runtime", "{limit}"],
+        keys: &[("max_runtime", "{limit}")],
         steps: &["hang"],
         outcome: "timed_out",
         reason: "timeout",
@@ -187,7 +187,7 @@ const BY_OTHERS: [Way; 9] = [
     },
     Way {
         label: "over its time, and reported in the grace",
-        flags: &["--max-runtime", "{limit}"],
+        keys: &[("max_runtime", "{limit}")],
         // It need not be let go: however early its time is up, it heeds that.
         steps: &["on-term", "complete", "late", "print", "{go}"],
         reason: "late",
@@ -195,7 +195,7 @@ const BY_OTHERS: [Way; 9] = [
     },
     Way {
         label: "no heartbeat any more",
-        flags: &["--heartbeat-timeout", "2s"],
+        keys: &[("heartbeat_timeout", "2s")],
         steps: &["beat-until", "{go}", "hang"],
         outcome: "silent",
         reason: "silence",

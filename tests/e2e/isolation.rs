@@ -55,19 +55,27 @@ fn a_profile_that_asks_for_no_user_of_this_host_fails_by_its_own_fault() {
 }
 
 #[test]
-fn a_worker_of_another_user_is_at_home_there() {
+fn a_worker_of_another_user_is_at_home_there_and_reaches_its_context_and_its_warden() {
     if !nix::unistd::Uid::effective().is_root() {
         return skip("only root can become another user");
     }
-    let script = "(id -un; echo $HOME $USER $LOGNAME) > said";
+    let script = "(id -un; echo $HOME $USER $LOGNAME) > said; \
+                  test -r $TENURE_CONTEXT && test -w $TENURE_SOCKET";
     let home = Home::with(&profile(
         "user = 'nobody'\nenv = { LOGNAME = 'own' }",
         script,
     ));
     // The way to where it works is open to it.
-    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    std::fs::set_permissions(home.work(), PermissionsExt::from_mode(0o777)).unwrap();
     let _dispatcher = home.serve();
+    let open = |path: &Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let above = home.state();
+    let above = above
+        .ancestors()
+        .take_while(|path| path.starts_with(home.path()));
+    above.for_each(|path| open(path, 0o711));
+    open(&home.work(), 0o777);
     let shown = home.until(home.add_for("confined", &[]), "done");
     assert_eq!(outcomes(&shown), ["completed"]);
     assert_eq!(home.read("said"), "nobody\n/nonexistent nobody own\n");

@@ -8,7 +8,7 @@ use crate::ways::{By, CONFIG, Way, When, play};
 /// What most of them share: they do something nobody should, and end well.
 const WELL: Way = Way {
     label: "",
-    flags: &[],
+    keys: &[],
     steps: &[],
     by: By::Itself,
     outcome: "completed",

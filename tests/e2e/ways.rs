@@ -68,13 +68,13 @@ pub enum By {
     Warden(Signal),
 }
 
-/// A way to end. In its flags `{limit}` stands for a time limit; in its steps `{go}` for the file that
+/// A way to end. In its keys `{limit}` stands for a time limit; in its steps `{go}` for the file that
 /// is waited for, which else comes before the first step, and `{left}` for a file of this row, into which
 /// processes that are left behind append their pids.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
     pub label: &'static str,
-    pub flags: &'static [&'static str],
+    pub keys: &'static [(&'static str, &'static str)],
     pub steps: &'static [&'static str],
     pub by: By,
     pub outcome: &'static str,
@@ -110,20 +110,16 @@ struct Found {
 #[track_caller]
 pub fn play(home: &Home, cast: &[(When, Way)]) {
     let mut first = home.serve();
-    let rows: Vec<Row> = cast
-        .iter()
-        .enumerate()
-        .map(|(number, (when, way))| add(home, number, *when, *way))
-        .collect();
+    let rows = submit(home, cast);
     let began = || home.read("began").lines().count() == rows.len();
     if within(PATIENCE, || began().then_some(())).is_none() {
         let waiting = rows
             .iter()
-            .map(|row| home.show(row.task))
-            .filter(|shown| runs(shown).first().is_none_or(|run| run["pid"].is_null()));
+            .map(|row| home.show(row.task)["runs"].clone())
+            .filter(|runs| runs[0]["pid"].is_null());
         panic!("not every worker began: {:#?}", waiting.collect::<Vec<_>>());
     }
-    let workers = workers(home, &rows);
+    let workers = workers(home);
 
     go(home, &rows, When::Watched);
     until_ended(home, &rows, When::Watched);
@@ -134,7 +130,8 @@ pub fn play(home: &Home, cast: &[(When, Way)]) {
     go(home, &rows, When::Unwatched);
     for row in rows.iter().filter(|row| row.when == When::Unwatched) {
         let fact = format!("the worker of {} is gone", row.way.label);
-        wait_until(&fact, || (!workers[&row.task].lives()).then_some(()));
+        let lives = || workers.get(&row.task).is_some_and(|worker| worker.lives());
+        wait_until(&fact, || (!lives()).then_some(()));
     }
     let adopted = |row: &&Row| row.when == When::Adopted;
     let mut second = home.serve();
@@ -159,43 +156,69 @@ pub fn play(home: &Home, cast: &[(When, Way)]) {
     assert!(left.is_empty(), "left in the home: {left:?}");
 }
 
-fn add(home: &Home, number: usize, when: When, way: Way) -> Row {
-    let (go, left) = (when.go(), format!("left-{number}"));
-    let mut flags = vec!["--title", way.label];
-    flags.extend(way.flags.iter().map(|flag| match *flag {
-        "{limit}" => when.limit(),
-        flag => flag,
-    }));
-    let mut steps = vec!["once", "append", "began", "{TENURE_TASK_ID} {pid}"];
+/// All at once, so that no time limit is over before the last one began.
+fn submit(home: &Home, cast: &[(When, Way)]) -> Vec<Row> {
+    let table = |(number, (when, way)): (usize, &(When, Way))| task(number, *when, way);
+    let tasks: Vec<toml::Table> = cast.iter().enumerate().map(table).collect();
+    let file = toml::Table::from_iter([("task".to_owned(), tasks.into())]);
+    let file = home.write("work/ways.toml", &file.to_string());
+    let said = home.tenure(&["submit", "--json", &file.display().to_string()]);
+    let submitted = said.ok().json();
+    let ids = submitted["tasks"].as_array().unwrap().iter();
+    cast.iter()
+        .zip(ids)
+        .enumerate()
+        .map(|(number, ((when, way), created))| Row {
+            way: *way,
+            when: *when,
+            task: created["id"].as_i64().unwrap(),
+            left: left(number),
+        })
+        .collect()
+}
+
+fn left(number: usize) -> String {
+    format!("left-{number}")
+}
+
+/// A way as a task of a file.
+fn task(number: usize, when: When, way: &Way) -> toml::Table {
+    let (go, left) = (when.go(), left(number));
+    let worker = program::worker().display().to_string();
+    let mut command = vec![worker.as_str(), "once"];
+    command.extend(["append", "began", "{TENURE_TASK_ID} {pid}"]);
     if !way.steps.contains(&"{go}") {
-        steps.extend(["wait-for", &go]);
+        command.extend(["wait-for", &go]);
     }
-    steps.extend(way.steps.iter().map(|step| match *step {
+    command.extend(way.steps.iter().map(|step| match *step {
         "{go}" => go.as_str(),
         "{left}" => left.as_str(),
         step => step,
     }));
-    let task = home.add(&flags, &steps);
-    Row {
-        way,
-        when,
-        task,
-        left,
+    let mut task = toml::Table::from_iter([
+        ("title".to_owned(), way.label.into()),
+        ("command".to_owned(), command.into()),
+    ]);
+    for (key, value) in way.keys {
+        let value = match *value {
+            "{limit}" => when.limit(),
+            value => value,
+        };
+        task.insert((*key).to_owned(), value.into());
     }
+    task
 }
 
-/// The workers by their tasks, as they said themselves.
-fn workers(home: &Home, rows: &[Row]) -> BTreeMap<i64, Process> {
-    let mut workers = BTreeMap::new();
-    for line in home.read("began").lines() {
-        let (task, pid) = line.split_once(' ').unwrap();
-        // One whose limit was short may be gone.
-        if let Some(process) = Process::now(pid.parse().unwrap()) {
-            workers.insert(task.parse().unwrap(), process);
-        }
-    }
-    assert_eq!(workers.len(), rows.len(), "some workers did not wait");
-    workers
+/// The workers by their tasks, as they said themselves; those whose time was up too soon are gone.
+fn workers(home: &Home) -> BTreeMap<i64, Process> {
+    home.read("began")
+        .lines()
+        .filter_map(|line| {
+            let (task, pid) = line.split_once(' ')?;
+            let process = Process::now(pid.parse().ok()?)?;
+            Some((task.parse().ok()?, process))
+        })
+        .collect()
 }
 
 /// Lets the ends of this time come.

@@ -7,8 +7,10 @@ mod adopt;
 mod bury;
 mod look;
 mod run;
+mod strays;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use crate::wake::Wake;
 
 pub(crate) use self::adopt::Look;
 pub(crate) use self::bury::Burial;
+use self::strays::Family;
 
 /// How long after a store that did not answer it is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -45,6 +48,7 @@ pub(crate) struct Edge {
     hub: Arc<Hub>,
     wakes: UnboundedSender<Wake>,
     spawner: std::sync::mpsc::Sender<spawn::Order>,
+    family: Family,
     hands: HashMap<RunId, Hand>,
     /// The lease's end of the claim that is under way, taken before it was sent.
     claim_end: BootInstant,
@@ -67,6 +71,8 @@ struct Warden {
     start: Start,
     /// `None` once the line was let go.
     line: Option<Line>,
+    /// Whether its command was let go: at the gate it waits for that word, and understands no order.
+    is_let_go: bool,
     /// What can be looked for where it dies.
     grave: Grave,
 }
@@ -78,18 +84,20 @@ impl Edge {
         store: Store,
         hub: Hub,
         wakes: UnboundedSender<Wake>,
-    ) -> Self {
-        let spawner = spawn::start(&store.url().expose(), &wakes);
-        Self {
+    ) -> io::Result<Self> {
+        let spawner = spawn::start(&store.url().expose(), &wakes)?;
+        let family = Family::new(&settings.host.id, &settings.warden.path);
+        Ok(Self {
             settings,
             row,
+            family,
             store,
             hub: Arc::new(hub),
             wakes,
             spawner,
             hands: HashMap::new(),
             claim_end: BootInstant::now(),
-        }
+        })
     }
 
     /// Goes on by other settings, and publishes them; what is in force now.
@@ -105,6 +113,12 @@ impl Edge {
             }
         });
         &self.settings
+    }
+
+    /// A child of ours was reaped.
+    pub(crate) fn reaped(&mut self, pid: i32) -> Event {
+        self.family.reaped(pid);
+        Event::Reaped { pid }
     }
 
     /// Whether others may dispatch from the same store.
@@ -159,6 +173,7 @@ impl Edge {
         let stream = tokio::net::UnixStream::from_std(made.stream)
             .map_err(|error| format!("the gate's socket cannot be watched: {error}"))?;
         let pid = made.process.pid;
+        self.family.add(made.process.clone());
         let start = Start {
             tenure: hand.tenure.clone(),
             warden: made.process,
@@ -168,7 +183,12 @@ impl Edge {
         };
         let line = Some(Line::new(run, stream, self.wakes.clone()));
         let grave = Grave::Here;
-        hand.warden = Some(Warden { start, line, grave });
+        hand.warden = Some(Warden {
+            start,
+            line,
+            is_let_go: false,
+            grave,
+        });
         Ok(pid)
     }
 
@@ -243,5 +263,11 @@ impl Hand {
 
     fn out(&self) -> Option<UnboundedSender<String>> {
         Some(self.warden.as_ref()?.line.as_ref()?.out())
+    }
+
+    /// The way for orders, once the command was let go.
+    fn out_for_orders(&self) -> Option<UnboundedSender<String>> {
+        self.out()
+            .filter(|_| self.warden.as_ref().is_some_and(|warden| warden.is_let_go))
     }
 }

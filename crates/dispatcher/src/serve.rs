@@ -71,7 +71,11 @@ pub async fn run(
     let (heart, questions) = Heart::new();
     // Whoever waited for it may be gone.
     let _ = ready.send(heart);
-    let edge = Edge::new(Arc::clone(&settings), row, store.clone(), hub, wakes);
+    let edge =
+        Edge::new(Arc::clone(&settings), row, store.clone(), hub, wakes).map_err(|source| {
+            let what = "no thread can be started".into();
+            Error::Machine { what, source }
+        })?;
     let inputs = Inputs {
         queue,
         instructions,
@@ -118,7 +122,7 @@ async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
                 events.push(follow(&mut edge, instruction));
             }
             Some(()) = inputs.children.recv() => {
-                events.extend(reap().into_iter().map(|pid| Event::Reaped { pid }));
+                events.extend(reap().into_iter().map(|pid| edge.reaped(pid)));
             }
             Some(question) = inputs.questions.recv() => edge.pulse(question, core.held()),
             () = tokio::time::sleep_until(core.wake_at().into()) => events.push(Event::Time),

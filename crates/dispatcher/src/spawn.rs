@@ -5,7 +5,7 @@
 //! so that a large dispatcher is never copied. There is no parent-death signal: it would fire when
 //! the spawning *thread* ends, and workers outlive their dispatcher.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -29,6 +29,9 @@ use crate::wake::Wake;
 
 /// Two threads keep two cores busy; more only wait for the kernel.
 const THREADS: usize = 2;
+
+/// What these threads are called, and for a moment whatever they make.
+pub(crate) const SPAWNER: &str = "spawner";
 
 /// A run whose warden is to be made.
 #[derive(Debug)]
@@ -55,22 +58,24 @@ pub(crate) struct Made {
 }
 
 /// Starts the spawner threads; they end when the returned end is dropped.
-pub(crate) fn start(store: &str, wakes: &UnboundedSender<Wake>) -> Sender<Order> {
+pub(crate) fn start(store: &str, wakes: &UnboundedSender<Wake>) -> io::Result<Sender<Order>> {
     let (orders, queue) = channel();
     let queue = Arc::new(Mutex::new(queue));
     for _ in 0..THREADS {
         let (store, queue, wakes) = (store.to_owned(), Arc::clone(&queue), wakes.clone());
-        std::thread::spawn(move || {
-            while let Some(order) = next(&queue) {
-                let run = order.claimed.tenure.run;
-                let made = make(&store, &order);
-                if wakes.send(Wake::Made { run, made }).is_err() {
-                    return;
+        std::thread::Builder::new()
+            .name(SPAWNER.to_owned())
+            .spawn(move || {
+                while let Some(order) = next(&queue) {
+                    let run = order.claimed.tenure.run;
+                    let made = make(&store, &order);
+                    if wakes.send(Wake::Made { run, made }).is_err() {
+                        return;
+                    }
                 }
-            }
-        });
+            })?;
     }
-    orders
+    Ok(orders)
 }
 
 fn next(queue: &Mutex<Receiver<Order>>) -> Option<Order> {
@@ -92,8 +97,9 @@ fn make(store: &str, order: &Order) -> Result<Made, String> {
         .ok_or_else(|| format!("profile {:?} is not configured here", claimed.profile))?;
     let folder = Folder::make(&settings.folder, run)?;
     folder.write_context(&order.context)?;
-    if let Some(user) = &profile.isolation.user {
-        folder.give_to(user)?;
+    let account = account(profile)?;
+    if let Some(account) = &account {
+        folder.give_to(account)?;
     }
     let log = folder.open_log()?;
     let socket = socket_path(folder.path(), "warden.sock").map_err(|error| {
@@ -102,7 +108,16 @@ fn make(store: &str, order: &Order) -> Result<Made, String> {
             folder.path().display()
         )
     })?;
-    let brief = brief(settings, profile, store, claimed, &folder, socket.clone())?;
+    let account = account.as_ref();
+    let brief = brief(
+        settings,
+        profile,
+        account,
+        store,
+        claimed,
+        &folder,
+        socket.clone(),
+    )?;
     let (ours, theirs) =
         UnixStream::pair().map_err(|error| format!("cannot make a socket pair: {error}"))?;
     let pid = spawn(settings, theirs, log)?;
@@ -147,12 +162,12 @@ fn spawn(settings: &Settings, gate: UnixStream, log: std::fs::File) -> Result<i3
 fn brief(
     settings: &Settings,
     profile: &Profile,
+    account: Option<&Account>,
     store: &str,
     claimed: &Claimed,
     folder: &Folder,
     socket: PathBuf,
 ) -> Result<Brief, String> {
-    let account = account(profile)?;
     let context = folder.context();
     let workspace = profile.workspace.place(folder.path(), &claimed.cwd);
     let places = Places {
@@ -163,7 +178,7 @@ fn brief(
     Ok(Brief {
         v: gate::VERSION,
         argv: argv(profile.command.as_deref(), claimed, places)?,
-        env: environment::build(settings, profile, account.as_ref(), claimed, places),
+        env: environment::build(settings, profile, account, claimed, places),
         tenure: claimed.tenure.clone(),
         cwd: claimed.cwd.clone(),
         folder: folder.path().to_owned(),

@@ -28,7 +28,7 @@ const FLAGS: [(&str, u64); 3] = [("restarts", 1000), ("population", 100), ("seed
 const LIFE: Duration = Duration::from_millis(300);
 
 /// How long a worker lives, at most; on average half of it.
-const WORK_MILLIS: u32 = 8_000;
+const WORK_MILLIS: u32 = 20_000;
 
 /// Every limit at the first end, so that each task has one run that tells; but being claimed in vain by
 /// a dispatcher that is killed then may come as often as chance wants.
@@ -65,8 +65,9 @@ fn main() -> ExitCode {
 
 /// All that is going on.
 struct Show {
-    home: Home,
+    /// Dropped before its home, where its log is.
     dispatcher: Dispatcher,
+    home: Home,
     ledger: Ledger,
     random: StdRng,
     population: i64,
@@ -93,20 +94,21 @@ impl Show {
         }
     }
 
-    /// Adds tasks until there is enough to do, and waits until the population lives.
+    /// Waits until the population lives, and adds tasks as they are used up.
     fn fill(&mut self) {
-        let moving = self.ledger.number(MOVING);
-        if moving < self.population * 3 / 2 {
-            let batch = batch(&mut self.random, self.population);
-            let file = self.home.write("work/tasks.toml", &batch);
-            let _ = self
-                .home
-                .tenure(&["submit", &file.display().to_string()])
-                .ok();
-        }
         wait_until("the population lives", || {
+            if self.ledger.number(MOVING) < self.population * 3 / 2 {
+                self.submit();
+            }
             (self.ledger.number(LIVING) >= self.population).then_some(())
         });
+    }
+
+    fn submit(&mut self) {
+        let batch = batch(&mut self.random, self.population);
+        let file = self.home.write("work/tasks.toml", &batch);
+        let submit = ["submit", &file.display().to_string()];
+        let _ = self.home.tenure(&submit).ok();
     }
 
     fn restart(&mut self, number: u64) {

@@ -164,6 +164,7 @@ impl Edge {
                     lease: self.settings.lease,
                 },
                 line,
+                is_let_go: true,
                 grave,
             }),
         };

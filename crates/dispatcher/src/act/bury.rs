@@ -11,6 +11,7 @@ use tenure_warden::cgroup::Cgroup;
 use tenure_warden::evidence::{self, Evidence};
 use tenure_warden::leftovers::Leftovers;
 
+use super::strays::Family;
 use super::{Edge, STORE_PAUSE};
 use crate::event::Event;
 use crate::orphan::{Fate, Grave};
@@ -30,6 +31,8 @@ pub(crate) struct Burial {
     pub(crate) folder: Option<PathBuf>,
     /// Where it answered its worker.
     pub(crate) socket: PathBuf,
+    /// The children of this process, where it is the one to whom orphans come.
+    family: Option<Family>,
 }
 
 impl Edge {
@@ -45,6 +48,7 @@ impl Edge {
             grave: warden.grave,
             folder: folder_of(start.log.as_deref()),
             socket: start.socket.clone(),
+            family: Some(self.family.clone()),
         };
         let (store, wakes) = (self.store.clone(), self.wakes.clone());
         tokio::spawn(async move {
@@ -67,6 +71,7 @@ impl Burial {
             grave,
             folder: folder_of(warden.log.as_deref()),
             socket: warden.socket.clone(),
+            family: None,
         })
     }
 
@@ -92,16 +97,18 @@ impl Burial {
     /// Whether a cgroup proved that nothing is left.
     async fn end_leftovers(&self, store: &Store) -> bool {
         let known = store.run(self.tenure.run).await;
-        let leftovers = Leftovers {
+        let mut leftovers = Leftovers {
             warden: self.warden.clone(),
             worker: known.ok().and_then(|run| run.pid),
             lock: self.tenure.lock.clone(),
             also: Vec::new(),
         };
+        let family = self.family.clone();
         let cgroup = self.folder.as_deref().and_then(Cgroup::left_in);
         let (done, is_done) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let is_proved = cgroup.is_some_and(|cgroup| cgroup.end());
+            leftovers.also = family.map(|family| family.strays()).unwrap_or_default();
             leftovers.end();
             let _ = done.send(is_proved);
         });

@@ -74,7 +74,10 @@ impl Edge {
             .collect();
         let lines: Vec<(RunId, Option<UnboundedSender<String>>)> = tenures
             .iter()
-            .map(|tenure| (tenure.run, self.hands.get(&tenure.run).and_then(Hand::out)))
+            .map(|tenure| {
+                let hand = self.hands.get(&tenure.run);
+                (tenure.run, hand.and_then(Hand::out_for_orders))
+            })
             .collect();
         let (store, wakes, lease) = (self.store.clone(), self.wakes.clone(), self.settings.lease);
         tokio::spawn(async move {

@@ -93,13 +93,16 @@ impl Edge {
         });
     }
 
-    pub(super) fn go(&self, run: RunId, started: Started) {
+    pub(super) fn go(&mut self, run: RunId, started: Started) {
         self.hub.changed();
-        if let Some(hand) = self.hands.get(&run) {
+        if let Some(hand) = self.hands.get_mut(&run) {
             hand.say(&Word::Go {
                 lease_end: hand.lease_end,
                 deadline: started.deadline.map(|time| time.to_string()),
             });
+            if let Some(warden) = &mut hand.warden {
+                warden.is_let_go = true;
+            }
         }
     }
 

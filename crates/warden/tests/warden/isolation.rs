@@ -189,9 +189,11 @@ fn what_cannot_be_had_is_the_profiles_fault_and_named() {
     if !we_are_root() {
         return;
     }
-    // The folder of the run is closed to that user.
+    // A folder that is closed to that user.
     let closed = refused("exec", |brief| {
-        fs::set_permissions(&brief.folder, Permissions::from_mode(0o700)).unwrap();
+        brief.cwd = brief.folder.join("closed");
+        fs::create_dir(&brief.cwd).unwrap();
+        fs::set_permissions(&brief.cwd, Permissions::from_mode(0o700)).unwrap();
         brief.isolation.user = Some("nobody".into());
     });
     assert!(closed.0.starts_with("in /"), "{closed:?}");
