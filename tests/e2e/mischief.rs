@@ -1,7 +1,12 @@
 //! Workers that misbehave in every way that a process can: each ends as the contract says, and leaves
 //! nothing behind.
 
+use std::io::Write;
+use std::path::Path;
+
+use tenure_tests::process::{self, Process};
 use tenure_tests::{Home, program};
+use tenure_warden::cgroup::{self, Keeper};
 
 use crate::ways::{By, CONFIG, Way, When, play};
 
@@ -273,6 +278,71 @@ fn a_worker_that_misbehaves_ends_as_it_should_and_leaves_nothing_behind() {
         .flat_map(|way| [When::Watched, When::Unwatched, When::Adopted].map(|when| (when, *way)))
         .collect();
     play(&home, &cast);
+}
+
+/// The root of the cgroups of the second version, where we may move processes to.
+fn cgroup_root() -> Option<&'static str> {
+    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+    roots.into_iter().find(|root| {
+        let procs = format!("{root}/cgroup.procs");
+        Path::new(&format!("{root}/cgroup.controllers")).exists()
+            && std::fs::File::options().write(true).open(procs).is_ok()
+    })
+}
+
+#[test]
+fn a_worker_that_leaves_its_cgroup_is_ended_all_the_same() {
+    let Some(root) = cgroup_root() else {
+        return skip("no cgroup can be left here");
+    };
+    let steps = [
+        "change-cgroup",
+        root,
+        "orphan",
+        "clear-environment",
+        "ignore-term",
+        "append",
+        "left",
+        "{pid}",
+        "hang",
+        "end",
+        "wait-for",
+        "left",
+    ];
+    let home = Home::new();
+    let _dispatcher = home.serve();
+    let task = home.add(&[], &steps);
+    let left = home.until_written("left").trim().parse().unwrap();
+    let left = Process::now(left);
+    home.until(task, "done");
+    assert!(left.is_none_or(|left| !left.lives()));
+}
+
+#[test]
+fn a_fork_bomb_stays_below_its_limit_and_is_ended_whole() {
+    if cgroup::look().cgroups.pids == Keeper::Rlimit {
+        return skip("no cgroup here has the pids controller");
+    }
+    let keys = "pids_max = 32\nmax_failures = 1";
+    let bomb = Home::profile("bomb", keys, &["fork-bomb", "300", "made"]);
+    let home = Home::with(&bomb);
+    let _dispatcher = home.serve();
+    home.until(home.add_for("bomb", &[]), "done");
+    let made: u32 = home.read("made").trim().parse().unwrap();
+    assert!(
+        (1..32).contains(&made),
+        "{made} children under a limit of 32"
+    );
+    let worker = program::worker();
+    let left = process::with_in_environment(home.path());
+    let left: Vec<_> = left.iter().filter(|one| one.runs(&worker)).collect();
+    assert!(left.is_empty(), "left of the bomb: {left:?}");
+}
+
+/// Says why a test does not run here, past the test runner, which keeps a passing test's words.
+fn skip(why: &str) {
+    let words = format!("SKIPPED: {why}\n");
+    std::io::stderr().write_all(words.as_bytes()).unwrap();
 }
 
 #[test]

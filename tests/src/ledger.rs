@@ -117,21 +117,40 @@ impl Ledger {
     }
 }
 
-/// What is left of a home in which nothing should live any more: processes and sockets.
+/// What is left of a home in which nothing should live any more: processes, sockets and cgroups.
 pub fn left(home: &Home) -> Vec<String> {
     let processes = process::with_in_environment(home.path());
     let mut left: Vec<String> = processes.iter().map(|one| format!("{one:?}")).collect();
-    sockets(&home.state(), &mut left);
+    look_through(&home.state(), &mut left);
     left
 }
 
-fn sockets(folder: &Path, found: &mut Vec<String>) {
+fn look_through(folder: &Path, found: &mut Vec<String>) {
     use std::os::unix::fs::FileTypeExt;
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.file_type() {
             Ok(kind) if kind.is_socket() => found.push(entry.path().display().to_string()),
-            Ok(kind) if kind.is_dir() => sockets(&entry.path(), found),
+            Ok(kind) if kind.is_dir() => look_through(&entry.path(), found),
+            // Where a run's cgroup is written down.
+            Ok(_) if entry.file_name() == "cgroup.json" => cgroups(&entry.path(), found),
             Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// The folders of a run's cgroup that are still there.
+fn cgroups(note: &Path, found: &mut Vec<String>) {
+    let text = std::fs::read(note).unwrap_or_default();
+    let note: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let kept = ["unified", "legacy"].map(|version| format!("/{version}"));
+    let places = ["memory", "pids"]
+        .iter()
+        .flat_map(|limit| kept.iter().map(move |kept| format!("/{limit}{kept}")));
+    for place in places.chain(["/tree".to_owned()]) {
+        if let Some(folder) = note.pointer(&place).and_then(serde_json::Value::as_str)
+            && Path::new(folder).exists()
+        {
+            found.push(folder.to_owned());
         }
     }
 }
