@@ -6,14 +6,13 @@
 //! its user where its profile names one. What the warden makes in there, and takes away again, is
 //! [`tenure_warden::workspace`]'s.
 
-use std::ffi::CString;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{User, getgrouplist};
 use tenure_guard::RunId;
+use tenure_warden::account::Account;
 use tenure_warden::workspace;
 
 /// What lets others through a folder without letting them see what is in it.
@@ -83,20 +82,12 @@ impl Folder {
 
     /// Gives the worker's half, with the context file that is in it, to a user, and lets that user
     /// pass through what is above it as far as it is ours.
-    pub(crate) fn give_to(&self, user: &str) -> Result<(), String> {
-        let user = match User::from_name(user) {
-            Ok(Some(user)) => user,
-            Ok(None) => return Err(format!("there is no user {user:?} on this host")),
-            Err(errno) => return Err(format!("the user {user:?} cannot be looked up: {errno}")),
-        };
-        if user.uid.is_root() {
-            return Ok(());
-        }
+    pub(crate) fn give_to(&self, user: &Account) -> Result<(), String> {
         let half = self.half();
         // The folder last: from then on the user may put other things in the place of what is in it.
         for path in [self.context(), half.clone()] {
             File::open(&path)
-                .and_then(|file| fchown(file, Some(user.uid.as_raw()), Some(user.gid.as_raw())))
+                .and_then(|file| fchown(file, Some(user.uid), Some(user.gid)))
                 .map_err(|error| {
                     format!(
                         "cannot give {} to user {:?}: {error}",
@@ -109,7 +100,7 @@ impl Folder {
         for folder in self.path.ancestors().take(4) {
             let_pass(folder).map_err(cannot("open a way through", folder))?;
         }
-        match self.path.ancestors().find(|folder| !passes(&user, folder)) {
+        match self.path.ancestors().find(|folder| !passes(user, folder)) {
             None => Ok(()),
             Some(closed) => Err(format!(
                 "user {:?} cannot pass through {}, and so cannot come to {}: `chmod o+x` it, or keep the state where that user may pass (STATE_DIRECTORY)",
@@ -137,17 +128,16 @@ fn let_pass(folder: &Path) -> io::Result<()> {
 
 /// Whether the mode bits let a user through; an access list may say otherwise, and then the worker's
 /// start says it.
-fn passes(user: &User, folder: &Path) -> bool {
+fn passes(user: &Account, folder: &Path) -> bool {
+    if user.uid == 0 {
+        return true;
+    }
     let Ok(metadata) = std::fs::metadata(folder) else {
         return false;
     };
-    let groups = CString::new(user.name.as_str())
-        .ok()
-        .and_then(|name| getgrouplist(&name, user.gid).ok())
-        .unwrap_or_else(|| vec![user.gid]);
-    let shift = if metadata.uid() == user.uid.as_raw() {
+    let shift = if metadata.uid() == user.uid {
         6
-    } else if groups.iter().any(|group| group.as_raw() == metadata.gid()) {
+    } else if user.groups.contains(&metadata.gid()) {
         3
     } else {
         0
@@ -219,11 +209,12 @@ mod tests {
         let folder = Folder::make(&state.store(), RunId(7)).unwrap();
         folder.open_log().unwrap();
         folder.write_context(b"{}").unwrap();
-        let nobody = User::from_name("nobody").unwrap().unwrap().uid.as_raw();
-        folder.give_to("nobody").unwrap();
+        let nobody = Account::find("nobody").unwrap().unwrap();
+        folder.give_to(&nobody).unwrap();
+        let owner = nobody.uid;
         for (path, owner, bits) in [
-            (folder.half(), nobody, 0o700),
-            (folder.context(), nobody, 0o600),
+            (folder.half(), owner, 0o700),
+            (folder.context(), owner, 0o600),
             (folder.path().to_owned(), 0, 0o711),
             (folder.log(), 0, 0o600),
             (state.store().join("runs"), 0, 0o711),
@@ -238,13 +229,11 @@ mod tests {
             );
         }
         std::fs::set_permissions(&state.0, Permissions::from_mode(0o700)).unwrap();
-        let error = folder.give_to("nobody").unwrap_err();
+        let error = folder.give_to(&nobody).unwrap_err();
         assert!(
             error.contains(&format!("pass through {},", state.0.display())),
             "{error}"
         );
         assert_eq!(mode(&state.0), 0o700);
-        let error = folder.give_to("no-such-user").unwrap_err();
-        assert!(error.contains("no-such-user"), "{error}");
     }
 }

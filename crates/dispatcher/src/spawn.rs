@@ -92,8 +92,8 @@ fn make(store: &str, order: &Order) -> Result<Made, String> {
         .ok_or_else(|| format!("profile {:?} is not configured here", claimed.profile))?;
     let folder = Folder::make(&settings.folder, run)?;
     folder.write_context(&order.context)?;
-    if let Some(user) = &profile.isolation.user {
-        folder.give_to(user)?;
+    if let Some(account) = account(profile)?.filter(|account| !account.is_ours()) {
+        folder.give_to(&account)?;
     }
     let log = folder.open_log()?;
     let socket = socket_path(folder.path(), "warden.sock").map_err(|error| {
