@@ -98,7 +98,7 @@ fn make(store: &str, order: &Order) -> Result<Made, String> {
     let folder = Folder::make(&settings.folder, run)?;
     folder.write_context(&order.context)?;
     let account = account(profile)?;
-    if let Some(account) = &account {
+    if let Some(account) = account.as_ref().filter(|account| !account.is_ours()) {
         folder.give_to(account)?;
     }
     let log = folder.open_log()?;

@@ -12,9 +12,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::User;
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use crate::account::Account;
 use crate::{command, process, tree::Tree};
 
 /// How long one call may take: a checkout of a large repository takes minutes.
@@ -98,24 +98,24 @@ impl Git {
             .stdout(out.try_clone().map_err(Refusal::Unable)?)
             .stderr(err.try_clone().map_err(Refusal::Unable)?);
         if let Some(user) = self.account()? {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+            command.uid(user.uid).gid(user.gid);
         }
         command::prepare_child(&mut command);
         Ok(command)
     }
 
     /// Who runs git, where it is somebody else than we.
-    pub(crate) fn account(&self) -> Result<Option<User>, Refusal> {
+    pub(crate) fn account(&self) -> Result<Option<Account>, Refusal> {
         let Some(name) = &self.user else {
             return Ok(None);
         };
-        match User::from_name(name) {
-            Ok(Some(user)) if user.uid == nix::unistd::geteuid() => Ok(None),
+        match Account::find(name) {
+            Ok(Some(user)) if user.is_ours() => Ok(None),
             Ok(Some(user)) => Ok(Some(user)),
             Ok(None) => Err(Refusal::Refused(format!(
                 "there is no user {name:?} on this host"
             ))),
-            Err(errno) => Err(Refusal::Unable(errno.into())),
+            Err(error) => Err(Refusal::Unable(error)),
         }
     }
 }

@@ -90,8 +90,8 @@ impl Plan {
         })?;
         let folder = Folder::make(self.place.clone()).map_err(failed)?;
         if let Some(user) = account {
-            let uid = rustix::process::Uid::from_raw(user.uid.as_raw());
-            let gid = rustix::process::Gid::from_raw(user.gid.as_raw());
+            let uid = rustix::process::Uid::from_raw(user.uid);
+            let gid = rustix::process::Gid::from_raw(user.gid);
             let given = folder
                 .open()
                 .and_then(|fd| Ok(fchown(fd, Some(uid), Some(gid))?));
