@@ -83,6 +83,18 @@ enum Mode {
     Draining,
     /// Ends its runs.
     Ending,
+    /// The same, and waits for no warden that hangs.
+    Killing,
+}
+
+impl Mode {
+    /// Whether runs are to end.
+    fn ends_runs(self) -> bool {
+        match self {
+            Self::Serving | Self::Draining => false,
+            Self::Ending | Self::Killing => true,
+        }
+    }
 }
 
 impl Core {
@@ -208,7 +220,9 @@ impl Core {
                 }
                 return Vec::new();
             }
-            Control::Terminate | Control::Kill => self.mode = Mode::Ending,
+            Control::Terminate if self.mode == Mode::Killing => {}
+            Control::Terminate => self.mode = Mode::Ending,
+            Control::Kill => self.mode = Mode::Killing,
         }
         self.overdue_at = Some(now + self.rules.patience);
         let mut actions = Vec::new();

@@ -2,8 +2,9 @@
 //! third kills them; to a service a hangup means its configuration, and SIGUSR2 its program.
 
 use std::io;
+use std::time::Duration;
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal as KernelSignal, raise};
 use tenure_dispatcher::{Control, OnStop};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -40,12 +41,16 @@ pub struct Signals {
     upgrade: Signal,
 }
 
-/// The signals that nobody means as an end, though the kernel takes them for one where they are not
-/// caught: blocked while one program becomes the other.
-pub fn never_an_end() -> SigSet {
-    use nix::sys::signal::Signal::{SIGHUP, SIGUSR2};
-    SigSet::from_iter([SIGHUP, SIGUSR2])
+/// The signals that are blocked while one program becomes the other, so that they wait for it. Some
+/// nobody means as an end, though the kernel takes them for one where they are not caught; of the
+/// others the next program knows what its configuration makes of them.
+pub fn kept_for_the_next_program() -> SigSet {
+    use KernelSignal::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+    SigSet::from_iter([SIGHUP, SIGINT, SIGTERM, SIGUSR2])
 }
+
+/// How long a signal that was caught may take to be told: it is there already.
+const LAST_LOOK: Duration = Duration::from_millis(10);
 
 impl Signals {
     /// Begins to catch.
@@ -59,8 +64,25 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             upgrade: signal(SignalKind::user_defined2())?,
         };
-        never_an_end().thread_unblock()?;
+        kept_for_the_next_program().thread_unblock()?;
         Ok(signals)
+    }
+
+    /// Sends those that ask for an end once more, where they were caught and nobody obeyed them: to
+    /// whoever catches signals next, where they are blocked now.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn send_again(&mut self) -> io::Result<()> {
+        while let Ok(caught) = tokio::time::timeout(LAST_LOOK, self.next()).await {
+            match caught {
+                Caught::Interrupt => raise(KernelSignal::SIGINT)?,
+                Caught::Terminate => raise(KernelSignal::SIGTERM)?,
+                // The next program reads its configuration anyway, and is the one that is installed.
+                Caught::Hangup | Caught::Upgrade => {}
+            }
+        }
+        Ok(())
     }
 
     /// The next one.

@@ -9,19 +9,51 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
-use crate::signals::never_an_end;
+use crate::signals::{Signals, kept_for_the_next_program};
+use crate::verb;
 
-/// Executes the program with our arguments, once it has shown that it runs here.
+/// Executes the program with our arguments, once it has shown that it runs here. Whoever asked for an
+/// end meanwhile asked the next program: no signal is lost between the two.
 ///
 /// # Errors
 /// Why not; nothing has changed then, and this program can go on.
-pub fn exec(program: &Path) -> Result<Infallible, Failure> {
+pub fn exec(program: &Path, signals: &mut Signals) -> Result<Infallible, Failure> {
     let named = |error| Failure::io(format!("{} cannot be executed", program.display()), error);
+    // The mask outlives the program: until the next one has its handlers these signals wait.
+    let mask = kept_for_the_next_program();
+    mask.thread_block().map_err(|errno| named(errno.into()))?;
+    let failed = become_it(program, signals, named);
+    mask.thread_unblock().map_err(|errno| named(errno.into()))?;
+    Err(failed)
+}
+
+/// What kept us from it.
+fn become_it(
+    program: &Path,
+    signals: &mut Signals,
+    named: impl Fn(io::Error) -> Failure,
+) -> Failure {
+    if let Err(failure) = try_out(program, &named) {
+        return failure;
+    }
+    // What came after the last dispatcher had ears.
+    let sent_again = verb::block_on(async { signals.send_again().await.map_err(&named) });
+    if let Err(failure) = sent_again {
+        return failure;
+    }
+    named(
+        Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .exec(),
+    )
+}
+
+fn try_out(program: &Path, named: impl Fn(io::Error) -> Failure) -> Result<(), Failure> {
     let shown = Command::new(program)
         .arg("version")
         .stdin(Stdio::null())
         .output()
-        .map_err(named)?;
+        .map_err(&named)?;
     if !shown.status.success() {
         let problem = String::from_utf8_lossy(&shown.stderr).trim().to_owned();
         return Err(named(io::Error::other(format!(
@@ -31,12 +63,5 @@ pub fn exec(program: &Path) -> Result<Infallible, Failure> {
     }
     let version = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
     tracing::info!(program = %program.display(), version, "becoming the program that is there now");
-    // The mask outlives the program: until the next one has its handlers these signals wait.
-    let mask = never_an_end();
-    mask.thread_block().map_err(|errno| named(errno.into()))?;
-    let failed = Command::new(program)
-        .args(std::env::args_os().skip(1))
-        .exec();
-    mask.thread_unblock().map_err(|errno| named(errno.into()))?;
-    Err(named(failed))
+    Ok(())
 }

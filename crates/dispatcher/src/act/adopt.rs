@@ -47,7 +47,8 @@ struct Taken {
 #[derive(Debug)]
 enum Grip {
     Standing {
-        stream: UnixStream,
+        /// None where its socket is gone: it goes on by itself, and its process tells of its end.
+        stream: Option<UnixStream>,
         /// Its pidfd; none where it lives in another namespace.
         process: Option<Process>,
         ask: Option<Ask>,
@@ -120,9 +121,12 @@ impl Edge {
                     Grave::Elsewhere
                 };
                 watch(run, process, self.wakes.clone());
-                let line = Line::new(run, stream, self.wakes.clone());
+                let line = stream.map(|stream| Line::new(run, stream, self.wakes.clone()));
+                if line.is_none() {
+                    let _ = self.wakes.send(Wake::LineClosed { run });
+                }
                 (
-                    Some(line),
+                    line,
                     grave,
                     Found::Standing {
                         warden: pid.unwrap_or_default(),
@@ -233,9 +237,17 @@ async fn take_up(
         tracing::warn!(run.id = %run, problem, "a warden cannot be taken up yet");
         NotTaken::Yet
     };
-    let mut stream = UnixStream::connect(socket)
-        .await
-        .map_err(|error| not_yet(format!("{}: {error}", socket.display())))?;
+    let mut stream = match UnixStream::connect(socket).await {
+        Ok(stream) => Some(stream),
+        Err(error) if process.is_some() && is_for_good(&error) => {
+            tracing::warn!(
+                run.id = %run, socket = %socket.display(), error = %error,
+                "a warden lives whose socket is gone: it goes on by itself until its worker ends",
+            );
+            None
+        }
+        Err(error) => return Err(not_yet(format!("{}: {error}", socket.display()))),
+    };
     let adopted = match store.adopt(&orphan, id).await {
         Ok(adopted) => adopted,
         Err(Error::NotOwner { .. } | Error::Refused { .. }) => return Err(NotTaken::Others),
@@ -249,7 +261,9 @@ async fn take_up(
     let mut line = serde_json::to_vec(&word).map_err(|error| not_yet(error.to_string()))?;
     line.push(b'\n');
     // Where it ends in this moment, the line ends too, and that is looked at as any end.
-    if let Err(error) = stream.write_all(&line).await {
+    if let Some(stream) = &mut stream
+        && let Err(error) = stream.write_all(&line).await
+    {
         tracing::warn!(run.id = %run, error = %error, "a warden left while it was taken up");
     }
     let hold = Grip::Standing {
@@ -258,6 +272,15 @@ async fn take_up(
         ask: adopted.ask,
     };
     Ok(Taken { orphan, hold })
+}
+
+/// Whether nobody will ever listen there again: a warden binds its socket once, before its start is
+/// committed.
+fn is_for_good(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+    )
 }
 
 /// Tells of a warden's death, which no child's signal may tell of. One whose process we cannot see

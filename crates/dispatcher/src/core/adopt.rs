@@ -70,14 +70,24 @@ impl Core {
     }
 
     /// Wardens that do not answer when everything is to end are stopped or hang, and their workers
-    /// live on by them: whoever waits for one would wait for ever.
+    /// live on by them: whoever waits for one would wait for ever. One that is ours already may be
+    /// busy with an end that takes its time; it is killed only where that was asked for.
     pub(super) fn kill_overdue(&mut self, now: Instant) -> Vec<Action> {
         if self.overdue_at.is_none_or(|at| now < at) {
             return Vec::new();
         }
         self.overdue_at = None;
+        let is_killing = self.mode == Mode::Killing;
         let unanswered = |(id, run): (&RunId, &Run)| {
-            matches!(run.stage, Stage::Adopting { .. }).then_some(Action::KillWarden(*id))
+            let is_overdue = match run.stage {
+                Stage::Adopting { .. } => true,
+                Stage::Open { .. } => is_killing,
+                Stage::Spawning
+                | Stage::Starting { .. }
+                | Stage::Burying { .. }
+                | Stage::Closing { .. } => false,
+            };
+            is_overdue.then_some(Action::KillWarden(*id))
         };
         self.runs.iter().filter_map(unanswered).collect()
     }
@@ -95,7 +105,7 @@ impl Core {
             (false, true) => Looking::At(now + super::SIGN_OF_LIFE),
             (false, false) => Looking::Done,
         };
-        if self.mode == Mode::Ending {
+        if self.mode.ends_runs() {
             self.overdue_at = Some(now + self.rules.patience);
         }
         let mut actions: Vec<Action> = orphans
@@ -133,7 +143,7 @@ impl Core {
 
     /// A warden took us as its dispatcher, and said what it was asked before.
     pub(super) fn taken_up(&mut self, id: RunId, asked: Option<Ask>) -> Vec<Action> {
-        let ending = self.mode == Mode::Ending;
+        let ending = self.mode.ends_runs();
         let Some(stage) = self.stage_mut(id) else {
             return Vec::new();
         };

@@ -10,7 +10,7 @@ use tenure_store::end::Ended;
 use tenure_store::life::{Ask, End, Outcome};
 use tenure_store::start::Started;
 
-use super::{Core, Mode};
+use super::Core;
 use crate::action::Action;
 use crate::event::Unstarted;
 
@@ -124,7 +124,7 @@ impl Core {
                     warden,
                     asked: None,
                 };
-                let shutdown = (self.mode == Mode::Ending).then_some(Action::Shutdown(id));
+                let shutdown = self.mode.ends_runs().then_some(Action::Shutdown(id));
                 std::iter::once(Action::Go(id, started))
                     .chain(shutdown)
                     .collect()

@@ -32,10 +32,14 @@ pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
     logging::begin(args.log_format, "info", None)?;
     panic::end_the_process();
     let program = crate::settings::own_program()?;
+    // They outlive each dispatcher: what one caught and did not obey is the next one's.
+    let mut signals = super::block_on(async {
+        Signals::catch().map_err(|error| Failure::io("signals cannot be caught", error))
+    })?;
     loop {
-        match super::block_on(serve(global))? {
+        match super::block_on(serve(global, &mut signals))? {
             Next::Leave => return Ok(()),
-            Next::Upgrade => match upgrade::exec(&program) {
+            Next::Upgrade => match upgrade::exec(&program, &mut signals) {
                 Ok(never) => match never {},
                 // Workers wait for nobody, but their tasks do: the old program is better than none.
                 Err(failure) => {
@@ -49,9 +53,7 @@ pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
     }
 }
 
-async fn serve(global: &Global) -> Result<Next, Failure> {
-    let signals =
-        Signals::catch().map_err(|error| Failure::io("signals cannot be caught", error))?;
+async fn serve(global: &Global, signals: &mut Signals) -> Result<Next, Failure> {
     let place = Place::find(global)?;
     let in_force = InForce::read(global)?;
     let store = place.open().await?;
@@ -70,7 +72,7 @@ async fn dispatch(
     settings: Settings,
     store: Store,
     hold: Hold,
-    signals: Signals,
+    signals: &mut Signals,
     post: Post<'_>,
 ) -> Result<Next, Failure> {
     let (instructions, orders) = mpsc::unbounded_channel();
@@ -97,18 +99,25 @@ struct Post<'a> {
 impl Post<'_> {
     async fn obey(
         mut self,
-        mut signals: Signals,
+        signals: &mut Signals,
         instructions: &UnboundedSender<Instruction>,
         next: &Cell<Next>,
     ) -> Infallible {
+        let mut is_stopping = false;
         loop {
             let instruction = match self.stopping.on(signals.next().await) {
                 Some(Meaning::Stop(control)) => {
                     service_manager::stopping();
                     tracing::info!(dispatcher.control = ?control, "asked to stop");
+                    is_stopping = true;
                     Some(Instruction::Stop(control))
                 }
                 Some(Meaning::Reload) => self.reload(),
+                // The next program would know nothing of it, and claim again.
+                Some(Meaning::Upgrade) if is_stopping => {
+                    tracing::warn!("not upgraded: asked to stop before");
+                    None
+                }
                 Some(Meaning::Upgrade) => {
                     tracing::info!("asked to become the program that is installed now");
                     service_manager::reloading();
@@ -119,6 +128,10 @@ impl Post<'_> {
             };
             // A dispatcher that is gone already needs no word.
             instruction.map(|instruction| instructions.send(instruction));
+            if next.get() == Next::Upgrade {
+                // Whoever asks for an end from now on asks the next program.
+                return std::future::pending().await;
+            }
         }
     }
 
