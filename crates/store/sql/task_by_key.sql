@@ -1,2 +1,2 @@
 -- Whose an idempotency key is.
-SELECT id, fingerprint FROM tasks WHERE idempotency_key = $1
+SELECT id, fingerprint, batch_id FROM tasks WHERE idempotency_key = $1

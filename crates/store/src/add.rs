@@ -106,6 +106,7 @@ struct Written {
 struct ByKey {
     id: i64,
     fingerprint: Option<String>,
+    batch_id: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -123,7 +124,10 @@ impl Write for Arc<Submission> {
     type Answer = Written;
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Written, Error> {
-        let mut batch = self.batch_of_earlier_try(tx).await?;
+        let mut batch = match self.batch_of_earlier_try(tx).await? {
+            None => self.batch_of_the_same_tasks(tx).await?,
+            known => known,
+        };
         if let (Some(source), None) = (&self.source, batch) {
             let now = tx.now().await?;
             let new = values![source.as_str(), now];
@@ -159,6 +163,26 @@ impl Submission {
             }
         }
         Ok(None)
+    }
+
+    /// The batch in which all these tasks came before: whoever submits them once more, perhaps because
+    /// the first who did so was killed, means that one.
+    async fn batch_of_the_same_tasks(
+        &self,
+        tx: &mut Transaction,
+    ) -> Result<Option<BatchId>, Error> {
+        let mut batch = None;
+        for task in &self.tasks {
+            let Some(key) = task.key.as_deref() else {
+                return Ok(None);
+            };
+            let found = tx.fetch_one::<ByKey>(&sql::TASK_BY_KEY, values![key]);
+            match found.await?.and_then(|row| row.batch_id) {
+                Some(theirs) if batch.is_none_or(|batch| batch == theirs) => batch = Some(theirs),
+                Some(_) | None => return Ok(None),
+            }
+        }
+        Ok(batch.map(BatchId))
     }
 
     async fn add(

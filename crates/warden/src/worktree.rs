@@ -4,7 +4,10 @@
 //! After the run git is asked by the folder in which it keeps the worktree's state, remembered from
 //! the making, and not by what lies in the worktree: a worker may have put another repository there.
 
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tenure_guard::Tenure;
 
@@ -14,6 +17,13 @@ use crate::git::{self, Git, Refusal};
 /// How many branches of one run's name are tried: another store may have counted up to the same run
 /// in the same repository.
 const MOST_NAMES: u32 = 100;
+
+/// How long other wardens may hold us up that make or forget worktrees of the same repository: each
+/// takes some hundredths of a second, and as many may wait as a dispatcher has slots.
+const QUEUE: Duration = Duration::from_mins(1);
+
+/// How often we look whether it is our turn.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// A worktree.
 #[derive(Debug)]
@@ -50,6 +60,7 @@ impl Worktree {
                 ),
                 unable @ Refusal::Unable(_) => unable,
             })?;
+        let turn = await_turn(&git, &source)?;
         let branch = free_branch(&git, &source, tenure)?;
         let words = [
             "worktree",
@@ -61,7 +72,12 @@ impl Worktree {
             git::text(&place)?,
             &base,
         ];
-        git.ask(&source, &words)?;
+        if let Err(refusal) = git.ask(&source, &words) {
+            // It was free, so it is ours; where git did not come so far, there is none.
+            let _ = remove_branch(&git, &source, &branch, &base);
+            return Err(refusal);
+        }
+        drop(turn);
         let state = git.ask(&place, &["rev-parse", "--absolute-git-dir"])?;
         Ok(Self {
             folder: Folder::known(place).map_err(Refusal::Unable)?,
@@ -124,8 +140,10 @@ impl Worktree {
     /// prune` would do, and the branch where nothing was committed to it.
     fn forget(&self) -> Result<(), Refusal> {
         let path = git::text(self.path())?;
+        let turn = await_turn(&self.git, &self.source)?;
         self.git
             .ask(&self.source, &["worktree", "remove", "--force", path])?;
+        drop(turn);
         let name = format!("refs/heads/{}", self.branch);
         let tip = ["rev-parse", "--verify", "--quiet", &name];
         if self
@@ -133,12 +151,46 @@ impl Worktree {
             .ask(&self.source, &tip)
             .is_ok_and(|tip| tip == self.base)
         {
-            // Only if it stands there still.
-            self.git
-                .ask(&self.source, &["update-ref", "-d", &name, &self.base])?;
+            remove_branch(&self.git, &self.source, &self.branch, &self.base)?;
         }
         Ok(())
     }
+}
+
+/// Our turn to change the repository's list of worktrees, for as long as the answer lives. Git reads
+/// them all for each change, and takes one that is half made for damage; so wardens go one by one. It
+/// is a lock on the repository's folder, which the kernel drops with its holder.
+fn await_turn(git: &Git, source: &Path) -> Result<File, Refusal> {
+    let repository = source.join(git.ask(source, &["rev-parse", "--git-common-dir"])?);
+    let turn = File::open(&repository).map_err(Refusal::Unable)?;
+    let until = Instant::now() + QUEUE;
+    loop {
+        match turn.try_lock() {
+            Ok(()) => return Ok(turn),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(BETWEEN_LOOKS);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let problem = format!(
+                    "somebody has locked {} for {} s",
+                    repository.display(),
+                    QUEUE.as_secs()
+                );
+                return Err(Refusal::Unable(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    problem,
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(Refusal::Unable(error)),
+        }
+    }
+}
+
+/// Only if it stands where the worktree began.
+fn remove_branch(git: &Git, source: &Path, branch: &str, base: &str) -> Result<(), Refusal> {
+    let name = format!("refs/heads/{branch}");
+    git.ask(source, &["update-ref", "-d", &name, base])
+        .map(|_| ())
 }
 
 fn free_branch(git: &Git, source: &Path, tenure: &Tenure) -> Result<String, Refusal> {
