@@ -187,6 +187,75 @@ fn after_a_stop_even_a_stopped_warden_leaves_nothing_behind() {
     assert_eq!(home.show(tasks[0])["task"]["status"], "ready");
 }
 
+/// Takes away the socket at which a run's warden listens.
+#[track_caller]
+fn make_unreachable(home: &Home, task: i64) {
+    let open = home.store();
+    let run = tenure_guard::RunId(runs(&home.show(task))[0]["run_id"].as_i64().unwrap());
+    let host = std::fs::read_to_string(home.state().join("host-id")).unwrap();
+    let orphans = open.store.orphans(DispatcherId::random(), host.trim());
+    let orphans = open.wait(orphans).unwrap();
+    let orphan = orphans.iter().find(|orphan| orphan.tenure.run == run);
+    let warden = orphan.unwrap().warden.as_ref().unwrap();
+    std::fs::remove_file(&warden.socket).unwrap();
+}
+
+#[test]
+fn a_warden_that_nobody_can_reach_any_more_has_its_slot_and_its_end_is_known() {
+    let home = Home::with("[dispatcher]\nslots = 1");
+    let mut first = home.serve();
+    let task = waiting(&home, "one", &["exit", "7"]);
+    first.crash();
+    make_unreachable(&home, task);
+    let second = home.serve();
+    wait_until("it is found", || {
+        second.log().contains("socket is gone").then_some(())
+    });
+    let next = home.add(&[], &["exit", "0"]);
+    let shown = home.show(next);
+    assert_eq!(
+        shown["task"]["status"], "ready",
+        "the slot is taken: {shown:#}"
+    );
+    home.touch("go");
+    home.until(next, "done");
+    assert_eq!(runs(&home.show(task))[0]["exit"]["code"], 7);
+}
+
+#[test]
+fn after_a_stop_even_a_warden_that_nobody_can_reach_leaves_nothing_behind() {
+    let home = Home::with(DETACH);
+    let mut dispatcher = home.serve();
+    let task = waiting(&home, "one", &["exit", "0"]);
+    let worker = process(&home.show(task), "pid");
+    dispatcher.signal(Signal::TERM);
+    assert_eq!(dispatcher.ended(), Some(0));
+    make_unreachable(&home, task);
+    let said = home.tenure(&["settle"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(!worker.lives(), "{worker:?} outlived the service");
+    assert_eq!(outcomes(&home.show(task)), ["lost"]);
+}
+
+#[test]
+fn three_times_ctrl_c_ends_even_what_a_stopped_warden_stands_over() {
+    let home = Home::with(DETACH);
+    let mut dispatcher = home.serve();
+    let task = waiting(&home, "one", &["exit", "0"]);
+    let shown = home.show(task);
+    let (warden, worker) = (process(&shown, "warden_pid"), process(&shown, "pid"));
+    warden.signal(Signal::STOP);
+    for times in 1..=3 {
+        dispatcher.signal(Signal::INT);
+        wait_until("it was heard", || {
+            (dispatcher.log().matches("asked to stop").count() == times).then_some(())
+        });
+    }
+    assert_eq!(dispatcher.ended(), Some(0));
+    assert!(!worker.lives(), "{worker:?} outlived its dispatcher's end");
+    assert_eq!(home.show(task)["task"]["status"], "ready");
+}
+
 on_both!(
     a_run_of_an_earlier_boot_is_lost_and_costs_the_task_no_failure,
     "[dispatcher]\nlease = '6s'\n[defaults]\nmax_failures = 1",

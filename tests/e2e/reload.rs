@@ -106,3 +106,47 @@ fn a_program_that_does_not_run_is_not_become() {
     let task = home.add(&[], &["exit", "0"]);
     home.until(task, "done");
 }
+
+#[test]
+fn a_stop_that_comes_between_two_programs_is_obeyed_by_the_next() {
+    let mut home = Home::new();
+    let program = home.lone_program().to_owned();
+    let mut dispatcher = home.serve();
+    let good = home.path().join("good");
+    std::fs::rename(&program, &good).unwrap();
+    // Whoever tries it out is the old program, which has finished; nobody obeys any more.
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" != version ] || kill -TERM $PPID\nexec {} \"$@\"\n",
+        good.display()
+    );
+    let between = home.write("between", &script);
+    std::fs::set_permissions(&between, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::rename(&between, &program).unwrap();
+    dispatcher.signal(Signal::USR2);
+    assert_eq!(dispatcher.ended(), Some(0), "{}", dispatcher.log());
+    let log = dispatcher.log();
+    assert_eq!(log.matches("dispatcher ready").count(), 2, "{log}");
+    assert!(log.contains("asked to stop"), "{log}");
+}
+
+#[test]
+fn whoever_was_asked_to_stop_does_not_become_another_program() {
+    let home = Home::new();
+    let mut dispatcher = home.serve();
+    let (began, go) = (home.at("began"), home.at("go"));
+    let running = home.add(&[], &["append", &began, "x", "wait-for", &go]);
+    home.until_written("began");
+    dispatcher.signal(Signal::INT);
+    until_logged(&dispatcher, &["asked to stop"]);
+    dispatcher.signal(Signal::USR2);
+    until_logged(&dispatcher, &["not upgraded"]);
+    let late = home.add(&[], &["exit", "0"]);
+    home.touch("go");
+    assert_eq!(dispatcher.ended(), Some(0));
+    assert_eq!(home.show(running)["task"]["status"], "done");
+    assert_eq!(
+        home.show(late)["task"]["status"],
+        "ready",
+        "nothing new is claimed"
+    );
+}

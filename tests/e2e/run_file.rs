@@ -204,3 +204,28 @@ fn the_second_ctrl_c_ends_the_runs_and_leaves_their_tasks_ready() {
     let shown = home.show(listed[0]["id"].as_i64().unwrap());
     assert_eq!(outcomes(&shown), ["interrupted"]);
 }
+
+#[test]
+fn a_batch_whose_run_was_killed_goes_on_when_the_same_tasks_are_run_again() {
+    let home = Home::with("[dispatcher]\nslots = 1");
+    let _slot = Slot::take();
+    let worker = program::worker();
+    let task = |name: &str| {
+        format!(
+            "[[task]]\nkey = '{name}'\ncommand = ['{}', 'append', '{}', 'x', 'wait-for', '{}']\n",
+            worker.display(),
+            home.at(name),
+            home.at("go"),
+        )
+    };
+    home.write("work/batch.toml", &(task("first") + &task("second")));
+    let mut first = home.command(&["run", "batch.toml"]).spawn().unwrap();
+    home.until_written("first");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    home.touch("go");
+    let _ = home.tenure(&["run", "batch.toml"]).ok();
+    for name in ["first", "second"] {
+        assert_eq!(home.read(name), "x\n", "{name} ran once");
+    }
+}

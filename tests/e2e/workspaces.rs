@@ -280,3 +280,24 @@ fn a_task_that_is_cancelled_while_its_worktree_is_made_ends_and_never_runs() {
     assert_eq!(runs(&shown)[0]["outcome"], "cancelled", "{shown:#}");
     assert!(runs(&shown)[0]["pid"].is_null(), "a worker started");
 }
+
+#[test]
+fn many_runs_at_once_get_worktrees_of_one_repository_and_leave_none() {
+    const TASKS: usize = 48;
+    let home = Home::with(
+        "[dispatcher]\nslots = 12\n[defaults]\nmax_failures = 1\n[profiles.shell]\nworkspace = 'worktree'",
+    );
+    repository(&home);
+    let tasks = "[[task]]\ncommand = ['true']\n".repeat(TASKS);
+    home.write("work/batch.toml", &tasks);
+    let _dispatcher = home.serve();
+    let _ = home.tenure(&["run", "batch.toml"]).ok();
+    let listed = home.tenure(&["list", "--all", "--json"]).ok().json();
+    for task in listed.as_array().unwrap() {
+        assert_eq!(task["status"], "done", "{task:#}");
+    }
+    let branches = git(&home, &["branch", "--format=%(refname:short)"]);
+    assert_eq!(branches.trim(), "main");
+    let worktrees = git(&home, &["worktree", "list", "--porcelain"]);
+    assert_eq!(worktrees.matches("worktree ").count(), 1, "{worktrees}");
+}

@@ -159,3 +159,21 @@ fn a_warden_that_does_not_answer_is_killed_only_when_everything_is_to_end() {
     }
     assert!(killed);
 }
+
+#[test]
+fn a_warden_that_was_told_to_end_may_take_its_time_unless_it_is_to_be_killed() {
+    let killed_after = |control: Control| {
+        let mut world = World::with(1, false);
+        world.open(1);
+        world.tell(Event::Control(Control::Terminate));
+        world.tell(Event::Control(control));
+        (0..100).any(|_| {
+            world.now = world.core.wake_at();
+            let actions = world.tell(Event::Time);
+            let kill = |action: &Action| matches!(action, Action::KillWarden(RunId(1)));
+            actions.iter().any(kill)
+        })
+    };
+    assert!(!killed_after(Control::Terminate));
+    assert!(killed_after(Control::Kill));
+}
