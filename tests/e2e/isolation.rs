@@ -45,6 +45,29 @@ fn what_a_profile_says_is_what_its_worker_has() {
 }
 
 #[test]
+fn a_dispatcher_takes_all_the_descriptors_it_may_have_and_its_workers_keep_the_usual_number() {
+    let usual = limits_of("self");
+    let home = Home::with(&profile("", "ulimit -Sn > said; ulimit -Hn >> said"));
+    let dispatcher = home.serve();
+    let own = limits_of(&dispatcher.process().pid.to_string());
+    assert_eq!(own, [usual[1].clone(), usual[1].clone()]);
+    home.until(home.add_for("confined", &[]), "done");
+    let said = home.read("said");
+    assert_eq!(said.lines().collect::<Vec<_>>(), usual);
+}
+
+/// How many files a process may have open: the soft limit and the hard one.
+fn limits_of(process: &str) -> [String; 2] {
+    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .unwrap();
+    let mut words = line.split_whitespace().map(str::to_owned);
+    [words.next().unwrap(), words.next().unwrap()]
+}
+
+#[test]
 fn a_profile_that_asks_for_no_user_of_this_host_fails_by_its_own_fault() {
     let home = Home::with(&profile("user = 'no-such-user'", "echo ran > ran"));
     let _dispatcher = home.serve();

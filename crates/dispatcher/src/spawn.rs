@@ -183,6 +183,7 @@ fn brief(
         cwd: claimed.cwd.clone(),
         folder: folder.path().to_owned(),
         log_max_bytes: settings.log_max_bytes,
+        open_files: Some(settings.open_files),
         isolation: profile.isolation.clone(),
         cgroups: settings.cgroups.clone(),
         workspace: profile.workspace,

@@ -35,6 +35,8 @@ pub(crate) struct Confinement {
     doors: Vec<File>,
     /// Whether we stand with the OOM killer otherwise than a worker should.
     has_oom_score: bool,
+    /// The usual limit on open files, which its dispatcher raised for itself.
+    open_files: Option<(rlim_t, rlim_t)>,
     rlimits: Vec<Rlimit>,
     nice: Option<i32>,
     umask: Option<Mode>,
@@ -91,6 +93,7 @@ impl Confinement {
         let confinement = Self {
             doors,
             has_oom_score: has_oom_score(),
+            open_files: brief.open_files.and_then(open_files),
             rlimits,
             nice: asked.nice,
             umask: Some(Mode::from_bits_truncate(asked.umask.unwrap_or(UMASK))),
@@ -114,6 +117,10 @@ impl Confinement {
         }
         if self.has_oom_score {
             put_oom_score_back();
+        }
+        if let Some((soft, hard)) = self.open_files {
+            // It is lowered, which is always allowed.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
         }
         for (place, limit) in self.rlimits.iter().enumerate() {
             setrlimit(limit.resource, limit.soft, limit.hard)
@@ -312,6 +319,12 @@ fn rlimits(asked: &Isolation, cgroup: &Cgroup) -> Result<Vec<Rlimit>, End> {
         })
     });
     limits.collect()
+}
+
+/// The limits to be put back; none where nothing was raised.
+fn open_files(usual: rlim_t) -> Option<(rlim_t, rlim_t)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    (usual < soft).then_some((usual, hard))
 }
 
 /// Whether our score with the OOM killer is another than a worker's, which is 0.

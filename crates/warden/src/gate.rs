@@ -39,6 +39,10 @@ pub struct Brief {
     pub folder: PathBuf,
     /// How much of the log is kept, in bytes; the newest is.
     pub log_max_bytes: u64,
+    /// How many files the worker may have open where its profile says nothing; by default what the
+    /// warden may.
+    #[serde(default)]
+    pub open_files: Option<u64>,
     /// What the profile asks of the kernel.
     pub isolation: Isolation,
     /// Where the run's cgroup is made, and what keeps its limits.

@@ -330,6 +330,7 @@ fn brief(folder: &Path, script: &str) -> Brief {
         cwd: folder.to_owned(),
         folder: folder.to_owned(),
         log_max_bytes: u64::MAX,
+        open_files: None,
         isolation: Isolation::default(),
         cgroups: Cgroups::default(),
         workspace: Workspace::default(),
