@@ -46,19 +46,26 @@ fn what_a_profile_says_is_what_its_worker_has() {
 
 #[test]
 fn a_dispatcher_takes_all_the_descriptors_it_may_have_and_its_workers_keep_the_usual_number() {
-    let usual = limits_of("self");
-    let home = Home::with(&profile("", "ulimit -Sn > said; ulimit -Hn >> said"));
+    let mut home = Home::with(&profile("", "ulimit -Sn > said; ulimit -Hn >> said"));
+    home.after("ulimit -Sn 300; ulimit -Hn 600");
     let dispatcher = home.serve();
-    let own = limits_of(&dispatcher.process().pid.to_string());
-    assert_eq!(own, [usual[1].clone(), usual[1].clone()]);
+    let limits = || limits_of(dispatcher.process().pid);
+    assert_eq!(limits(), ["600", "600"]);
     home.until(home.add_for("confined", &[]), "done");
-    let said = home.read("said");
-    assert_eq!(said.lines().collect::<Vec<_>>(), usual);
+    assert_eq!(home.read("said"), "300\n600\n");
+    // What it executes in its own place raises its limit from where it was.
+    dispatcher.signal(Signal::USR2);
+    wait_until("another program is there", || {
+        (dispatcher.log().matches("dispatcher ready").count() == 2).then_some(())
+    });
+    home.until(home.add_for("confined", &[]), "done");
+    assert_eq!(home.read("said"), "300\n600\n");
+    assert_eq!(limits(), ["600", "600"]);
 }
 
 /// How many files a process may have open: the soft limit and the hard one.
-fn limits_of(process: &str) -> [String; 2] {
-    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+fn limits_of(pid: i32) -> [String; 2] {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let line = limits
         .lines()
         .find_map(|line| line.strip_prefix("Max open files"))
