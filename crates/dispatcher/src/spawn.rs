@@ -190,6 +190,7 @@ fn brief(
         lease: settings.lease,
         kill_grace: settings.kill_grace,
         finish_grace: settings.finish_grace,
+        protocol: claimed.limits.protocol,
         max_runtime: claimed.limits.max_runtime,
         heartbeat_timeout: claimed.limits.heartbeat_timeout,
         store: store.to_owned(),

@@ -223,7 +223,9 @@ async fn take_up(
     seen: Seen,
 ) -> Result<Taken, NotTaken> {
     let Seen {
-        orphan, process, ..
+        mut orphan,
+        process,
+        ..
     } = seen;
     let run = orphan.tenure.run;
     let Some(Standing { socket, .. }) = &orphan.warden else {
@@ -241,6 +243,7 @@ async fn take_up(
         Err(Error::NotOwner { .. } | Error::Refused { .. }) => return Err(NotTaken::Others),
         Err(error) => return Err(not_yet(error.to_string())),
     };
+    orphan.epoch = adopted.epoch;
     let word = Adopt {
         v: gate::VERSION,
         adopt: adopted.epoch,

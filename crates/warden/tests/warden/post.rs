@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tenure_guard::wire::{Answer, Op};
 use tenure_guard::{Guard, Identity, Reason, RunId, TaskId, Tenure};
-use tenure_store::life::{Ask, End, Exit};
+use tenure_store::life::{Ask, End, Exit, Protocol};
 use tenure_warden::cgroup::Cgroups;
 use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::{self, Brief, Word};
@@ -338,6 +338,7 @@ fn brief(folder: &Path, script: &str) -> Brief {
         lease: Duration::from_mins(10),
         kill_grace: FOR_EVER,
         finish_grace: FOR_EVER,
+        protocol: Protocol::Exit,
         max_runtime: None,
         heartbeat_timeout: None,
         store: format!("sqlite://{}", folder.join("none.db").display()),
