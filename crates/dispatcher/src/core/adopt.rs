@@ -95,7 +95,10 @@ impl Core {
             (false, true) => Looking::At(now + super::SIGN_OF_LIFE),
             (false, false) => Looking::Done,
         };
-        if self.mode == Mode::Ending {
+        // From now on for those only that are new here: looks come again and again, and must not put
+        // off for ever what those before wait for.
+        let is_standing = |orphan: &Orphaned| matches!(orphan.found, Found::Standing { .. });
+        if self.mode == Mode::Ending && orphans.iter().any(is_standing) {
             self.overdue_at = Some(now + self.rules.patience);
         }
         let mut actions: Vec<Action> = orphans
