@@ -106,6 +106,8 @@ impl Post<'_> {
                 Some(Meaning::Stop(control)) => {
                     service_manager::stopping();
                     tracing::info!(dispatcher.control = ?control, "asked to stop");
+                    // Also where it was about to become another program.
+                    next.set(Next::Leave);
                     Some(Instruction::Stop(control))
                 }
                 Some(Meaning::Reload) => self.reload(),
