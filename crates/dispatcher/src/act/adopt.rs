@@ -40,7 +40,7 @@ pub(crate) struct Look {
 #[derive(Debug)]
 struct Taken {
     orphan: Orphan,
-    hold: Grip,
+    grip: Grip,
 }
 
 /// How it is held.
@@ -105,10 +105,10 @@ impl Edge {
     }
 
     fn take_hold(&mut self, taken: Taken) -> Orphaned {
-        let Taken { orphan, hold } = taken;
+        let Taken { orphan, grip } = taken;
         let run = orphan.tenure.run;
         let pid = orphan.warden.as_ref().map(|warden| warden.process.pid);
-        let (line, grave, found) = match hold {
+        let (line, grave, found) = match grip {
             Grip::Standing {
                 stream,
                 process,
@@ -155,6 +155,7 @@ impl Edge {
             attempt: orphan.attempt,
             profile: orphan.profile,
             lease_end: BootInstant::now() + self.settings.lease,
+            worker: None,
             warden: orphan.warden.map(|warden| Warden {
                 start: Start {
                     tenure: orphan.tenure,
@@ -189,11 +190,11 @@ async fn look(store: &Store, settings: &Arc<Settings>) -> Result<Look, Error> {
             Fate::Adopt | Fate::Leave => {}
             Fate::NeverStarted => look.found.push(Taken {
                 orphan: seen.orphan,
-                hold: Grip::Unstarted,
+                grip: Grip::Unstarted,
             }),
             Fate::Bury(grave) => look.found.push(Taken {
                 orphan: seen.orphan,
-                hold: Grip::Dead(grave),
+                grip: Grip::Dead(grave),
             }),
             Fate::Wait => look.unproved = true,
         }
@@ -255,12 +256,12 @@ async fn take_up(
     if let Err(error) = stream.write_all(&line).await {
         tracing::warn!(run.id = %run, error = %error, "a warden left while it was taken up");
     }
-    let hold = Grip::Standing {
+    let grip = Grip::Standing {
         stream,
         process,
         ask: adopted.ask,
     };
-    Ok(Taken { orphan, hold })
+    Ok(Taken { orphan, grip })
 }
 
 /// Tells of a warden's death, which no child's signal may tell of. One whose process we cannot see
