@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::lchown;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -15,7 +15,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, chdir, setgroups, setresgid, setresuid, write};
 use tenure_store::life::End;
 
-use crate::account::Account;
+use crate::account::{Account, let_pass};
 use crate::cgroup::{Cgroup, Held};
 use crate::command;
 use crate::gate::Brief;
@@ -268,27 +268,13 @@ fn account(brief: &Brief) -> Result<Option<Account>, End> {
     if !account.is_ours() {
         let given = lchown(&brief.socket, Some(account.uid), None);
         given
-            .and_then(|()| let_pass(&brief.socket))
+            .and_then(|()| brief.socket.parent().map_or(Ok(()), let_pass))
             .map_err(|error| {
                 let errno = error.raw_os_error().unwrap_or_default();
                 failed(as_user(name), Errno::from_raw(errno))
             })?;
     }
     Ok(Some(account))
-}
-
-/// Lets others through the folder of ours that a socket lies in, and see nothing of it.
-fn let_pass(socket: &Path) -> io::Result<()> {
-    const PASSAGE: u32 = 0o011;
-    let Some(folder) = socket.parent() else {
-        return Ok(());
-    };
-    let metadata = std::fs::symlink_metadata(folder)?;
-    let mode = metadata.permissions().mode();
-    if metadata.uid() != Uid::effective().as_raw() || mode & PASSAGE == PASSAGE {
-        return Ok(());
-    }
-    std::fs::set_permissions(folder, PermissionsExt::from_mode(mode | PASSAGE))
 }
 
 /// What the profile names, and what stands in for a cgroup that is not there. What is named
