@@ -1,20 +1,13 @@
 //! What a profile asks of the kernel for its workers, from the configuration to the worker.
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tenure_tests::Home;
 use tenure_tests::home::{outcomes, runs};
 use tenure_tests::process::{Process, Signal};
-use tenure_tests::wait_until;
+use tenure_tests::{skip, wait_until};
 use tenure_warden::cgroup::{self, Keeper};
-
-/// Says why a test does not run here, past the test runner, which keeps a passing test's words.
-fn skip(why: &str) {
-    let words = format!("SKIPPED: {why}\n");
-    std::io::stderr().write_all(words.as_bytes()).unwrap();
-}
 
 /// A profile for a shell script, with more keys.
 fn profile(keys: &str, script: &str) -> String {

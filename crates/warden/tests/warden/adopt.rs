@@ -12,7 +12,7 @@ use tenure_warden::clock::BootInstant;
 use tenure_warden::lifeline::{Adopt, Message, Order};
 
 use super::alone::started;
-use super::post::{Post, exited, wait_for};
+use super::post::{Post, exited, skip, wait_for};
 use super::records::Records;
 
 /// Waits for a file `go`, then does the rest.
@@ -266,9 +266,7 @@ fn a_dispatcher_outside_of_the_wardens_pid_namespace_can_take_it_up() {
     let namespace = ["--pid", "--fork", "--kill-child", "--mount-proc"];
     let allowed = Command::new("unshare").args(namespace).arg("true").status();
     if !allowed.is_ok_and(|status| status.success()) {
-        let words = b"SKIPPED: no pid namespace can be made here\n";
-        std::io::stderr().write_all(words).unwrap();
-        return;
+        return skip("no pid namespace can be made here");
     }
     let born = format!("exec unshare {}", namespace.join(" "));
     let mut post = Post::under(&born, &once_told("exit 3"), |_| {});
