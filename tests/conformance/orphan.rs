@@ -102,6 +102,8 @@ async fn a_lease_is_over_after_its_margin(world: World) {
 async fn of_two_that_adopt_one_does(world: World) {
     let (tenure, orphan) = orphaned(&world).await;
     let (first, second) = (DispatcherId::random(), DispatcherId::random());
+    publish(&world, first).await;
+    publish(&world, second).await;
     let another = world.another().await;
     let (one, other) = tokio::join!(
         world.store.adopt(&orphan, first),
@@ -119,20 +121,41 @@ async fn of_two_that_adopt_one_does(world: World) {
     let told = seen.iter().filter(|kind| **kind == EventKind::Adopted);
     assert_eq!(told.count(), 1);
     // The hands are named beside the epoch: neither alone is enough.
-    let stale = Orphan { epoch: 2, ..orphan };
-    let again = world.store.adopt(&stale, first).await;
-    assert!(matches!(again, Err(Error::Refused { .. })), "{again:?}");
+    let winner = orphans(&world).await[0].dispatcher;
+    let right_epoch = Orphan {
+        epoch: 2,
+        ..orphan.clone()
+    };
+    let right_hands = Orphan {
+        dispatcher: winner,
+        ..orphan
+    };
+    for stale in [right_epoch, right_hands] {
+        let again = world.store.adopt(&stale, DispatcherId::random()).await;
+        assert!(matches!(again, Err(Error::Refused { .. })), "{again:?}");
+    }
 }
 
 async fn a_closed_run_changes_no_hands(world: World) {
     let (tenure, orphan) = orphaned(&world).await;
-    let mut forged = orphan.clone();
-    forged.tenure.lock = world.claimed(task()).await.tenure.lock;
-    let refused = world.store.adopt(&forged, DispatcherId::random()).await;
-    assert!(
-        matches!(refused, Err(Error::NotOwner { .. })),
-        "{refused:?}"
-    );
+    let another = world.claimed(task()).await.tenure;
+    let forge = |change: fn(&mut Tenure, Tenure)| {
+        let mut forged = orphan.clone();
+        change(&mut forged.tenure, another.clone());
+        forged
+    };
+    let forgeries = [
+        forge(|tenure, another| tenure.task = another.task),
+        forge(|tenure, another| tenure.run = another.run),
+        forge(|tenure, another| tenure.lock = another.lock),
+    ];
+    for forged in forgeries {
+        let refused = world.store.adopt(&forged, DispatcherId::random()).await;
+        assert!(
+            matches!(refused, Err(Error::NotOwner { .. })),
+            "{refused:?}"
+        );
+    }
     world.end(&tenure, exit(0)).await;
     let refused = world.store.adopt(&orphan, DispatcherId::random()).await;
     assert!(

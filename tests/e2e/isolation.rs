@@ -1,20 +1,13 @@
 //! What a profile asks of the kernel for its workers, from the configuration to the worker.
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tenure_tests::Home;
 use tenure_tests::home::{outcomes, runs};
 use tenure_tests::process::{Process, Signal};
-use tenure_tests::wait_until;
+use tenure_tests::{skip, wait_until};
 use tenure_warden::cgroup::{self, Keeper};
-
-/// Says why a test does not run here, past the test runner, which keeps a passing test's words.
-fn skip(why: &str) {
-    let words = format!("SKIPPED: {why}\n");
-    std::io::stderr().write_all(words.as_bytes()).unwrap();
-}
 
 /// A profile for a shell script, with more keys.
 fn profile(keys: &str, script: &str) -> String {
@@ -42,6 +35,36 @@ fn what_a_profile_says_is_what_its_worker_has() {
     let _dispatcher = home.serve();
     home.until(home.add_for("confined", &[]), "done");
     assert_eq!(home.read("said"), "0027\n5\n99\n0\nNoNewPrivs:\t1\n0\n");
+}
+
+#[test]
+fn a_dispatcher_takes_all_the_descriptors_it_may_have_and_its_workers_keep_the_usual_number() {
+    let mut home = Home::with(&profile("", "ulimit -Sn > said; ulimit -Hn >> said"));
+    home.after("ulimit -Sn 300; ulimit -Hn 600");
+    let dispatcher = home.serve();
+    let limits = || limits_of(dispatcher.process().pid);
+    assert_eq!(limits(), ["600", "600"]);
+    home.until(home.add_for("confined", &[]), "done");
+    assert_eq!(home.read("said"), "300\n600\n");
+    // What it executes in its own place raises its limit from where it was.
+    dispatcher.signal(Signal::USR2);
+    wait_until("another program is there", || {
+        (dispatcher.log().matches("dispatcher ready").count() == 2).then_some(())
+    });
+    home.until(home.add_for("confined", &[]), "done");
+    assert_eq!(home.read("said"), "300\n600\n");
+    assert_eq!(limits(), ["600", "600"]);
+}
+
+/// How many files a process may have open: the soft limit and the hard one.
+fn limits_of(pid: i32) -> [String; 2] {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .unwrap();
+    let mut words = line.split_whitespace().map(str::to_owned);
+    [words.next().unwrap(), words.next().unwrap()]
 }
 
 #[test]

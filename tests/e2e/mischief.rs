@@ -1,11 +1,10 @@
 //! Workers that misbehave in every way that a process can: each ends as the contract says, and leaves
 //! nothing behind.
 
-use std::io::Write;
 use std::path::Path;
 
 use tenure_tests::process::{self, Process};
-use tenure_tests::{Home, program};
+use tenure_tests::{Home, program, skip};
 use tenure_warden::cgroup::{self, Keeper};
 
 use crate::ways::{By, CONFIG, Way, When, play};
@@ -337,12 +336,6 @@ fn a_fork_bomb_stays_below_its_limit_and_is_ended_whole() {
     let left = process::with_in_environment(home.path());
     let left: Vec<_> = left.iter().filter(|one| one.runs(&worker)).collect();
     assert!(left.is_empty(), "left of the bomb: {left:?}");
-}
-
-/// Says why a test does not run here, past the test runner, which keeps a passing test's words.
-fn skip(why: &str) {
-    let words = format!("SKIPPED: {why}\n");
-    std::io::stderr().write_all(words.as_bytes()).unwrap();
 }
 
 #[test]

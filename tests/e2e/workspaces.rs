@@ -112,6 +112,21 @@ fn the_scratch_folder_of_a_failure_stays_to_be_looked_at_unless_it_is_empty() {
         "{}",
         log(&shown)
     );
+    // Nor is exit 0 a success where a report is owed.
+    let mute = home.tenure(&[
+        "add",
+        "--json",
+        "--protocol",
+        "report",
+        "--violation-limit",
+        "1",
+        "--",
+        "sh",
+        "-c",
+        "echo x > file",
+    ]);
+    let shown = home.until(mute.ok().json()["id"].as_i64().unwrap(), "blocked");
+    assert!(run_folder(&shown).join("worker/scratch/file").exists());
     // A report outranks the exit here, too.
     let complete = sh(&home, "echo x > file; \"$TENURE_BIN\" complete; exit 3");
     let shown = home.until(complete, "done");

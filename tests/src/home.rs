@@ -107,6 +107,19 @@ impl Home {
         &self.program
     }
 
+    /// From now on the program is executed by a shell that did this before.
+    ///
+    /// # Panics
+    /// Where the script cannot be written.
+    pub fn after(&mut self, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let program = self.program.display();
+        let script = format!("#!/bin/sh\n{script}\nexec {program} \"$@\"\n");
+        self.program = self.write("tenure.sh", &script);
+        fs::set_permissions(&self.program, PermissionsExt::from_mode(0o755))
+            .expect("a script can be made executable");
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         self.folder.path()

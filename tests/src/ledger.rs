@@ -115,9 +115,7 @@ impl Ledger {
         }
         found
     }
-}
 
-impl Ledger {
     /// What is left of a home in which nothing should live any more: processes, sockets wherever
     /// they were written down to be, cgroups.
     ///

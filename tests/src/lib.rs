@@ -13,10 +13,12 @@ pub mod process;
 pub mod program;
 pub mod said;
 pub mod serve;
+pub mod skip;
 pub mod slot;
 pub mod wait;
 
 pub use home::Home;
 pub use said::Said;
 pub use serve::Dispatcher;
+pub use skip::skip;
 pub use wait::wait_until;

@@ -63,6 +63,8 @@ struct Hand {
     /// The lease's end, taken before the claim or the renewal was sent.
     lease_end: BootInstant,
     warden: Option<Warden>,
+    /// The worker, once its start was told: an adopted warden tells it again.
+    worker: Option<i32>,
 }
 
 /// A warden at its gate or on its lifeline.
@@ -194,15 +196,17 @@ impl Edge {
 
     /// Takes in what a warden said; what the core is told of it, if it need know.
     pub(crate) fn hear(&mut self, run: RunId, message: Message) -> Option<Event> {
-        let hand = self.hands.get(&run)?;
+        let hand = self.hands.get_mut(&run)?;
         let tenure = hand.tenure.clone();
         match message {
             Message::Started { pid } => {
-                tracing::info!(
-                    task.id = %tenure.task, run.id = %run, run.attempt = hand.attempt,
-                    run.profile = hand.profile, process.pid = pid,
-                    "command started",
-                );
+                if hand.worker.replace(pid).is_none() {
+                    tracing::info!(
+                        task.id = %tenure.task, run.id = %run, run.attempt = hand.attempt,
+                        run.profile = hand.profile, process.pid = pid,
+                        "command started",
+                    );
+                }
                 let store = self.store.clone();
                 self.write(run, "pid not noted", async move {
                     store.note_worker(tenure, pid).await
@@ -210,6 +214,7 @@ impl Edge {
                 None
             }
             Message::Adopted { pid, asked } => {
+                hand.worker = pid;
                 tracing::info!(
                     task.id = %tenure.task, run.id = %run, run.attempt = hand.attempt,
                     run.profile = hand.profile, process.pid = pid,

@@ -6,17 +6,14 @@
 //! its user where its profile names one. What the warden makes in there, and takes away again, is
 //! [`tenure_warden::workspace`]'s.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tenure_guard::RunId;
-use tenure_warden::account::Account;
+use tenure_warden::account::{Account, let_pass};
 use tenure_warden::workspace;
-
-/// What lets others through a folder without letting them see what is in it.
-const PASSAGE: u32 = 0o011;
 
 /// The folder of one run.
 #[derive(Debug)]
@@ -116,16 +113,6 @@ fn cannot<'a>(what: &'a str, path: &'a Path) -> impl Fn(io::Error) -> String + '
     move |error| format!("cannot {what} {}: {error}", path.display())
 }
 
-/// Lets others through a folder of ours.
-fn let_pass(folder: &Path) -> io::Result<()> {
-    let metadata = std::fs::symlink_metadata(folder)?;
-    let mode = metadata.permissions().mode();
-    if metadata.uid() != nix::unistd::geteuid().as_raw() || mode & PASSAGE == PASSAGE {
-        return Ok(());
-    }
-    std::fs::set_permissions(folder, Permissions::from_mode(mode | PASSAGE))
-}
-
 /// Whether the mode bits let a user through; an access list may say otherwise, and then the worker's
 /// start says it.
 fn passes(user: &Account, folder: &Path) -> bool {
@@ -162,6 +149,8 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+
     use super::*;
 
     /// A state folder of a test's own; it goes away with it.

@@ -8,6 +8,7 @@ mod act;
 mod action;
 mod clone;
 mod core;
+mod descriptors;
 mod environment;
 mod event;
 mod folder;

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::act::Edge;
 use crate::action::Action;
 use crate::core::{Core, Rules};
+use crate::descriptors::Raised;
 use crate::event::Event;
 use crate::hub::Hub;
 use crate::pulse::{Heart, Question};
@@ -48,6 +49,7 @@ pub async fn run(
     ready: oneshot::Sender<Heart>,
 ) -> Result<(), Error> {
     let settings = Arc::new(settings);
+    let _raised = Raised::to_the_hard_limit();
     prctl::set_child_subreaper(true).map_err(machine("cannot become a subreaper"))?;
     prctl::set_dumpable(false).map_err(machine("cannot become non-dumpable"))?;
     let children = signal(SignalKind::child()).map_err(|source| Error::Machine {

@@ -45,6 +45,9 @@ pub struct Settings {
     pub state: PathBuf,
     /// This store's part of the state folder: `stores/<instance id>`. Holds sockets and `runs/`.
     pub folder: PathBuf,
+    /// How many files a worker may have open where its profile says nothing: what this process was
+    /// given, and not what the dispatcher takes for itself.
+    pub open_files: u64,
     /// The program that workers find as `TENURE_BIN`.
     pub bin: PathBuf,
     /// Where runs get cgroups, and what keeps their limits.
@@ -76,6 +79,7 @@ impl Settings {
             warden,
             batch,
             environment,
+            open_files,
             ..
         } = living.clone();
         Self {
@@ -84,6 +88,7 @@ impl Settings {
             environment,
             state,
             folder,
+            open_files,
             bin,
             warden,
             batch,

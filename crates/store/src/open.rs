@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, timestamp};
 use crate::connection::Connection;
 use crate::database::{Address, Database, Readers};
 use crate::error::{Error, OpenError};
@@ -171,9 +171,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn time(&self) -> Result<jiff::Timestamp, Error> {
-        let now = self.read(async |tx| tx.now().await).await?;
-        jiff::Timestamp::from_millisecond(now)
-            .map_err(|error| Error::Unreadable(format!("the time {now}: {error}")))
+        timestamp(self.read(async |tx| tx.now().await).await?)
     }
 
     /// Writes in group commit; durable when this returns.

@@ -14,7 +14,7 @@ use crate::clock::millis;
 use crate::dispatcher::dispatcher_id;
 use crate::error::Error;
 use crate::event::EventKind;
-use crate::ids::{BatchId, DispatcherId};
+use crate::ids::DispatcherId;
 use crate::life::Ask;
 use crate::moved::small;
 use crate::open::Store;
@@ -37,8 +37,6 @@ pub struct Orphan {
     pub attempt: u32,
     /// The profile it was claimed for.
     pub profile: String,
-    /// The batch of its task, where it has one.
-    pub batch: Option<BatchId>,
     /// In whose hands it is.
     pub dispatcher: DispatcherId,
     /// That dispatcher's process, where its row is known.
@@ -134,7 +132,6 @@ struct Row {
     socket: Option<String>,
     log: Option<String>,
     dispatcher_id: String,
-    batch_id: Option<i64>,
     dispatcher_host_id: Option<String>,
     dispatcher_boot_id: Option<String>,
     dispatcher_pid_namespace: Option<i64>,
@@ -170,7 +167,6 @@ impl Row {
             },
             attempt: small(self.attempt)?,
             profile: self.profile,
-            batch: self.batch_id.map(BatchId),
             dispatcher: dispatcher_id(&self.dispatcher_id)?,
             dispatcher_process: process(
                 self.dispatcher_host_id,

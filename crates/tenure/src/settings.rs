@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use tenure_dispatcher::{Host, Settings, WardenProgram};
 use tenure_store::{BatchId, DispatcherId, Store};
 
@@ -50,6 +51,7 @@ pub fn settings(
             .collect(),
         state,
         folder,
+        open_files: getrlimit(Resource::RLIMIT_NOFILE).map_or(RLIM_INFINITY, |(soft, _)| soft),
         cgroups: tenure_warden::cgroup::open().cgroups,
         warden: warden_program(&bin),
         bin,

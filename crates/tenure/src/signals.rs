@@ -106,11 +106,12 @@ pub enum Manners {
     Command,
 }
 
-/// How often Ctrl-C was pressed.
+/// How often Ctrl-C was pressed, and whether anything asked us to stop.
 #[derive(Debug)]
 pub struct Stopping {
     manners: Manners,
     interrupts: u32,
+    is_asked: bool,
 }
 
 impl Stopping {
@@ -119,11 +120,22 @@ impl Stopping {
         Self {
             manners,
             interrupts: 0,
+            is_asked: false,
         }
     }
 
-    /// What a signal means now; `None` where it means nothing.
+    /// What a signal means now; `None` where it means nothing. Who was asked to stop becomes no other
+    /// program: that one would not know of it, and go on.
     pub fn on(&mut self, caught: Caught) -> Option<Meaning> {
+        let meaning = self.meaning(caught)?;
+        if self.is_asked && meaning == Meaning::Upgrade {
+            return None;
+        }
+        self.is_asked |= matches!(meaning, Meaning::Stop(_));
+        Some(meaning)
+    }
+
+    fn meaning(&mut self, caught: Caught) -> Option<Meaning> {
         match (caught, self.manners) {
             (Caught::Interrupt, Manners::Service(_) | Manners::Command) => {
                 self.interrupts += 1;
@@ -177,10 +189,12 @@ mod tests {
         let mut service = Stopping::new(Manners::Service(OnStop::Detach));
         let stop = |control| Some(Meaning::Stop(control));
         assert_eq!(service.on(Caught::Terminate), stop(Control::Detach));
+        let mut service = Stopping::new(Manners::Service(OnStop::Detach));
         assert_eq!(service.on(Caught::Hangup), Some(Meaning::Reload));
         assert_eq!(service.on(Caught::Upgrade), Some(Meaning::Upgrade));
         service.follow(OnStop::Drain);
         assert_eq!(service.on(Caught::Terminate), stop(Control::Drain));
+        assert_eq!(service.on(Caught::Upgrade), None, "it stops already");
         let mut command = Stopping::new(Manners::Command);
         assert_eq!(command.on(Caught::Hangup), stop(Control::Terminate));
         assert_eq!(command.on(Caught::Upgrade), None);

@@ -2,8 +2,10 @@
 //! it: neither the names nor the groups can be asked for between fork and exec.
 
 use std::ffi::CString;
+use std::fs::Permissions;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User, getgrouplist};
 
@@ -49,6 +51,22 @@ impl Account {
     pub fn is_ours(&self) -> bool {
         Uid::effective().as_raw() == self.uid
     }
+}
+
+/// What lets others through a folder without letting them see what is in it.
+const PASSAGE: u32 = 0o011;
+
+/// Lets others through a folder, where it is ours: what they may have lies in or beneath it.
+///
+/// # Errors
+/// Where it is not there, or its mode cannot be changed.
+pub fn let_pass(folder: &Path) -> io::Result<()> {
+    let metadata = std::fs::symlink_metadata(folder)?;
+    let mode = metadata.permissions().mode();
+    if metadata.uid() != Uid::effective().as_raw() || mode & PASSAGE == PASSAGE {
+        return Ok(());
+    }
+    std::fs::set_permissions(folder, Permissions::from_mode(mode | PASSAGE))
 }
 
 #[cfg(test)]

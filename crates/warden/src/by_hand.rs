@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tenure_guard::{Guard, Identity, Reason, Verdict, env};
-use tenure_store::life::End;
+use tenure_store::life::{End, Protocol};
 use tenure_store::start::{Start, Started};
 use tenure_store::{Error, Store, StoreUrl};
 
@@ -98,6 +98,7 @@ pub fn exec_by_hand(
             kill: settings.kill_grace,
             finish: settings.finish_grace,
         },
+        protocol: Protocol::Exit,
         limits: Limits {
             max_runtime: started.deadline.map(|at| until(at.as_millisecond())),
             heartbeat_timeout: settings.heartbeat_timeout,

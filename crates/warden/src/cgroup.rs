@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tenure_guard::{ClaimLock, RunId};
 
-pub use self::root::{Cgroups, Keeper, Lack, Survey, look, open};
+pub use self::root::{Cgroups, Keeper, Lack, Survey, look, look_from, open};
 use crate::isolation::Isolation;
 use crate::process;
 

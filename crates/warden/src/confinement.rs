@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::lchown;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -15,7 +15,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, chdir, setgroups, setresgid, setresuid, write};
 use tenure_store::life::End;
 
-use crate::account::Account;
+use crate::account::{Account, let_pass};
 use crate::cgroup::{Cgroup, Held};
 use crate::command;
 use crate::gate::Brief;
@@ -35,6 +35,8 @@ pub(crate) struct Confinement {
     doors: Vec<File>,
     /// Whether we stand with the OOM killer otherwise than a worker should.
     has_oom_score: bool,
+    /// The usual limit on open files, which its dispatcher raised for itself.
+    open_files: Option<(rlim_t, rlim_t)>,
     rlimits: Vec<Rlimit>,
     nice: Option<i32>,
     umask: Option<Mode>,
@@ -91,6 +93,7 @@ impl Confinement {
         let confinement = Self {
             doors,
             has_oom_score: has_oom_score(),
+            open_files: brief.open_files.and_then(open_files),
             rlimits,
             nice: asked.nice,
             umask: Some(Mode::from_bits_truncate(asked.umask.unwrap_or(UMASK))),
@@ -114,6 +117,10 @@ impl Confinement {
         }
         if self.has_oom_score {
             put_oom_score_back();
+        }
+        if let Some((soft, hard)) = self.open_files {
+            // It is lowered, which is always allowed.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
         }
         for (place, limit) in self.rlimits.iter().enumerate() {
             setrlimit(limit.resource, limit.soft, limit.hard)
@@ -261,27 +268,13 @@ fn account(brief: &Brief) -> Result<Option<Account>, End> {
     if !account.is_ours() {
         let given = lchown(&brief.socket, Some(account.uid), None);
         given
-            .and_then(|()| let_pass(&brief.socket))
+            .and_then(|()| brief.socket.parent().map_or(Ok(()), let_pass))
             .map_err(|error| {
                 let errno = error.raw_os_error().unwrap_or_default();
                 failed(as_user(name), Errno::from_raw(errno))
             })?;
     }
     Ok(Some(account))
-}
-
-/// Lets others through the folder of ours that a socket lies in, and see nothing of it.
-fn let_pass(socket: &Path) -> io::Result<()> {
-    const PASSAGE: u32 = 0o011;
-    let Some(folder) = socket.parent() else {
-        return Ok(());
-    };
-    let metadata = std::fs::symlink_metadata(folder)?;
-    let mode = metadata.permissions().mode();
-    if metadata.uid() != Uid::effective().as_raw() || mode & PASSAGE == PASSAGE {
-        return Ok(());
-    }
-    std::fs::set_permissions(folder, PermissionsExt::from_mode(mode | PASSAGE))
 }
 
 /// What the profile names, and what stands in for a cgroup that is not there. What is named
@@ -312,6 +305,12 @@ fn rlimits(asked: &Isolation, cgroup: &Cgroup) -> Result<Vec<Rlimit>, End> {
         })
     });
     limits.collect()
+}
+
+/// The limits to be put back; none where nothing was raised.
+fn open_files(usual: rlim_t) -> Option<(rlim_t, rlim_t)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    (usual < soft).then_some((usual, hard))
 }
 
 /// Whether our score with the OOM killer is another than a worker's, which is 0.

@@ -189,6 +189,7 @@ impl Gate {
                 kill: brief.kill_grace,
                 finish: brief.finish_grace,
             },
+            protocol: brief.protocol,
             limits: Limits {
                 max_runtime: brief.max_runtime,
                 heartbeat_timeout: brief.heartbeat_timeout,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tenure_guard::{Reason, Tenure};
+use tenure_store::life::Protocol;
 
 use crate::cgroup::Cgroups;
 use crate::clock::BootInstant;
@@ -39,6 +40,10 @@ pub struct Brief {
     pub folder: PathBuf,
     /// How much of the log is kept, in bytes; the newest is.
     pub log_max_bytes: u64,
+    /// How many files the worker may have open where its profile says nothing; by default what the
+    /// warden may.
+    #[serde(default)]
+    pub open_files: Option<u64>,
     /// What the profile asks of the kernel.
     pub isolation: Isolation,
     /// Where the run's cgroup is made, and what keeps its limits.
@@ -53,6 +58,8 @@ pub struct Brief {
     pub kill_grace: Duration,
     /// From a report to the end of the tree.
     pub finish_grace: Duration,
+    /// Whether exit 0 alone is a success, so that the worker's room is cleared away.
+    pub protocol: Protocol,
     /// How long the run may take.
     pub max_runtime: Option<Duration>,
     /// How long the worker may be silent.

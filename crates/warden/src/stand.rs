@@ -19,7 +19,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tenure_guard::{Reason, Tenure};
-use tenure_store::life::{Ask, End};
+use tenure_store::life::{Ask, End, Protocol};
 
 use self::worker::{SETTLING, Seen, Worker};
 use crate::broker::{Broker, ConnId};
@@ -46,6 +46,8 @@ pub(crate) struct Limits {
 pub(crate) struct Post {
     pub(crate) tenure: Tenure,
     pub(crate) graces: Graces,
+    /// Whether exit 0 alone is a success.
+    pub(crate) protocol: Protocol,
     pub(crate) limits: Limits,
     pub(crate) lease: Lease,
     pub(crate) signals: Signals,

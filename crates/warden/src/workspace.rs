@@ -224,8 +224,13 @@ impl Stage {
         match self {
             Self::Open(room) => match Work::begin(move || room.clear(success)) {
                 Ok(work) => Self::Clearing(work),
-                // It stays as it is, and nothing is lost by that.
-                Err(_) => Self::Gone,
+                // Nothing is lost by that.
+                Err(error) => {
+                    say(&format!(
+                        "the workspace stays: no thread to clear it ({error})"
+                    ));
+                    Self::Gone
+                }
             },
             other @ (Self::Gone | Self::Making(_) | Self::Clearing(_)) => other,
         }

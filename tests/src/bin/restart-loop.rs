@@ -78,8 +78,8 @@ struct Show {
 impl Show {
     fn open(seed: u64, population: u64) -> Self {
         let population = i64::try_from(population).expect("a population");
-        // Some more than the population, so that those that end leave enough.
-        let slots = population + population / 4;
+        // More than the population, so that those that end before the restart leave enough.
+        let slots = population * 3 / 2;
         let config = format!("[dispatcher]\nslots = {slots}\non_stop = 'detach'\n{LIMITS}");
         let home = Home::with(&config);
         let dispatcher = home.serve();
@@ -97,10 +97,10 @@ impl Show {
     /// Waits until the population lives, and adds tasks as they are used up.
     fn fill(&mut self) {
         wait_until("the population lives", || {
-            if self.ledger.number(MOVING) < self.population * 3 / 2 {
+            if self.ledger.number(MOVING) < self.population * 2 {
                 self.submit();
             }
-            (self.ledger.number(LIVING) >= self.population).then_some(())
+            (self.ledger.number(LIVING) >= self.population * 5 / 4).then_some(())
         });
     }
 

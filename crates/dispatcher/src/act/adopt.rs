@@ -40,7 +40,7 @@ pub(crate) struct Look {
 #[derive(Debug)]
 struct Taken {
     orphan: Orphan,
-    hold: Grip,
+    grip: Grip,
 }
 
 /// How it is held.
@@ -106,10 +106,10 @@ impl Edge {
     }
 
     fn take_hold(&mut self, taken: Taken) -> Orphaned {
-        let Taken { orphan, hold } = taken;
+        let Taken { orphan, grip } = taken;
         let run = orphan.tenure.run;
         let pid = orphan.warden.as_ref().map(|warden| warden.process.pid);
-        let (line, grave, found) = match hold {
+        let (line, grave, found) = match grip {
             Grip::Standing {
                 stream,
                 process,
@@ -159,6 +159,7 @@ impl Edge {
             attempt: orphan.attempt,
             profile: orphan.profile,
             lease_end: BootInstant::now() + self.settings.lease,
+            worker: None,
             warden: orphan.warden.map(|warden| Warden {
                 start: Start {
                     tenure: orphan.tenure,
@@ -193,11 +194,11 @@ async fn look(store: &Store, settings: &Arc<Settings>) -> Result<Look, Error> {
             Fate::Adopt | Fate::Leave => {}
             Fate::NeverStarted => look.found.push(Taken {
                 orphan: seen.orphan,
-                hold: Grip::Unstarted,
+                grip: Grip::Unstarted,
             }),
             Fate::Bury(grave) => look.found.push(Taken {
                 orphan: seen.orphan,
-                hold: Grip::Dead(grave),
+                grip: Grip::Dead(grave),
             }),
             Fate::Wait => look.unproved = true,
         }
@@ -227,7 +228,9 @@ async fn take_up(
     seen: Seen,
 ) -> Result<Taken, NotTaken> {
     let Seen {
-        orphan, process, ..
+        mut orphan,
+        process,
+        ..
     } = seen;
     let run = orphan.tenure.run;
     let Some(Standing { socket, .. }) = &orphan.warden else {
@@ -253,6 +256,7 @@ async fn take_up(
         Err(Error::NotOwner { .. } | Error::Refused { .. }) => return Err(NotTaken::Others),
         Err(error) => return Err(not_yet(error.to_string())),
     };
+    orphan.epoch = adopted.epoch;
     let word = Adopt {
         v: gate::VERSION,
         adopt: adopted.epoch,
@@ -266,12 +270,12 @@ async fn take_up(
     {
         tracing::warn!(run.id = %run, error = %error, "a warden left while it was taken up");
     }
-    let hold = Grip::Standing {
+    let grip = Grip::Standing {
         stream,
         process,
         ask: adopted.ask,
     };
-    Ok(Taken { orphan, hold })
+    Ok(Taken { orphan, grip })
 }
 
 /// Whether nobody will ever listen there again: a warden binds its socket once, before its start is

@@ -1,6 +1,7 @@
 //! What is done for a run whose warden is dead: what it left is ended, what it kept is written, and
 //! what is known of the end is said.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tenure_guard::{Report, ReportId, RunId, Tenure};
@@ -10,6 +11,7 @@ use tenure_store::{Error, Store};
 use tenure_warden::cgroup::Cgroup;
 use tenure_warden::evidence::{self, Evidence};
 use tenure_warden::leftovers::Leftovers;
+use tokio::sync::oneshot;
 
 use super::strays::Family;
 use super::{Edge, STORE_PAUSE};
@@ -97,21 +99,26 @@ impl Burial {
     /// Whether a cgroup proved that nothing is left.
     async fn end_leftovers(&self, store: &Store) -> bool {
         let known = store.run(self.tenure.run).await;
-        let mut leftovers = Leftovers {
+        let leftovers = Leftovers {
             warden: self.warden.clone(),
             worker: known.ok().and_then(|run| run.pid),
             lock: self.tenure.lock.clone(),
             also: Vec::new(),
         };
-        let family = self.family.clone();
         let cgroup = self.folder.as_deref().and_then(Cgroup::left_in);
-        let (done, is_done) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
-            let is_proved = cgroup.is_some_and(|cgroup| cgroup.end());
-            leftovers.also = family.map(|family| family.strays()).unwrap_or_default();
-            leftovers.end();
-            let _ = done.send(is_proved);
-        });
+        let is_done = loop {
+            match end_on_a_thread(leftovers.clone(), cgroup.clone(), self.family.clone()) {
+                Ok(is_done) => break is_done,
+                // Unsearched the run cannot be closed.
+                Err(error) => {
+                    tracing::warn!(
+                        run.id = %self.tenure.run, error = %error,
+                        "no thread to end what a warden left: trying again",
+                    );
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
+            }
+        };
         let is_proved = is_done.await.unwrap_or_default();
         // Nobody is left who could listen there.
         let _ = std::fs::remove_file(&self.socket);
@@ -172,6 +179,23 @@ impl Burial {
             tree_unverified,
         }
     }
+}
+
+/// Ends what a warden left; what comes back says whether a cgroup proved that nothing is left.
+fn end_on_a_thread(
+    mut leftovers: Leftovers,
+    cgroup: Option<Cgroup>,
+    family: Option<Family>,
+) -> io::Result<oneshot::Receiver<bool>> {
+    let (done, is_done) = oneshot::channel();
+    std::thread::Builder::new().spawn(move || {
+        let is_proved = cgroup.is_some_and(|cgroup| cgroup.end());
+        leftovers.also = family.map(|family| family.strays()).unwrap_or_default();
+        leftovers.end();
+        // Whoever waited may be gone.
+        let _ = done.send(is_proved);
+    })?;
+    Ok(is_done)
 }
 
 /// A run's log lies in its folder.

@@ -34,6 +34,7 @@ impl Edge {
             profile: claimed.profile.clone(),
             lease_end: self.claim_end,
             warden: None,
+            worker: None,
         };
         self.hands.insert(run, hand);
         let (store, wakes, spawner) =

@@ -14,6 +14,10 @@ use crate::orphan::NEVER_LET_GO;
 /// How long after a look that left something unproved the next one comes.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether another dispatcher of this host died, where several share a store.
+/// Nothing waits for that: its workers have their wardens.
+const LOOK_AFTER_OTHERS: Duration = Duration::from_secs(30);
+
 /// A run that came into our hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Orphaned {
@@ -102,10 +106,13 @@ impl Core {
         self.looking = match (unproved, self.rules.shared) {
             (true, _) => Looking::At(now + LOOK_AGAIN),
             // Where others dispatch too, each of them may die at any time.
-            (false, true) => Looking::At(now + super::SIGN_OF_LIFE),
+            (false, true) => Looking::At(now + LOOK_AFTER_OTHERS),
             (false, false) => Looking::Done,
         };
-        if self.mode.ends_runs() {
+        // From now on for those only that are new here: looks come again and again, and must not put
+        // off for ever what those before wait for.
+        let is_standing = |orphan: &Orphaned| matches!(orphan.found, Found::Standing { .. });
+        if self.mode.ends_runs() && orphans.iter().any(is_standing) {
             self.overdue_at = Some(now + self.rules.patience);
         }
         let mut actions: Vec<Action> = orphans

@@ -103,28 +103,24 @@ impl Post<'_> {
         instructions: &UnboundedSender<Instruction>,
         next: &Cell<Next>,
     ) -> Infallible {
-        let mut is_stopping = false;
         loop {
             let instruction = match self.stopping.on(signals.next().await) {
                 Some(Meaning::Stop(control)) => {
                     service_manager::stopping();
                     tracing::info!(dispatcher.control = ?control, "asked to stop");
-                    is_stopping = true;
                     Some(Instruction::Stop(control))
                 }
                 Some(Meaning::Reload) => self.reload(),
-                // The next program would know nothing of it, and claim again.
-                Some(Meaning::Upgrade) if is_stopping => {
-                    tracing::warn!("not upgraded: asked to stop before");
-                    None
-                }
                 Some(Meaning::Upgrade) => {
                     tracing::info!("asked to become the program that is installed now");
                     service_manager::reloading();
                     next.set(Next::Upgrade);
                     Some(Instruction::Stop(Control::Detach))
                 }
-                None => None,
+                None => {
+                    tracing::warn!("not upgraded: asked to stop before");
+                    None
+                }
             };
             // A dispatcher that is gone already needs no word.
             instruction.map(|instruction| instructions.send(instruction));

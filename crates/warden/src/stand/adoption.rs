@@ -11,6 +11,9 @@ use crate::gate;
 use crate::lifeline::Adopt;
 use crate::tree::Membership;
 
+/// So the kernel names a process of a pid namespace that we cannot look into; our tree is not there.
+const ELSEWHERE: i32 = 0;
+
 /// What of ourselves decides whom we follow.
 #[derive(Clone, Copy, Debug)]
 struct Holder<'a> {
@@ -27,7 +30,10 @@ impl Stand {
             epoch: self.post.uplink.epoch(),
             uid: nix::unistd::geteuid().as_raw(),
         };
-        let membership = self.tree.membership(peer.pid);
+        let membership = match peer.pid {
+            ELSEWHERE => Membership::Outside,
+            pid => self.tree.membership(pid),
+        };
         if let Some(reason) = refusal(own, adopt, peer, membership) {
             self.post.broker.refuse_adoption(from, reason);
             return;

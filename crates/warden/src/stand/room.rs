@@ -1,7 +1,7 @@
 //! The run's room and its log: made before the command, cleared away before the end is handed over,
 //! kept within its limit in between.
 
-use tenure_store::life::{End, Exit};
+use tenure_store::life::{End, Exit, Protocol};
 
 use super::{Stand, Worker};
 use crate::clock::BootInstant;
@@ -52,7 +52,9 @@ impl Stand {
     pub(super) fn clear_room(&mut self) -> bool {
         let success = match (self.seen.completed, &self.worker) {
             (Some(completed), _) => completed,
-            (None, Worker::Ended { exit, .. }) => *exit == Exit::Code(0),
+            (None, Worker::Ended { exit, .. }) => {
+                self.post.protocol == Protocol::Exit && *exit == Exit::Code(0)
+            }
             (None, Worker::Awaited(_) | Worker::Absent(_) | Worker::Runs { .. }) => false,
         };
         self.room = std::mem::replace(&mut self.room, Stage::Gone).clear(success);

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::time::Duration;
 
 use tenure_guard::wire::{Answer, Op};
@@ -11,7 +12,7 @@ use tenure_warden::clock::BootInstant;
 use tenure_warden::lifeline::{Adopt, Message, Order};
 
 use super::alone::started;
-use super::post::{Post, exited, wait_for};
+use super::post::{Post, exited, skip, wait_for};
 use super::records::Records;
 
 /// Waits for a file `go`, then does the rest.
@@ -258,6 +259,25 @@ fn a_warden_without_a_worker_can_be_adopted_too() {
     assert_eq!(post.exit_code(), Some(1));
     assert!(!post.path("ran").exists());
     assert!(!post.path("evidence.json").exists());
+}
+
+#[test]
+fn a_dispatcher_outside_of_the_wardens_pid_namespace_can_take_it_up() {
+    let namespace = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+    let allowed = Command::new("unshare").args(namespace).arg("true").status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return skip("no pid namespace can be made here");
+    }
+    let born = format!("exec unshare {}", namespace.join(" "));
+    let mut post = Post::under(&born, &once_told("exit 3"), |_| {});
+    let pid = post.started();
+    post.hang_up();
+    // The warden's kernel knows no number of ours.
+    let (worker, _, _) = post.take_over(2);
+    assert_eq!(worker, Some(pid));
+    assert_eq!(post.started(), pid);
+    go(&post);
+    assert_eq!(post.ended(), exited(Exit::Code(3)));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The cgroup of a run: what it holds, what it limits, what is left of it.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use tenure_store::life::{Ask, End, Exit};
 use tenure_warden::cgroup::{self, Cgroup, Cgroups, Keeper};
 use tenure_warden::gate::Brief;
 
-use super::post::{Post, exited, is_alive};
+use super::post::{Post, exited, is_alive, skip};
 
 /// A run's cgroup, removed whatever becomes of the test.
 struct Cleaned(PathBuf);
@@ -27,15 +26,10 @@ impl Drop for Cleaned {
 fn cgroups() -> Option<Cgroups> {
     let survey = cgroup::open();
     if let Some(lack) = survey.lack {
-        skip(&lack.to_string());
+        skip(&format!("no cgroups here: {lack}"));
         return None;
     }
     Some(survey.cgroups)
-}
-
-fn skip(why: &str) {
-    let words = format!("SKIPPED: no cgroups here: {why}\n");
-    std::io::stderr().write_all(words.as_bytes()).unwrap();
 }
 
 /// A worker in a cgroup of its own.
@@ -163,7 +157,7 @@ fn a_killed_wardens_cgroup_proves_the_death_of_what_hides_from_every_other_searc
 fn a_memory_hog_is_killed_at_its_limit_and_the_kernel_says_why() {
     let Some(cgroups) = cgroups() else { return };
     if cgroups.memory == Keeper::Rlimit {
-        return skip("none has the memory controller");
+        return skip("no cgroup here has the memory controller");
     }
     // What `tail` reads without an end of line it keeps.
     let (mut post, _cleaned) = start(&cgroups, "exec tail /dev/zero", |brief| {
@@ -185,7 +179,7 @@ fn a_memory_hog_is_killed_at_its_limit_and_the_kernel_says_why() {
 fn a_fork_bomb_stays_under_its_limit_and_is_ended_to_the_last() {
     let Some(cgroups) = cgroups() else { return };
     if cgroups.pids == Keeper::Rlimit {
-        return skip("none has the pids controller");
+        return skip("no cgroup here has the pids controller");
     }
     let count = "trap 'echo $n > n' EXIT; n=0; while sleep 600 & do n=$((n+1)); done";
     let (mut post, _cleaned) = start(&cgroups, count, |brief| {

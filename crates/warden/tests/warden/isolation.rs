@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use nix::unistd::{Uid, User};
 use tenure_store::life::{Ask, End, Exit};
 use tenure_warden::gate::Brief;
 
-use super::post::{Post, exited, is_alive, wait_for};
+use super::post::{Post, exited, is_alive, skip, wait_for};
 
 /// What `/proc/self` says of a worker that execs this; the environment comes last.
 const CONFESSION: &str = "umask; nice; cat /proc/self/oom_score_adj; \
@@ -30,8 +29,7 @@ fn nobody() -> User {
 fn we_are_root() -> bool {
     let are = Uid::effective().is_root();
     if !are {
-        let words = b"SKIPPED: only root can become another user\n";
-        std::io::stderr().write_all(words).unwrap();
+        skip("only root can become another user");
     }
     are
 }

@@ -69,8 +69,9 @@ fn watch_all_day(guard: &Guard) -> ! {
         std::thread::spawn(move || granted.send(guard.watch()));
     }
     let mut watches = Vec::new();
-    while let Ok(Ok(watch)) = next.recv_timeout(Duration::from_secs(1)) {
-        watches.push(watch);
+    // Some connections give way to others before they are answered.
+    while let Ok(said) = next.recv_timeout(Duration::from_secs(2)) {
+        watches.extend(said);
     }
     std::fs::write("watches", format!("{}\n", watches.len())).expect("a folder");
     std::thread::sleep(Duration::from_mins(10));

@@ -177,3 +177,38 @@ fn a_warden_that_was_told_to_end_may_take_its_time_unless_it_is_to_be_killed() {
     assert!(!killed_after(Control::Terminate));
     assert!(killed_after(Control::Kill));
 }
+
+#[test]
+fn looking_again_and_again_does_not_put_off_the_end_of_a_warden_that_does_not_answer() {
+    for unproved in [true, false] {
+        let mut world = World::with(1, false);
+        world.core.rules.shared = true;
+        world.core.rules.patience = Duration::from_secs(15);
+        world.core.looking = Looking::UnderWay;
+        world.tell(Event::Control(Control::Terminate));
+        let orphan = Orphaned {
+            run: RunId(1),
+            task: TaskId(1),
+            profile: "a".into(),
+            found: standing(None),
+        };
+        let mut orphans = vec![orphan];
+        let mut killed = false;
+        for _ in 0..10 {
+            let found = Event::Orphans {
+                orphans: std::mem::take(&mut orphans),
+                unproved,
+            };
+            world.tell(found);
+            // To the next look.
+            while world.core.looking != Looking::UnderWay {
+                world.now = world.core.wake_at();
+                let actions = world.tell(Event::Time);
+                killed |= actions
+                    .iter()
+                    .any(|action| matches!(action, Action::KillWarden(RunId(1))));
+            }
+        }
+        assert!(killed, "unproved: {unproved}");
+    }
+}

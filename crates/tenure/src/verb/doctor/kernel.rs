@@ -1,12 +1,11 @@
 //! What the kernel can do, and what it shows of processes and cgroups.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use nix::unistd::{Pid, geteuid};
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use tenure_store::dispatcher::Dispatcher;
-use tenure_warden::cgroup;
+use tenure_warden::cgroup::{self, Cgroups};
 use tenure_warden::process::Process;
 
 use super::Finding;
@@ -18,9 +17,7 @@ pub fn look(served: Option<&Dispatcher>) -> Vec<Finding> {
         exit_info(),
         subreaper(),
         visibility(),
-        served.map_or_else(cgroups_here, |dispatcher| {
-            cgroups_of(dispatcher.process.pid)
-        }),
+        cgroups(served),
         holes(),
     ]
 }
@@ -47,26 +44,18 @@ fn identity() -> Finding {
     }
 }
 
-/// What the kernel keeps of processes that have ended.
+/// What the kernel keeps of processes that have ended. Nothing asks for it yet, so that its absence
+/// costs nothing.
 fn exit_info() -> Finding {
     let check = "pidfd info";
-    match release() {
-        Some(release) if release >= (6, 15) => {
-            Finding::ok(check, "the kernel keeps exits for pidfds (from 6.15 on)")
-        }
-        Some((major, minor)) => Finding::notice(
-            check,
-            format!("kernel {major}.{minor} keeps no exits for pidfds (6.15 does)"),
-            "where a warden is killed, how its worker ended may be unobserved",
-            "a kernel from 6.15 on",
+    let found = match release() {
+        Some(release) if release >= (6, 15) => "the kernel keeps exits for pidfds".to_owned(),
+        Some((major, minor)) => format!(
+            "kernel {major}.{minor} keeps no exits for pidfds (6.15 does), which nothing here asks for"
         ),
-        None => Finding::notice(
-            check,
-            "the kernel's version is not understood",
-            "nothing",
-            "none needed",
-        ),
-    }
+        None => "the kernel's version is not understood".to_owned(),
+    };
+    Finding::ok(check, found)
 }
 
 fn release() -> Option<(u32, u32)> {
@@ -115,24 +104,20 @@ fn hides(mounts: &str) -> Option<&str> {
     })
 }
 
-/// Without a cgroup of its own for each run.
-const NO_CGROUP: &str = "a tree is found by session, subreaper and environment";
-
-/// What a dispatcher that is started here would do.
-fn cgroups_here() -> Finding {
+/// Where runs get cgroups of their own, and which limits those keep: by the place of the dispatcher
+/// that serves here, else by what one that is started here would find.
+fn cgroups(served: Option<&Dispatcher>) -> Finding {
     let check = "cgroup";
-    let survey = cgroup::look();
-    let kept = format!(
-        "memory_max is kept by {}, pids_max by {}",
-        survey.cgroups.memory, survey.cgroups.pids
-    );
-    match (survey.lack, survey.cgroups.tree) {
+    let survey = match served {
+        Some(dispatcher) => cgroup::look_from(dispatcher.process.pid),
+        None => cgroup::look(),
+    };
+    let Cgroups { tree, memory, pids } = survey.cgroups;
+    let kept = format!("memory_max is kept by {memory}, pids_max by {pids}");
+    match (survey.lack, tree) {
         (None, Some(tree)) => Finding::ok(
             check,
-            format!(
-                "a dispatcher started here makes one for each run in {}; {kept}",
-                tree.display()
-            ),
+            format!("each run gets one in {}; {kept}", tree.display()),
         ),
         (lack, _) => Finding::notice(
             check,
@@ -140,63 +125,10 @@ fn cgroups_here() -> Finding {
                 || "no place for those of runs".to_owned(),
                 |lack| lack.to_string(),
             ),
-            format!("{NO_CGROUP}; {kept}"),
+            format!("a tree is found by session, subreaper and environment; {kept}"),
             "run as a unit with Delegate=yes, as ours are",
         ),
     }
-}
-
-/// Whether the cgroup of a dispatcher can have one for each run, and which limits those keep.
-fn cgroups_of(dispatcher: i32) -> Finding {
-    let check = "cgroup";
-    let cost = NO_CGROUP;
-    let Some(folder) = own_cgroup(dispatcher) else {
-        return Finding::notice(
-            check,
-            "no cgroup of version 2 is mounted",
-            cost,
-            "boot with cgroups of version 2",
-        );
-    };
-    if rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK).is_err() {
-        return Finding::notice(
-            check,
-            format!("{} may not be written by this user", folder.display()),
-            cost,
-            "run as a unit with Delegate=yes, as ours are",
-        );
-    }
-    let controllers = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
-    let missing: Vec<&str> = ["memory", "pids"]
-        .into_iter()
-        .filter(|wanted| !controllers.split_whitespace().any(|had| had == *wanted))
-        .collect();
-    if missing.is_empty() {
-        Finding::ok(
-            check,
-            format!("{} has memory and pids for runs", folder.display()),
-        )
-    } else {
-        Finding::notice(
-            check,
-            format!("{} lacks {}", folder.display(), missing.join(" and ")),
-            "the limits of those are kept by rlimits instead: of each process (memory), of the user (pids)",
-            "Delegate=cpu memory pids in the unit, and no controller bound to version 1",
-        )
-    }
-}
-
-/// The folder of a process's cgroup of version 2.
-fn own_cgroup(process: i32) -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
-    let root = mounts.lines().find_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (path, kind) = (words.next()?, words.next()?);
-        (kind == "cgroup2").then_some(path)
-    })?;
-    let own = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    Some(Path::new(root).join(own))
 }
 
 /// Whether the state's filesystem can drop the oldest part of a log. Tried on a file without a name.
@@ -226,7 +158,7 @@ fn holes() -> Finding {
         Err(errno) => Finding::notice(
             check,
             format!("no holes can be made in {}: {errno}", state.display()),
-            "a log over `log_max_bytes` has to be copied to be cut, or grows",
+            "a log grows over `log_max_bytes`, and says so",
             "a state folder on ext4, xfs, btrfs or tmpfs that this user may write",
         ),
     }

@@ -1,5 +1,4 @@
-//! What closed runs left: processes that still carry a run of this store in their environment, and
-//! cgroups of such runs.
+//! What closed runs left: processes that still carry a run of this store in their environment.
 
 use std::fs;
 use std::path::Path;

@@ -20,7 +20,7 @@ pub fn look(config: &Config, served: Option<&Dispatcher>) -> Vec<Finding> {
     let subject = super::subject(served);
     let limits = std::fs::read_to_string(format!("/proc/{subject}/limits")).unwrap_or_default();
     let slots = u64::from(slots);
-    let mut findings = vec![descriptors(slots, soft(&limits, "Max open files"))];
+    let mut findings = vec![descriptors(slots, hard(&limits, "Max open files"))];
     let pids = std::fs::read_to_string("/proc/sys/kernel/pid_max")
         .ok()
         .and_then(|text| text.trim().parse().ok());
@@ -49,7 +49,7 @@ fn descriptors(slots: u64, limit: Option<u64>) -> Finding {
             check,
             format!("{limit} open files are allowed, {slots} slots need {needed}"),
             "runs end as never_started while all slots are used",
-            "LimitNOFILE=65536 in the unit, `ulimit -n 65536`, or fewer slots",
+            "LimitNOFILE=1024:65536 in the unit, `ulimit -Hn 65536`, or fewer slots",
         ),
         Some(limit) => Finding::ok(check, format!("{limit} open files for {slots} slots")),
         None => Finding::ok(check, "any number of open files"),
@@ -73,8 +73,17 @@ fn processes(slots: u64, what: &str, limit: Option<u64>, mend: &str) -> Finding 
 
 /// A soft limit as `/proc/PID/limits` shows it; `None` where there is none.
 fn soft(limits: &str, name: &str) -> Option<u64> {
+    column(limits, name, 0)
+}
+
+/// What a dispatcher raises its soft limit to.
+fn hard(limits: &str, name: &str) -> Option<u64> {
+    column(limits, name, 1)
+}
+
+fn column(limits: &str, name: &str, place: usize) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse().ok()
+    line.split_whitespace().nth(place)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -86,6 +95,7 @@ mod tests {
     fn too_few_descriptors_for_all_slots_are_a_problem() {
         let limits = "Limit   Soft Limit   Hard Limit   Units\nMax processes   unlimited   unlimited   processes\nMax open files   1024   4096   files\n";
         assert_eq!(soft(limits, "Max open files"), Some(1024));
+        assert_eq!(hard(limits, "Max open files"), Some(4096));
         assert_eq!(soft(limits, "Max processes"), None);
         assert_eq!(descriptors(160, Some(1024)).severity, Severity::Ok);
         assert_eq!(descriptors(161, Some(1024)).severity, Severity::Problem);
