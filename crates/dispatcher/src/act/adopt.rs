@@ -221,7 +221,8 @@ enum NotTaken {
     Yet,
 }
 
-/// Connects first: the store is told of no adoption that reaches nobody.
+/// Connects first: the store is told of no adoption that may still fail. A warden whose socket is gone
+/// reads on the store what is asked of it, and writes its end there; its process is watched.
 async fn take_up(
     store: Store,
     id: tenure_store::DispatcherId,
