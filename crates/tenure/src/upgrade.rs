@@ -4,12 +4,19 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tenure_warden::process::Process;
+
 use crate::failure::Failure;
 use crate::signals::never_an_end;
+
+/// A program that takes longer to say its version hangs; in milliseconds.
+const PATIENCE: u16 = 10_000;
 
 /// Executes the program with our arguments, once it has shown that it runs here.
 ///
@@ -17,19 +24,7 @@ use crate::signals::never_an_end;
 /// Why not; nothing has changed then, and this program can go on.
 pub fn exec(program: &Path) -> Result<Infallible, Failure> {
     let named = |error| Failure::io(format!("{} cannot be executed", program.display()), error);
-    let shown = Command::new(program)
-        .arg("version")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(named)?;
-    if !shown.status.success() {
-        let problem = String::from_utf8_lossy(&shown.stderr).trim().to_owned();
-        return Err(named(io::Error::other(format!(
-            "`version` ended with {}: {problem}",
-            shown.status
-        ))));
-    }
-    let version = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
+    let version = version(program).map_err(named)?;
     tracing::info!(program = %program.display(), version, "becoming the program that is there now");
     // The mask outlives the program: until the next one has its handlers these signals wait.
     let mask = never_an_end();
@@ -39,4 +34,31 @@ pub fn exec(program: &Path) -> Result<Infallible, Failure> {
         .exec();
     mask.thread_unblock().map_err(|errno| named(errno.into()))?;
     Err(named(failed))
+}
+
+/// What the program says of itself: that it runs here at all is what it has to show.
+fn version(program: &Path) -> io::Result<String> {
+    let child = Command::new(program)
+        .arg("version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    let process = Process::of(pid, "")?;
+    let mut end = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    let answered = poll(&mut end, PollTimeout::from(PATIENCE))? > 0;
+    if !answered {
+        process.kill()?;
+    }
+    let shown = child.wait_with_output()?;
+    if !answered {
+        return Err(io::Error::other("`version` did not answer within 10s"));
+    }
+    if !shown.status.success() {
+        let problem = String::from_utf8_lossy(&shown.stderr).trim().to_owned();
+        let problem = format!("`version` ended with {}: {problem}", shown.status);
+        return Err(io::Error::other(problem));
+    }
+    Ok(String::from_utf8_lossy(&shown.stdout).trim().to_owned())
 }
