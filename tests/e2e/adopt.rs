@@ -59,6 +59,10 @@ on_both!(
             (runs(&home.show(failed))[0]["exit"]["code"] == 3).then_some(())
         });
         assert_eq!(home.read("began-kept"), "kept\n", "it ran once");
+        // Both dispatchers log into one file; the first run of each of the two tasks started once.
+        let log = second.log();
+        let started = |line: &&str| line.contains("command started") && line.contains("attempt=1");
+        assert_eq!(log.lines().filter(started).count(), 2, "{log}");
     }
 );
 

@@ -32,11 +32,14 @@ fn the_doctor_finds_a_fresh_home_well_and_creates_nothing() {
     }
     assert!(!home.state().exists());
     let _ = home.add(&[], &[]);
-    let _dispatcher = home.serve();
+    let dispatcher = home.serve();
     let (said, found) = doctor(&home);
     assert_eq!(said.code, 0, "{said}");
     let served = findings(&found, "store");
     assert!(served.iter().all(|one| one["severity"] == "ok"), "{said}");
+    let has_cgroups = dispatcher.log().contains("each run gets a cgroup");
+    let cgroup = findings(&found, "cgroup")[0];
+    assert_eq!(cgroup["severity"] == "ok", has_cgroups, "{cgroup}");
 }
 
 #[test]

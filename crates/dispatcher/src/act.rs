@@ -223,9 +223,10 @@ impl Edge {
                 Some(Event::TakenUp { run, asked })
             }
             Message::NotAdopted { reason } => {
+                // The run is in our hands all the same: its warden goes on by itself, and its death
+                // is ours to find.
                 tracing::warn!(run.id = %run, reason, "lifeline not taken up");
-                self.hands.remove(&run);
-                Some(Event::NotTakenUp { run })
+                None
             }
             Message::Ask { ask } => {
                 tracing::info!(task.id = %tenure.task, run.id = %run, run.ask = %ask, "limit reached");

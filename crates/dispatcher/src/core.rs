@@ -180,10 +180,6 @@ impl Core {
             Event::Asks(asks) => self.asks(&asks),
             Event::Orphans { orphans, unproved } => self.orphaned(now, orphans, unproved),
             Event::TakenUp { run, asked } => self.taken_up(run, asked),
-            Event::NotTakenUp { run } => {
-                self.let_go(run);
-                Vec::new()
-            }
             Event::WardenDied { run } => {
                 if let Some(run) = self.runs.get_mut(&run) {
                     run.reaped = true;

@@ -75,11 +75,6 @@ pub(crate) enum Event {
         /// For what it is ending its tree already.
         asked: Option<Ask>,
     },
-    /// A warden obeys somebody else.
-    NotTakenUp {
-        /// Of which run.
-        run: RunId,
-    },
     /// A warden that is not our child ended.
     WardenDied {
         /// Of which run.

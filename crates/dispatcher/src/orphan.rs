@@ -28,6 +28,8 @@ pub(crate) enum Proof {
 impl From<&Found> for Proof {
     fn from(found: &Found) -> Self {
         match found {
+            // Who waits to be reaped, perhaps by nobody, does nothing any more.
+            Found::Alive(process) if process.has_ended().unwrap_or(false) => Self::Dead,
             Found::Alive(_) => Self::Alive,
             Found::Dead => Self::Dead,
             Found::EarlierBoot => Self::EarlierBoot,

@@ -13,6 +13,10 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::folders;
 
+/// What stands over workers: looked for once, before anything is dispatched. Whoever dispatches reaps
+/// every child, and could not wait for one of its own.
+static WARDEN: OnceLock<WardenProgram> = OnceLock::new();
+
 /// Settings for a dispatcher of this process.
 ///
 /// # Errors
@@ -53,7 +57,7 @@ pub fn settings(
         folder,
         open_files: getrlimit(Resource::RLIMIT_NOFILE).map_or(RLIM_INFINITY, |(soft, _)| soft),
         cgroups: tenure_warden::cgroup::open().cgroups,
-        warden: warden_program(&bin),
+        warden: WARDEN.get_or_init(|| warden_program(&bin)).clone(),
         bin,
         batch,
     })

@@ -4,13 +4,20 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tenure_warden::process::Process;
+
 use crate::failure::Failure;
 use crate::signals::{Signals, kept_for_the_next_program};
 use crate::verb;
+
+/// A program that takes longer to say its version hangs; in milliseconds.
+const PATIENCE: u16 = 10_000;
 
 /// Executes the program with our arguments, once it has shown that it runs here. Whoever asked for an
 /// end meanwhile asked the next program: no signal is lost between the two.
@@ -33,8 +40,12 @@ fn become_it(
     signals: &mut Signals,
     named: impl Fn(io::Error) -> Failure,
 ) -> Failure {
-    if let Err(failure) = try_out(program, &named) {
-        return failure;
+    match version(program) {
+        Ok(version) => tracing::info!(
+            program = %program.display(), version,
+            "becoming the program that is there now",
+        ),
+        Err(error) => return named(error),
     }
     // What came after the last dispatcher had ears.
     let sent_again = verb::block_on(async { signals.send_again().await.map_err(&named) });
@@ -48,20 +59,29 @@ fn become_it(
     )
 }
 
-fn try_out(program: &Path, named: impl Fn(io::Error) -> Failure) -> Result<(), Failure> {
-    let shown = Command::new(program)
+/// What the program says of itself: that it runs here at all is what it has to show.
+fn version(program: &Path) -> io::Result<String> {
+    let child = Command::new(program)
         .arg("version")
         .stdin(Stdio::null())
-        .output()
-        .map_err(&named)?;
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    let process = Process::of(pid, "")?;
+    let mut end = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    let answered = poll(&mut end, PollTimeout::from(PATIENCE))? > 0;
+    if !answered {
+        process.kill()?;
+    }
+    let shown = child.wait_with_output()?;
+    if !answered {
+        return Err(io::Error::other("`version` did not answer within 10s"));
+    }
     if !shown.status.success() {
         let problem = String::from_utf8_lossy(&shown.stderr).trim().to_owned();
-        return Err(named(io::Error::other(format!(
-            "`version` ended with {}: {problem}",
-            shown.status
-        ))));
+        let problem = format!("`version` ended with {}: {problem}", shown.status);
+        return Err(io::Error::other(problem));
     }
-    let version = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
-    tracing::info!(program = %program.display(), version, "becoming the program that is there now");
-    Ok(())
+    Ok(String::from_utf8_lossy(&shown.stdout).trim().to_owned())
 }

@@ -169,11 +169,4 @@ impl Core {
         let shutdown = shutdown.then_some(Action::Shutdown(id));
         end.into_iter().chain(shutdown).collect()
     }
-
-    /// A warden did not take us: somebody with a higher epoch has it.
-    pub(super) fn let_go(&mut self, id: RunId) {
-        if let Some(Stage::Adopting { .. }) = self.stage_mut(id) {
-            self.runs.remove(&id);
-        }
-    }
 }
