@@ -53,6 +53,17 @@ pub enum Control {
     Detach,
 }
 
+impl std::fmt::Display for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Drain => "drain",
+            Self::Terminate => "terminate",
+            Self::Kill => "kill",
+            Self::Detach => "detach",
+        })
+    }
+}
+
 /// Why a dispatcher could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

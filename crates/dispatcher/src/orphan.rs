@@ -79,6 +79,16 @@ pub(crate) enum Grave {
     Elsewhere,
 }
 
+impl std::fmt::Display for Grave {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Here => "here",
+            Self::EarlierBoot => "earlier_boot",
+            Self::Elsewhere => "elsewhere",
+        })
+    }
+}
+
 /// Decides.
 pub(crate) fn fate(facts: Facts) -> Fate {
     if facts.is_shared {

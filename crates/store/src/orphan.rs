@@ -18,7 +18,7 @@ use crate::ids::DispatcherId;
 use crate::life::Ask;
 use crate::moved::small;
 use crate::open::Store;
-use crate::process::ProcessId;
+use crate::process::{ProcessId, WardenColumns, process};
 use crate::sql;
 use crate::standing::{Asking, refusal};
 use crate::transaction::Transaction;
@@ -123,12 +123,8 @@ struct Row {
     epoch: i64,
     started_at: Option<i64>,
     lease_until: i64,
-    host_id: Option<String>,
-    boot_id: Option<String>,
-    pid_namespace: Option<i64>,
-    warden_pid: Option<i64>,
-    warden_start_ticks: Option<i64>,
-    warden_inode: Option<i64>,
+    #[sqlx(flatten)]
+    warden: WardenColumns,
     socket: Option<String>,
     log: Option<String>,
     dispatcher_id: String,
@@ -146,15 +142,10 @@ impl Row {
         let warden = match self.started_at {
             None => None,
             Some(_) => Some(Standing {
-                process: process(
-                    self.host_id,
-                    self.boot_id,
-                    self.pid_namespace,
-                    self.warden_pid,
-                    self.warden_start_ticks,
-                    self.warden_inode,
-                )
-                .ok_or_else(|| Error::Unreadable(format!("run {run} has half a warden")))?,
+                process: self
+                    .warden
+                    .read()
+                    .ok_or_else(|| Error::Unreadable(format!("run {run} has half a warden")))?,
                 socket: self.socket.unwrap_or_default().into(),
                 log: self.log.map(PathBuf::from),
             }),
@@ -181,25 +172,6 @@ impl Row {
             warden,
         })
     }
-}
-
-/// A process's identity, where all of it is known.
-fn process(
-    host_id: Option<String>,
-    boot_id: Option<String>,
-    pid_namespace: Option<i64>,
-    pid: Option<i64>,
-    start_ticks: Option<i64>,
-    inode: Option<i64>,
-) -> Option<ProcessId> {
-    Some(ProcessId {
-        host_id: host_id?,
-        boot_id: boot_id?,
-        pid_namespace: pid_namespace?.cast_unsigned(),
-        pid: i32::try_from(pid?).ok()?,
-        start_ticks: start_ticks?.cast_unsigned(),
-        inode: inode?.cast_unsigned(),
-    })
 }
 
 struct Adopt {

@@ -5,7 +5,7 @@ use tenure_guard::{Report, Tenure};
 
 use crate::error::Error;
 use crate::life::Ask;
-use crate::process::ProcessId;
+use crate::process::{ProcessId, WardenColumns};
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
@@ -15,12 +15,8 @@ use crate::value::values;
 pub(crate) struct Recorded {
     started_at: Option<i64>,
     pub deadline_at: Option<i64>,
-    host_id: Option<String>,
-    boot_id: Option<String>,
-    pid_namespace: Option<i64>,
-    warden_pid: Option<i64>,
-    warden_start_ticks: Option<i64>,
-    warden_inode: Option<i64>,
+    #[sqlx(flatten)]
+    warden: WardenColumns,
     ask: Option<String>,
     pub report_id: Option<String>,
     report: Option<String>,
@@ -44,12 +40,6 @@ impl Recorded {
 
     /// Whether this very warden stands over the run already.
     pub(crate) fn is_started_by(&self, warden: &ProcessId) -> bool {
-        self.started_at.is_some()
-            && self.host_id.as_deref() == Some(&warden.host_id)
-            && self.boot_id.as_deref() == Some(&warden.boot_id)
-            && self.pid_namespace == Some(warden.pid_namespace.cast_signed())
-            && self.warden_pid == Some(warden.pid.into())
-            && self.warden_start_ticks == Some(warden.start_ticks.cast_signed())
-            && self.warden_inode == Some(warden.inode.cast_signed())
+        self.started_at.is_some() && self.warden.clone().read().as_ref() == Some(warden)
     }
 }

@@ -145,7 +145,7 @@ impl Edge {
         };
         tracing::info!(
             task.id = %orphan.tenure.task, run.id = %run, run.attempt = orphan.attempt,
-            run.profile = orphan.profile, run.epoch = orphan.epoch, run.found = ?found,
+            run.profile = orphan.profile, run.epoch = orphan.epoch, run.found = %found,
             "run of a dead dispatcher taken over",
         );
         let orphaned = Orphaned {

@@ -80,7 +80,7 @@ impl Burial {
     /// Ends what the warden left, writes the report that it kept, and says how the run ended.
     pub(crate) async fn carry_out(&self, store: &Store) -> End {
         tracing::warn!(
-            run.id = %self.tenure.run, process.pid = self.warden.pid, run.grave = ?self.grave,
+            run.id = %self.tenure.run, process.pid = self.warden.pid, run.grave = %self.grave,
             "warden is dead: ending what it left",
         );
         let is_proved = self.grave == Grave::Here && self.end_leftovers(store).await;

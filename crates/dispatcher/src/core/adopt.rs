@@ -50,6 +50,16 @@ pub(crate) enum Found {
     },
 }
 
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Standing { .. } => "standing",
+            Self::Unstarted => "unstarted",
+            Self::Dead { .. } => "dead",
+        })
+    }
+}
+
 /// Whether orphans are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Looking {

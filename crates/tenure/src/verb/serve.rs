@@ -107,7 +107,7 @@ impl Post<'_> {
             let instruction = match self.stopping.on(signals.next().await) {
                 Some(Meaning::Stop(control)) => {
                     service_manager::stopping();
-                    tracing::info!(dispatcher.control = ?control, "asked to stop");
+                    tracing::info!(dispatcher.control = %control, "asked to stop");
                     Some(Instruction::Stop(control))
                 }
                 Some(Meaning::Reload) => self.reload(),
