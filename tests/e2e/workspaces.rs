@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tenure_guard::env;
 use tenure_tests::home::{mode, runs};
+use tenure_tests::process::Process;
 use tenure_tests::{Home, Said};
 
 /// A home whose `shell` workers work there, with a first attempt only.
@@ -218,6 +219,25 @@ fn what_is_in_no_commit_or_on_no_branch_stays_and_the_log_says_where() {
             "{script}: {said}"
         );
         assert!(said.contains(words), "{script}: {said}");
+    }
+}
+
+#[test]
+fn what_a_filter_of_the_repository_leaves_running_is_ended_like_the_workers_own() {
+    let home = home("worktree");
+    repository(&home);
+    let left = home.at("left");
+    let filter = format!("setsid sh -c 'echo $$ >> {left}; exec sleep 600' >/dev/null 2>&1 & cat");
+    git(&home, &["config", "filter.leaving.clean", &filter]);
+    home.write("work/.git/info/attributes", "tracked filter=leaving\n");
+    let _dispatcher = home.serve();
+    // Written anew, the file has to be compared when the worktree is cleared away.
+    let task = sh(&home, "cat tracked > new && cat new > tracked && rm new");
+    home.until(task, "done");
+    let pids = home.until_written("left");
+    for pid in pids.split_whitespace() {
+        let lives = Process::now(pid.parse().unwrap()).is_some_and(Process::lives);
+        assert!(!lives, "{pid} outlived its run");
     }
 }
 

@@ -6,7 +6,7 @@ use tenure_store::life::{End, Exit, Protocol};
 use super::{Stand, Worker};
 use crate::clock::BootInstant;
 use crate::command::{self, Start};
-use crate::ending::Ending;
+use crate::ending::{Cue, Ending};
 use crate::workspace::{Plan, Stage, say};
 
 /// Begins: with the command, or with the room that it is to run in.
@@ -30,6 +30,7 @@ impl Stand {
     pub(super) fn room_done(&mut self, now: BootInstant) {
         let (room, made) = std::mem::replace(&mut self.room, Stage::Gone).advance();
         self.room = room;
+        self.end_what_git_left(now);
         let Worker::Awaited(start) = &self.worker else {
             return;
         };
@@ -45,6 +46,16 @@ impl Stand {
             let timeout = self.post.limits.heartbeat_timeout;
             self.silent_at = timeout.map(|timeout| now + timeout);
             self.post.uplink.started(pid, now);
+        }
+    }
+
+    /// A filter of the repository may leave a process as well as a worker may.
+    fn end_what_git_left(&mut self, now: BootInstant) {
+        if let (Worker::Ended { tree_dead, .. }, Stage::Gone) = (&mut self.worker, &self.room)
+            && !self.tree.reap().empty
+        {
+            *tree_dead = false;
+            self.cue(Cue::WorkerEnded, now);
         }
     }
 

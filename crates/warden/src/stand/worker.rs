@@ -169,7 +169,7 @@ impl Stand {
         if reaped.empty {
             // What was said before the last of the tree died is waiting on the socket by now.
             self.look_round(now);
-            self.seen.oom = self.tree.ran_out_of_memory();
+            self.seen.oom |= self.tree.ran_out_of_memory();
             self.tree.clear_away();
             self.close_log();
             self.worker = Worker::Ended {
