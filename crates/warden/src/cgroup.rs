@@ -152,7 +152,7 @@ impl Cgroup {
     fn set_up(&self, isolation: &Isolation) -> io::Result<Vec<File>> {
         let mut doors = Vec::new();
         if let Some(tree) = &self.tree {
-            doors.push(make_folder(tree)?);
+            doors.push(make_folder(tree, "cgroup.procs")?);
         }
         match (&self.memory, isolation.memory_max) {
             (Some(Kept::Unified(folder)), Some(bytes)) => {
@@ -161,7 +161,7 @@ impl Cgroup {
                 let _ = write(folder, "memory.swap.max", 0);
             }
             (Some(Kept::Legacy(folder)), Some(bytes)) => {
-                doors.push(make_folder(folder)?);
+                doors.push(make_folder(folder, LEGACY_DOOR)?);
                 write(folder, "memory.limit_in_bytes", bytes)?;
                 let _ = write(folder, "memory.memsw.limit_in_bytes", bytes);
             }
@@ -170,7 +170,7 @@ impl Cgroup {
         match (&self.pids, isolation.pids_max) {
             (Some(Kept::Unified(folder)), Some(count)) => write(folder, "pids.max", count)?,
             (Some(Kept::Legacy(folder)), Some(count)) => {
-                doors.push(make_folder(folder)?);
+                doors.push(make_folder(folder, LEGACY_DOOR)?);
                 write(folder, "pids.max", count)?;
             }
             (None, _) | (_, None) => {}
@@ -240,6 +240,11 @@ impl Cgroup {
 
 impl Held {
     /// Kills everything in it.
+    /// The folder of its tree, in which a process can be made.
+    pub(crate) fn open_tree(&self) -> Option<File> {
+        File::open(self.cgroup.tree.as_deref()?).ok()
+    }
+
     pub(crate) fn kill(&self) {
         self.cgroup.kill();
     }
@@ -287,10 +292,14 @@ fn write_note(path: &Path, json: &[u8]) -> io::Result<()> {
         .write_all(json)
 }
 
-/// Makes a folder, and opens the door to it.
-fn make_folder(folder: &Path) -> io::Result<File> {
+/// Moves one thread, which is all that the child of a fork has. To move a whole process the kernel
+/// waits for milliseconds until nobody forks.
+const LEGACY_DOOR: &str = "tasks";
+
+/// Makes a cgroup; who writes `0` to its door is in.
+fn make_folder(folder: &Path, door: &str) -> io::Result<File> {
     fs::create_dir(folder).map_err(|error| named(folder, &error))?;
-    let door = folder.join("cgroup.procs");
+    let door = folder.join(door);
     OpenOptions::new()
         .write(true)
         .open(&door)

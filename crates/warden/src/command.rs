@@ -15,6 +15,7 @@ use nix::sys::signal::{SigSet, Signal};
 use tenure_store::life::End;
 
 use crate::confinement::Confinement;
+use crate::into_cgroup;
 
 /// The last of the realtime signals; they have no names.
 const LAST_SIGNAL: libc::c_int = 64;
@@ -66,14 +67,23 @@ pub(crate) fn start(start: &Start) -> Result<i32, End> {
     };
     confine(&mut command, start)?;
     prepare_child(&mut command);
-    let child = command.spawn().map_err(|error| {
+    spawn(&mut command, &start.confinement).map_err(|error| {
         let program = program.to_string_lossy();
         let cwd = start.cwd.as_deref();
         start.confinement.not_started(&program, cwd, &error)
-    })?;
-    i32::try_from(child.id()).map_err(|_| End::NeverStarted {
-        reason: "the worker's pid is none".into(),
     })
+}
+
+/// In its cgroup from the first moment where that can be had; else it enters there itself.
+fn spawn(command: &mut Command, confinement: &Confinement) -> io::Result<i32> {
+    let inside = match confinement.tree() {
+        Some(tree) => into_cgroup::spawn(command, tree, || confinement.is_inside())?,
+        None => None,
+    };
+    match inside {
+        Some(pid) => Ok(pid),
+        None => i32::try_from(command.spawn()?.id()).map_err(io::Error::other),
+    }
 }
 
 /// Has the child become what its confinement says, and then enter its folder: as the user it is by

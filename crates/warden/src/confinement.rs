@@ -4,8 +4,10 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::lchown;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -31,8 +33,12 @@ const STEP_SHIFT: u32 = 16;
 /// Everything that is done, in this order; nothing by default.
 #[derive(Debug, Default)]
 pub(crate) struct Confinement {
-    /// The doors of its cgroup.
+    /// The doors of its cgroup; the first is the tree's, where there is one.
     doors: Vec<File>,
+    /// The tree's folder.
+    tree: Option<File>,
+    /// Whether this process was made in the tree.
+    is_inside: AtomicBool,
     /// Whether we stand with the OOM killer otherwise than a worker should.
     has_oom_score: bool,
     /// The usual limit on open files, which its dispatcher raised for itself.
@@ -92,6 +98,8 @@ impl Confinement {
         };
         let confinement = Self {
             doors,
+            tree: held.as_ref().and_then(Held::open_tree),
+            is_inside: AtomicBool::new(false),
             has_oom_score: has_oom_score(),
             open_files: brief.open_files.and_then(open_files),
             rlimits,
@@ -103,6 +111,16 @@ impl Confinement {
         Ok((confinement, held))
     }
 
+    /// The cgroup in which the process shall be made, where one can be.
+    pub(crate) fn tree(&self) -> Option<BorrowedFd<'_>> {
+        self.tree.as_ref().map(AsFd::as_fd)
+    }
+
+    /// This process was made in the tree, and need not enter it.
+    pub(crate) fn is_inside(&self) {
+        self.is_inside.store(true, Ordering::Relaxed);
+    }
+
     /// Does it, in the child, and enters the folder. Only system calls, and no allocation: the child
     /// of a fork may hold a lock that nobody will ever open. The error is a number for
     /// [`Confinement::not_started`].
@@ -112,7 +130,8 @@ impl Confinement {
     }
 
     fn take_steps(&self, cwd: Option<&CStr>) -> Result<(), (Step, Errno)> {
-        for door in &self.doors {
+        let passed = usize::from(self.is_inside.load(Ordering::Relaxed));
+        for door in self.doors.iter().skip(passed) {
             write(door, b"0").map_err(|errno| (Step::Cgroup, errno))?;
         }
         if self.has_oom_score {

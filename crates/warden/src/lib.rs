@@ -29,6 +29,7 @@ mod ending;
 mod folder;
 mod git;
 mod host;
+mod into_cgroup;
 mod lease;
 mod lines;
 mod log;
