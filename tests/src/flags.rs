@@ -1,6 +1,7 @@
 //! The flags of the programs that prove: each takes a whole number and has a default.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 /// The flags of a program, as they were given.
 #[derive(Debug)]
@@ -9,6 +10,17 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// The flags of this process; else its exit code, once it has said how it is used.
+    ///
+    /// # Errors
+    /// The exit code of a program that was not understood.
+    pub fn given(known: &[(&'static str, u64)]) -> Result<Self, ExitCode> {
+        Self::read(known, std::env::args().skip(1)).map_err(|usage| {
+            eprintln!("{usage}");
+            ExitCode::from(2)
+        })
+    }
+
     /// Reads the arguments; `known` has each flag without its dashes, and its default.
     ///
     /// # Errors

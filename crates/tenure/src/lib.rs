@@ -4,6 +4,7 @@
 //! package can build duplicates of them for its tests. What this crate leaves to others: what is
 //! legal (the store), when to run what (the dispatcher), how a worker is stood over (the warden).
 
+mod answer;
 mod batch;
 mod cli;
 mod config;

@@ -7,7 +7,7 @@ use tenure_guard::TaskId;
 use tenure_store::{Store, StoreUrl};
 
 use crate::cli::Global;
-use crate::config::Config;
+use crate::config::{Config, Merged};
 use crate::failure::Failure;
 
 /// How long a poke may take: a dispatcher that hangs looks at the store by itself anyway.
@@ -52,7 +52,15 @@ impl Place {
     /// # Errors
     /// A wrong configuration; no state folder.
     pub fn configured(global: &Global) -> Result<Self, Failure> {
-        let config = Config::load(&global.flags())?;
+        Self::of(&Config::merge(&global.flags())?)
+    }
+
+    /// What all layers together say of it.
+    ///
+    /// # Errors
+    /// As [`Place::configured`].
+    pub fn of(merged: &Merged) -> Result<Self, Failure> {
+        let config = merged.resolve()?;
         let url = config.store_url()?;
         Ok(Self { config, url })
     }

@@ -6,8 +6,9 @@ use tenure_dispatcher::Settings;
 use tenure_store::Store;
 
 use crate::cli::Global;
-use crate::config::{Config, Merged};
+use crate::config::Config;
 use crate::failure::Failure;
+use crate::place::Place;
 use crate::settings::settings;
 
 /// The configuration in force, to compare the next one with.
@@ -23,22 +24,21 @@ pub struct Reloaded {
     pub settings: Settings,
     /// The keys whose values are others than before. Only the keys: a value may be a secret.
     pub changed: Vec<String>,
-    in_force: InForce,
+    /// What the next one is compared with.
+    pub in_force: InForce,
 }
 
 impl InForce {
-    /// What all layers together say now.
+    /// What all layers together say now, and where that leads.
     ///
     /// # Errors
-    /// As [`Config::load`].
-    pub fn read(global: &Global) -> Result<Self, Failure> {
-        Ok(Self::of(&Config::merge(&global.flags())?))
-    }
-
-    fn of(merged: &Merged) -> Self {
-        Self {
+    /// A wrong configuration, or no state folder.
+    pub fn read(global: &Global) -> Result<(Self, Place), Failure> {
+        let merged = Config::merge(&global.flags())?;
+        let in_force = Self {
             values: merged.flat(),
-        }
+        };
+        Ok((in_force, Place::of(&merged)?))
     }
 
     /// Reads the configuration again. Nothing is changed by that.
@@ -46,18 +46,16 @@ impl InForce {
     /// # Errors
     /// A wrong configuration, named as at a start; another store than the one that is served.
     pub fn again(&self, global: &Global, store: &Store) -> Result<Reloaded, Failure> {
-        let merged = Config::merge(&global.flags())?;
-        let config = merged.resolve()?;
-        let url = config.store_url()?;
-        if url != *store.url() {
+        let (in_force, place) = Self::read(global)?;
+        if place.url != *store.url() {
             return Err(Failure::refused(format!(
-                "store.url: {url} is another store than {}, which is served: restart to serve another",
+                "store.url: {} is another store than {}, which is served: restart to serve another",
+                place.url,
                 store.url()
             )));
         }
-        let in_force = Self::of(&merged);
         Ok(Reloaded {
-            settings: settings(&config, store, None)?,
+            settings: settings(&place.config, store, None)?,
             changed: self.difference(&in_force),
             in_force,
         })
@@ -69,12 +67,5 @@ impl InForce {
             .filter(|key| self.values.get(*key) != next.values.get(*key))
             .cloned()
             .collect()
-    }
-}
-
-impl Reloaded {
-    /// What the next one is compared with.
-    pub fn take_force(self) -> (Settings, InForce) {
-        (self.settings, self.in_force)
     }
 }

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use tenure_dispatcher::{Host, Settings, WardenProgram};
 use tenure_store::{BatchId, DispatcherId, Store};
 
+use crate::answer;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::folders;
@@ -124,12 +125,7 @@ fn sibling(bin: &Path) -> Option<PathBuf> {
 }
 
 fn reports_our_build(program: &Path) -> bool {
-    let output = Command::new(program)
-        .arg("--build")
-        .env_clear()
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
+    let output = answer::of(Command::new(program).arg("--build").env_clear());
     output.is_ok_and(|output| {
         output.status.success()
             && String::from_utf8_lossy(&output.stdout).trim() == tenure_warden::build_id()

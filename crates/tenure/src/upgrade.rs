@@ -4,20 +4,14 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tenure_warden::process::Process;
-
+use crate::answer;
 use crate::failure::Failure;
 use crate::signals::{Signals, kept_for_the_next_program};
 use crate::verb;
-
-/// A program that takes longer to say its version hangs; in milliseconds.
-const PATIENCE: u16 = 10_000;
 
 /// Executes the program with our arguments, once it has shown that it runs here. Whoever asked for an
 /// end meanwhile asked the next program: no signal is lost between the two.
@@ -61,23 +55,7 @@ fn become_it(
 
 /// What the program says of itself: that it runs here at all is what it has to show.
 fn version(program: &Path) -> io::Result<String> {
-    let child = Command::new(program)
-        .arg("version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-    let process = Process::of(pid, "")?;
-    let mut end = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    let answered = poll(&mut end, PollTimeout::from(PATIENCE))? > 0;
-    if !answered {
-        process.kill()?;
-    }
-    let shown = child.wait_with_output()?;
-    if !answered {
-        return Err(io::Error::other("`version` did not answer within 10s"));
-    }
+    let shown = answer::of(Command::new(program).arg("version"))?;
     if !shown.status.success() {
         let problem = String::from_utf8_lossy(&shown.stderr).trim().to_owned();
         let problem = format!("`version` ended with {}: {problem}", shown.status);

@@ -239,12 +239,12 @@ impl Cgroup {
 }
 
 impl Held {
-    /// Kills everything in it.
     /// The folder of its tree, in which a process can be made.
     pub(crate) fn open_tree(&self) -> Option<File> {
         File::open(self.cgroup.tree.as_deref()?).ok()
     }
 
+    /// Kills everything in it.
     pub(crate) fn kill(&self) {
         self.cgroup.kill();
     }

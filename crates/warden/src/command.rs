@@ -77,7 +77,7 @@ pub(crate) fn start(start: &Start) -> Result<i32, End> {
 /// In its cgroup from the first moment where that can be had; else it enters there itself.
 fn spawn(command: &mut Command, confinement: &Confinement) -> io::Result<i32> {
     let inside = match confinement.tree() {
-        Some(tree) => into_cgroup::spawn(command, tree, || confinement.is_inside())?,
+        Some(tree) => into_cgroup::spawn(command, tree, || confinement.note_made_inside())?,
         None => None,
     };
     match inside {

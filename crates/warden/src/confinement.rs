@@ -38,7 +38,7 @@ pub(crate) struct Confinement {
     /// The tree's folder.
     tree: Option<File>,
     /// Whether this process was made in the tree.
-    is_inside: AtomicBool,
+    was_made_inside: AtomicBool,
     /// Whether we stand with the OOM killer otherwise than a worker should.
     has_oom_score: bool,
     /// The usual limit on open files, which its dispatcher raised for itself.
@@ -99,7 +99,7 @@ impl Confinement {
         let confinement = Self {
             doors,
             tree: held.as_ref().and_then(Held::open_tree),
-            is_inside: AtomicBool::new(false),
+            was_made_inside: AtomicBool::new(false),
             has_oom_score: has_oom_score(),
             open_files: brief.open_files.and_then(open_files),
             rlimits,
@@ -117,8 +117,8 @@ impl Confinement {
     }
 
     /// This process was made in the tree, and need not enter it.
-    pub(crate) fn is_inside(&self) {
-        self.is_inside.store(true, Ordering::Relaxed);
+    pub(crate) fn note_made_inside(&self) {
+        self.was_made_inside.store(true, Ordering::Relaxed);
     }
 
     /// Does it, in the child, and enters the folder. Only system calls, and no allocation: the child
@@ -130,7 +130,7 @@ impl Confinement {
     }
 
     fn take_steps(&self, cwd: Option<&CStr>) -> Result<(), (Step, Errno)> {
-        let passed = usize::from(self.is_inside.load(Ordering::Relaxed));
+        let passed = usize::from(self.was_made_inside.load(Ordering::Relaxed));
         for door in self.doors.iter().skip(passed) {
             write(door, b"0").map_err(|errno| (Step::Cgroup, errno))?;
         }

@@ -17,6 +17,17 @@ use rustix::io::Errno;
 /// How deep folders may lie in each other: a descriptor is open for each.
 const DEEPEST: usize = 512;
 
+/// How a folder is opened for what is in it.
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+/// One step down and nowhere else.
+const STEP: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_XDEV);
+
 /// A folder of our own making.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -72,14 +83,7 @@ impl Folder {
 
     fn open_any(&self) -> io::Result<OwnedFd> {
         let name = self.path.file_name().unwrap_or_default();
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(openat2(
-            &self.above,
-            name,
-            flags,
-            Mode::empty(),
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV,
-        )?)
+        Ok(openat2(&self.above, name, FOLDER, Mode::empty(), STEP)?)
     }
 
     /// Whether nothing is in it.
@@ -145,9 +149,7 @@ fn empty(folder: &OwnedFd, depth: usize) -> io::Result<()> {
 }
 
 fn below(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = || openat2(folder, name, flags, Mode::empty(), resolve);
+    let open = || openat2(folder, name, FOLDER, Mode::empty(), STEP);
     let opened = match open() {
         Err(Errno::ACCESS) => {
             let whole = Mode::RWXU;

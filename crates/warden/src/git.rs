@@ -5,13 +5,11 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::account::Account;
@@ -144,11 +142,7 @@ fn gist(said: &str, status: ExitStatus) -> String {
 }
 
 fn wait(mut child: Child) -> io::Result<ExitStatus> {
-    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-    let pidfd = process::open(pid)?;
-    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    let limit = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::MAX);
-    if poll(&mut fds, limit)? == 0 {
+    if !process::ends_within(&child, PATIENCE)? {
         // It may have filters of its own beneath it; nothing else is in the tree now.
         Tree::of_self(None).kill();
         child.kill()?;

@@ -27,7 +27,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::Signal;
 use tenure_guard::{ClaimLock, env};
 
@@ -298,11 +297,7 @@ impl Leftovers {
 impl Held {
     /// Whether it still lives, so that its number is its own.
     fn is_there(&self) -> bool {
-        let mut fds = [PollFd::new(
-            std::os::fd::AsFd::as_fd(&self.pidfd),
-            PollFlags::POLLIN,
-        )];
-        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ended| ended == 0)
+        process::has_ended(&self.pidfd).is_ok_and(|ended| !ended)
     }
 }
 

@@ -6,6 +6,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::Child;
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -141,6 +143,18 @@ impl Process {
     }
 }
 
+/// Waits until a child of ours has ended, or for so long; whether it has. It is still to be reaped.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn ends_within(child: &Child, patience: Duration) -> io::Result<bool> {
+    let pidfd = open(i32::try_from(child.id()).map_err(io::Error::other)?)?;
+    ends(
+        &pidfd,
+        PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX),
+    )
+}
+
 impl AsFd for Process {
     /// Readable when the process has ended.
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -156,9 +170,13 @@ pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
+pub(crate) fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
+    ends(pidfd, PollTimeout::ZERO)
+}
+
+fn ends(pidfd: &OwnedFd, patience: PollTimeout) -> io::Result<bool> {
     let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    Ok(poll(&mut fds, PollTimeout::ZERO)? > 0)
+    Ok(poll(&mut fds, patience)? > 0)
 }
 
 /// When a process started. One of which `/proc` shows nothing although it lives is hidden there

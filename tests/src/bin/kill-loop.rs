@@ -36,12 +36,9 @@ const CONFIG: &str =
     "[dispatcher]\nslots = 8\n[defaults]\nmax_benign = 1000\nmax_failures = 1\nmax_lost = 1";
 
 fn main() -> ExitCode {
-    let flags = match Flags::read(&FLAGS, std::env::args().skip(1)) {
+    let flags = match Flags::given(&FLAGS) {
         Ok(flags) => flags,
-        Err(usage) => {
-            eprintln!("{usage}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let (rounds, tasks, seed) = (flags.get("rounds"), flags.count("tasks"), flags.get("seed"));
     let began = Instant::now();

@@ -42,12 +42,9 @@ const LIVING: &str = "SELECT count(*) FROM runs WHERE pid IS NOT NULL AND ended_
 const MOVING: &str = "SELECT count(*) FROM tasks WHERE status IN ('scheduled', 'ready', 'running')";
 
 fn main() -> ExitCode {
-    let flags = match Flags::read(&FLAGS, std::env::args().skip(1)) {
+    let flags = match Flags::given(&FLAGS) {
         Ok(flags) => flags,
-        Err(usage) => {
-            eprintln!("{usage}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let (restarts, population) = (flags.get("restarts"), flags.get("population"));
     let seed = flags.get("seed");

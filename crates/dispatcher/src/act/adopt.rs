@@ -14,8 +14,8 @@ use tenure_warden::clock::BootInstant;
 use tenure_warden::gate;
 use tenure_warden::lifeline::Adopt;
 use tenure_warden::process::Process;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
@@ -105,6 +105,23 @@ impl Edge {
         }
     }
 
+    /// Makes a warden's socket its lifeline, or says that it has none.
+    fn take_line(&self, orphan: &Orphan, stream: Option<UnixStream>) -> Option<Line> {
+        let run = orphan.tenure.run;
+        let Some(stream) = stream else {
+            let _ = self.wakes.send(Wake::LineClosed { run });
+            return None;
+        };
+        let line = Line::new(run, stream, self.wakes.clone());
+        let word = Adopt {
+            v: gate::VERSION,
+            adopt: orphan.epoch,
+            tenure: orphan.tenure.clone(),
+        };
+        Line::say_on(Some(&line.out()), &word);
+        Some(line)
+    }
+
     fn take_hold(&mut self, taken: Taken) -> Orphaned {
         let Taken { orphan, grip } = taken;
         let run = orphan.tenure.run;
@@ -121,12 +138,8 @@ impl Edge {
                     Grave::Elsewhere
                 };
                 watch(run, process, self.wakes.clone());
-                let line = stream.map(|stream| Line::new(run, stream, self.wakes.clone()));
-                if line.is_none() {
-                    let _ = self.wakes.send(Wake::LineClosed { run });
-                }
                 (
-                    line,
+                    self.take_line(&orphan, stream),
                     grave,
                     Found::Standing {
                         warden: pid.unwrap_or_default(),
@@ -241,7 +254,7 @@ async fn take_up(
         tracing::warn!(run.id = %run, problem, "a warden cannot be taken up yet");
         NotTaken::Yet
     };
-    let mut stream = match UnixStream::connect(socket).await {
+    let stream = match UnixStream::connect(socket).await {
         Ok(stream) => Some(stream),
         Err(error) if process.is_some() && is_for_good(&error) => {
             tracing::warn!(
@@ -258,19 +271,6 @@ async fn take_up(
         Err(error) => return Err(not_yet(error.to_string())),
     };
     orphan.epoch = adopted.epoch;
-    let word = Adopt {
-        v: gate::VERSION,
-        adopt: adopted.epoch,
-        tenure: orphan.tenure.clone(),
-    };
-    let mut line = serde_json::to_vec(&word).map_err(|error| not_yet(error.to_string()))?;
-    line.push(b'\n');
-    // Where it ends in this moment, the line ends too, and that is looked at as any end.
-    if let Some(stream) = &mut stream
-        && let Err(error) = stream.write_all(&line).await
-    {
-        tracing::warn!(run.id = %run, error = %error, "a warden left while it was taken up");
-    }
     let grip = Grip::Standing {
         stream,
         process,

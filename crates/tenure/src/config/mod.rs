@@ -64,18 +64,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads all layers.
+    /// Reads all layers. What they say is not resolved yet, and knows where it came from.
     ///
     /// # Errors
     /// A usage error that names the layer, the key and the way out.
-    pub fn load(flags: &Flags) -> Result<Self, Failure> {
-        Self::merge(flags).and_then(|merged| merged.resolve())
-    }
-
-    /// The same before it is resolved: for showing where a value came from.
-    ///
-    /// # Errors
-    /// As [`Config::load`].
     pub fn merge(flags: &Flags) -> Result<Merged, Failure> {
         let mut layers = vec![Layer::builtin()?];
         let own = [

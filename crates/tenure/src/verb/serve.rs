@@ -54,8 +54,8 @@ pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
 }
 
 async fn serve(global: &Global, signals: &mut Signals) -> Result<Next, Failure> {
-    let place = Place::find(global)?;
-    let in_force = InForce::read(global)?;
+    Place::allowed(global)?;
+    let (in_force, place) = InForce::read(global)?;
     let store = place.open().await?;
     let hold = store.hold().await?;
     let settings = settings(&place.config, &store, None)?;
@@ -142,10 +142,9 @@ impl Post<'_> {
             }
             Ok(reloaded) => {
                 tracing::info!(config.changed = ?reloaded.changed, "configuration reloaded");
-                let (settings, in_force) = reloaded.take_force();
-                self.in_force = in_force;
-                self.stopping.follow(settings.on_stop);
-                Some(Instruction::Reload(Box::new(settings)))
+                self.in_force = reloaded.in_force;
+                self.stopping.follow(reloaded.settings.on_stop);
+                Some(Instruction::Reload(Box::new(reloaded.settings)))
             }
             Err(failure) => {
                 tracing::error!(

@@ -2,16 +2,9 @@
 //! list of jobs: while the commands after a stop run, a stop has the job `stop`, a restart has
 //! `restart`, and a crash or the watchdog has none.
 
-use std::io::Read as _;
-use std::os::fd::AsFd as _;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tenure_warden::process::Process;
-
-/// The manager answers in milliseconds. Where it hangs, a stop shall not hang with it.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::answer;
 
 /// What the manager is about to do with a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,56 +56,21 @@ pub fn of(unit: &str, user: bool) -> Job {
 
 fn list(unit: &str, user: bool) -> Result<String, String> {
     let manager = if user { "--user" } else { "--system" };
-    let mut child = Command::new("systemctl")
-        .args([manager, "list-jobs", "--no-legend", "--plain", "--", unit])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("systemctl cannot be started: {error}"))?;
-    let answered = wait(&mut child);
-    if !matches!(answered, Ok(true)) {
-        // It is our child and not reaped, so this is nobody else.
-        let _ = child.kill();
-    }
-    let status = child.wait().map_err(|error| error.to_string())?;
-    match answered {
-        Ok(true) => {}
-        Ok(false) => {
-            return Err(format!(
-                "systemctl did not answer in {} s",
-                PATIENCE.as_secs()
-            ));
-        }
-        Err(error) => return Err(format!("systemctl cannot be waited for: {error}")),
-    }
-    // One unit has one job, so this fits into the pipe of a process that has ended.
-    let (mut out, mut err) = (String::new(), String::new());
-    let read = (|| {
-        child
-            .stdout
-            .take()
-            .map_or(Ok(0), |mut pipe| pipe.read_to_string(&mut out))?;
-        child
-            .stderr
-            .take()
-            .map_or(Ok(0), |mut pipe| pipe.read_to_string(&mut err))
-    })();
-    read.map_err(|error: std::io::Error| error.to_string())?;
-    if status.success() {
-        Ok(out)
+    let asked = answer::of(Command::new("systemctl").args([
+        manager,
+        "list-jobs",
+        "--no-legend",
+        "--plain",
+        "--",
+        unit,
+    ]));
+    let answer = asked.map_err(|error| format!("systemctl: {error}"))?;
+    if answer.status.success() {
+        String::from_utf8(answer.stdout).map_err(|error| error.to_string())
     } else {
-        Err(format!("systemctl: {}", err.trim()))
+        let said = String::from_utf8_lossy(&answer.stderr);
+        Err(format!("systemctl: {}", said.trim()))
     }
-}
-
-/// Whether it ended in time.
-fn wait(child: &mut Child) -> std::io::Result<bool> {
-    let pid = i32::try_from(child.id()).map_err(std::io::Error::other)?;
-    let process = Process::of(pid, "")?;
-    let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    let patience = PollTimeout::try_from(PATIENCE).map_err(std::io::Error::other)?;
-    Ok(poll(&mut fds, patience)? > 0)
 }
 
 /// A line is `ID UNIT TYPE STATE`.
