@@ -31,18 +31,17 @@ async fn a_task_reads_back_as_it_was_given(world: World) {
         name: Some("it".into()),
         title: Some("a title".into()),
         body: "body\nof two lines".into(),
-        work: Work::Assignee("reviewer".into()),
         after: vec![Parent::Task(parent), Parent::Task(parent)],
         priority: -3,
         skills: vec!["rust".into(), "review".into()],
         not_before: Some(NotBefore::In(Duration::from_mins(1))),
-        cwd: "/srv/ü".into(),
         env: [("A".into(), "b=c".into())].into(),
         key: Some("the key".into()),
         limits: LimitsLayer {
             max_failures: Some(9),
             ..LimitsLayer::default()
         },
+        ..NewTask::new(Work::Assignee("reviewer".into()), "/srv/ü".into())
     };
     let id = world.add(new.clone()).await;
     let detail = world.store.show(id).await.unwrap();

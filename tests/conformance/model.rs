@@ -34,7 +34,7 @@ enum Step {
 
 fn any_report() -> impl Strategy<Value = Report> {
     prop_oneof![
-        3 => Just(Report::Complete { summary: None, metadata: None }),
+        3 => Just(Report::Complete { summary: None, metadata: None, artifacts: Vec::new() }),
         1 => Just(Report::Fail { reason: "no".into() }),
         1 => Just(Report::Defer { for_ms: Some(5000), reason: None }),
         1 => Just(Report::Block { kind: BlockKind::NeedsInput, reason: "which?".into() }),

@@ -212,6 +212,7 @@ async fn a_worker_is_told_of_its_parents_attempts_and_remarks(world: World) {
     let report = Report::Complete {
         summary: Some("42".into()),
         metadata: Some(serde_json::json!({ "files": 42 })),
+        artifacts: Vec::new(),
     };
     world
         .store

@@ -1,6 +1,5 @@
 //! A store to try things on, its clock, and short ways to say what most cases begin with.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -203,20 +202,7 @@ impl World {
 
 /// A task that runs `true`.
 pub fn task() -> NewTask {
-    NewTask {
-        name: None,
-        title: None,
-        body: String::new(),
-        work: Work::Command(vec!["true".into()]),
-        after: Vec::new(),
-        priority: 0,
-        skills: Vec::new(),
-        not_before: None,
-        cwd: "/".into(),
-        env: BTreeMap::new(),
-        key: None,
-        limits: LimitsLayer::default(),
-    }
+    NewTask::new(Work::Command(vec!["true".into()]), "/".into())
 }
 
 pub fn after(parents: &[TaskId]) -> NewTask {
@@ -241,6 +227,7 @@ pub fn reporting() -> NewTask {
 pub fn offer(profile: &str) -> Offer {
     Offer {
         profile: profile.into(),
+        skills: Vec::new(),
         limits: LimitsLayer::default(),
         max_running: None,
     }
@@ -285,6 +272,7 @@ pub fn complete() -> Report {
     Report::Complete {
         summary: Some("well".into()),
         metadata: None,
+        artifacts: Vec::new(),
     }
 }
 

@@ -26,6 +26,7 @@ pub fn claim_as(open: &OpenStore, dispatcher: DispatcherId, lease: Duration) -> 
         room: 1,
         offers: vec![Offer {
             profile: tenure_store::task::SHELL.to_owned(),
+            skills: Vec::new(),
             limits: LimitsLayer::default(),
             max_running: None,
         }],

@@ -99,7 +99,8 @@ on_both!(
             );
         }
         let related = serde_json::json!([{
-            "id": child, "title": home.show(child)["task"]["title"], "status": "scheduled"
+            "id": child, "title": home.show(child)["task"]["title"], "status": "scheduled",
+            "kind": "success", "met_at": null
         }]);
         assert_eq!(shown["children"], related);
         assert_eq!(shown["parents"], serde_json::json!([]));

@@ -168,6 +168,7 @@ fn listen(socket: &Path, wakes: &mpsc::UnboundedSender<Wake>) -> Result<Hub, Err
 fn rules(settings: &Settings, shared: bool) -> Rules {
     let offer = |(name, profile): (&String, &crate::Profile)| Offer {
         profile: name.clone(),
+        skills: profile.skills.clone(),
         limits: profile.limits.clone().over(settings.defaults.clone()),
         max_running: profile.max_running,
     };

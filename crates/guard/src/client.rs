@@ -143,7 +143,11 @@ impl Guard {
         summary: Option<String>,
         metadata: Option<serde_json::Value>,
     ) -> Result<Acceptance, Error> {
-        self.report(&Report::Complete { summary, metadata })
+        self.report(&Report::Complete {
+            summary,
+            metadata,
+            artifacts: Vec::new(),
+        })
     }
 
     /// [`Guard::report`] with [`Report::Block`].

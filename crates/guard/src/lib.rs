@@ -11,7 +11,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let guard = Guard::from_env()?;
 //! guard.heartbeat(Some("reading"))?;
-//! guard.report(&Report::Complete { summary: Some("42 files read".into()), metadata: None })?;
+//! guard.report(&Report::Complete { summary: Some("42 files read".into()), metadata: None, artifacts: Vec::new() })?;
 //! # Ok(()) }
 //! ```
 //!

@@ -1,6 +1,10 @@
 //! The worker's own word on how it ended.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use crate::ids::TaskId;
 
 /// How a worker says that its run ended. The first report of a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +18,17 @@ pub enum Report {
         /// The same for programs; at most [`Report::MAX_BYTES`] as JSON text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         metadata: Option<serde_json::Value>,
+        /// Files that came of it, by absolute paths; at most [`Report::MAX_ARTIFACTS`].
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        artifacts: Vec<String>,
+    },
+    /// The work cannot go on before another task is done.
+    Wait {
+        /// The other task.
+        after: TaskId,
+        /// In words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// The work cannot go on without a person.
     Block {
@@ -43,6 +58,12 @@ impl Report {
     /// the store and handed to every child, so it is meant for a page, not for a file.
     pub const MAX_BYTES: usize = 64 * 1024;
 
+    /// The longest path of a file, in bytes: the kernel takes no longer one.
+    pub const MAX_PATH: usize = 4096;
+
+    /// The most files that one report may name: more belong into a list of their own.
+    pub const MAX_ARTIFACTS: usize = 100;
+
     /// The longest a worker may put its task off, in milliseconds: a year.
     pub const MAX_DEFER_MS: u64 = 365 * 24 * 60 * 60 * 1000;
 
@@ -50,6 +71,7 @@ impl Report {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Complete { .. } => "complete",
+            Self::Wait { .. } => "wait",
             Self::Block { .. } => "block",
             Self::Defer { .. } => "defer",
             Self::Fail { .. } => "fail",
@@ -69,13 +91,19 @@ impl Report {
             }
         };
         match self {
-            Self::Complete { summary, metadata } => {
+            Self::Complete {
+                summary,
+                metadata,
+                artifacts,
+            } => {
                 within("summary", summary.as_ref().map_or(0, String::len))?;
                 within(
                     "metadata",
                     metadata.as_ref().map_or(0, |json| json.to_string().len()),
-                )
+                )?;
+                check_artifacts(artifacts)
             }
+            Self::Wait { reason, .. } => within("reason", reason.as_ref().map_or(0, String::len)),
             Self::Block {
                 kind: kind @ (BlockKind::Operator | BlockKind::GaveUp),
                 ..
@@ -96,6 +124,19 @@ impl Report {
     }
 }
 
+fn check_artifacts(artifacts: &[String]) -> Result<(), InvalidReport> {
+    if artifacts.len() > Report::MAX_ARTIFACTS {
+        return Err(InvalidReport::TooManyArtifacts(artifacts.len()));
+    }
+    match artifacts
+        .iter()
+        .find(|path| !Path::new(path).is_absolute() || path.len() > Report::MAX_PATH)
+    {
+        Some(path) => Err(InvalidReport::NoPath(path.clone())),
+        None => Ok(()),
+    }
+}
+
 /// A report that a worker may not make.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidReport {
@@ -113,6 +154,12 @@ pub enum InvalidReport {
     /// The block kind belongs to people or to the breaker.
     #[error("a worker cannot block with kind {0}: use needs_input or capability")]
     KindNotForWorkers(BlockKind),
+    /// It names too many files.
+    #[error("{0} artifacts are too many: name a folder, {max} at most", max = Report::MAX_ARTIFACTS)]
+    TooManyArtifacts(usize),
+    /// What it names is no absolute path.
+    #[error("artifact {0:?} is no absolute path of at most {max} bytes", max = Report::MAX_PATH)]
+    NoPath(String),
     /// The task would be put off for more than a year.
     #[error("a task can be deferred for a year at most, not for {0} ms")]
     DeferTooLong(u64),

@@ -1,2 +1,4 @@
 -- Its time has come, and says nothing more.
-UPDATE tasks SET status = $2, not_before = NULL, updated_at = $3 WHERE id = $1
+UPDATE tasks SET status = $2, not_before = NULL, updated_at = $3,
+    since = $3
+WHERE id = $1

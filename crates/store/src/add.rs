@@ -14,6 +14,7 @@ use crate::connection::Number;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::ids::BatchId;
+use crate::lane::Lane;
 use crate::life::{Rest, TaskStatus};
 use crate::open::Store;
 use crate::sql;
@@ -215,13 +216,21 @@ impl Submission {
         {
             return Ok(found);
         }
+        let limit_key = task.limit_key.as_ref();
+        let recurrence = task.recurrence.as_ref().map(serde_json::to_string);
+        let recurrence = recurrence.transpose()?;
         let row = self.row(tx, task, &parents, batch).await?;
         let mut columns = row.columns;
         columns.extend(values![
             task.key.as_deref(),
             fingerprint.as_deref(),
             request.as_str(),
-            tx.now().await?
+            tx.now().await?,
+            row.queued_at,
+            Lane::of(&task.skills, limit_key.map(|limit| limit.key.as_str())).text()?,
+            limit_key.map(|limit| limit.key.as_str()),
+            limit_key.map(|limit| limit.limit),
+            recurrence,
         ]);
         let Some(Number { number }) = tx.fetch_one(&sql::ADD_TASK, columns).await? else {
             // Another writer added the key between the two looks.
@@ -290,13 +299,19 @@ impl Submission {
             pending,
             not_before,
         ];
-        Ok(Row { columns, status })
+        Ok(Row {
+            columns,
+            status,
+            queued_at: not_before.map_or(now, |time| time.max(now)),
+        })
     }
 }
 
 struct Row {
     columns: Vec<Value>,
     status: TaskStatus,
+    /// From when its place in the order is counted.
+    queued_at: i64,
 }
 
 /// The parents of a task by their ids, each once.

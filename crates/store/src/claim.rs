@@ -1,6 +1,8 @@
-//! claim: takes runnable tasks; makes a run and its claim lock for each.
+//! claim: takes runnable tasks; makes a run and its claim lock for each. Which it takes is chosen
+//! in [`choose`].
 
-use std::cmp::Reverse;
+mod choose;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +29,8 @@ use crate::writer::Write;
 pub struct Offer {
     /// The profile.
     pub profile: String,
+    /// What it offers; a task that requires more is not taken.
+    pub skills: Vec<String>,
     /// Its limits, over `[defaults]`; the task's own come over these.
     pub limits: LimitsLayer,
     /// How many of it may run at once across all dispatchers of the store.
@@ -81,8 +85,9 @@ pub struct Claims {
 }
 
 impl Store {
-    /// Makes scheduled tasks ready whose time has come, then claims: by profile with room, highest
-    /// priority first, oldest first among equals. Reads no task that it may not take.
+    /// Makes scheduled tasks ready whose time has come, then claims: by profile and lane with room,
+    /// highest priority first, oldest first among equals, where an hour of waiting is worth a point
+    /// of priority. Reads no task that it may not take.
     ///
     /// # Errors
     /// [`Error::Unavailable`]; a claim whose answer was lost is found by
@@ -155,8 +160,11 @@ struct Candidate {
     cwd: String,
     env: String,
     limits: String,
-    priority: i64,
     attempts: i64,
+    limit_key: Option<String>,
+    key_limit: Option<i64>,
+    /// Its place in the order: smaller first.
+    place: i64,
 }
 
 impl Write for Wanted {
@@ -164,17 +172,10 @@ impl Write for Wanted {
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Claims, Error> {
         make_due_ready(tx).await?;
-        let mut candidates = Vec::new();
-        for (place, offer) in self.offers.iter().enumerate() {
-            let room = self.room_of(tx, offer).await?;
-            let found = self.candidates(tx, offer, room).await?;
-            candidates.extend(found.into_iter().map(|candidate| (place, candidate)));
-        }
-        candidates.sort_by_key(|(_, candidate)| (Reverse(candidate.priority), candidate.id));
-        candidates.truncate(usize::try_from(self.room).unwrap_or(usize::MAX));
-        let mut claimed = Vec::with_capacity(candidates.len());
-        for (place, candidate) in candidates {
-            claimed.push(self.take(tx, &self.offers[place], candidate).await?);
+        let chosen = self.choose(tx).await?;
+        let mut claimed = Vec::with_capacity(chosen.len());
+        for (offer, candidate) in chosen {
+            claimed.push(self.take(tx, offer, candidate).await?);
         }
         Ok(Claims {
             claimed,
@@ -184,38 +185,6 @@ impl Write for Wanted {
 }
 
 impl Wanted {
-    /// How many more of this profile may run.
-    async fn room_of(&self, tx: &mut Transaction, offer: &Offer) -> Result<u32, Error> {
-        let Some(cap) = offer.max_running else {
-            return Ok(self.room);
-        };
-        let profile = offer.profile.as_str();
-        tx.execute(&sql::LOCK_PROFILE, values![profile]).await?;
-        let running = tx
-            .number(&sql::RUNNING_OF_PROFILE, values![profile])
-            .await?;
-        Ok(cap.saturating_sub(small(running)?).min(self.room))
-    }
-
-    async fn candidates(
-        &self,
-        tx: &mut Transaction,
-        offer: &Offer,
-        room: u32,
-    ) -> Result<Vec<Candidate>, Error> {
-        if room == 0 {
-            return Ok(Vec::new());
-        }
-        let profile = offer.profile.as_str();
-        match self.batch {
-            Some(batch) => {
-                let asked = values![profile, room, batch];
-                tx.fetch(&sql::CANDIDATES_OF_BATCH, asked).await
-            }
-            None => tx.fetch(&sql::CANDIDATES, values![profile, room]).await,
-        }
-    }
-
     /// Makes the run and its lock, and gives the task to it.
     async fn take(
         &self,

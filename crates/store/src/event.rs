@@ -41,8 +41,32 @@ words! {
         Unblocked = "unblocked",
         /// A person wants it tried again.
         Retried = "retried",
-        /// A person does not want it any more.
+        /// Nobody wants it any more: a person said so, or what it was to follow ended otherwise.
         Cancelled = "cancelled",
+        /// A person says that the work is done.
+        Completed = "completed",
+        /// A person lets it start before its parents are done or its time has come.
+        Promoted = "promoted",
+        /// A person gave it to another profile.
+        Reassigned = "reassigned",
+        /// A person mended it.
+        Edited = "edited",
+        /// A person put it away.
+        Archived = "archived",
+        /// A person keeps the store, a profile or the task from starting anything.
+        Paused = "paused",
+        /// And lets it start again.
+        Resumed = "resumed",
+        /// A dispatcher was asked to take nothing new.
+        Draining = "draining",
+        /// It waits for one more task, as its worker said.
+        Linked = "linked",
+        /// A time at which it was to recur passed without a run.
+        Skipped = "skipped",
+        /// A hook could not be told of an event.
+        HookFailed = "hook_failed",
+        /// What was old was cleared away.
+        Cleared = "cleared",
     }
 }
 
@@ -51,8 +75,8 @@ words! {
 pub struct Event {
     /// Rises in the order of writing.
     pub id: EventId,
-    /// Whose it is.
-    pub task_id: TaskId,
+    /// Whose it is; `None` where it is about the store as a whole.
+    pub task_id: Option<TaskId>,
     /// And of which run, where one is concerned.
     pub run_id: Option<RunId>,
     /// What happened.

@@ -27,6 +27,7 @@ pub mod error;
 pub mod event;
 pub mod heartbeat;
 pub mod ids;
+mod lane;
 pub mod life;
 mod migrate;
 mod moved;

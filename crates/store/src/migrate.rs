@@ -28,6 +28,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0002_adoption.sql"),
         postgres: include_str!("../migrations/postgres/0002_adoption.sql"),
     },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0003_care.sql"),
+        postgres: include_str!("../migrations/postgres/0003_care.sql"),
+    },
 ];
 
 #[derive(FromRow)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tenure_guard::TaskId;
 
-use crate::life::LimitsLayer;
+use crate::life::{LimitsLayer, Recurrence};
 
 /// The reserved profile that runs a task's own command, with protocol `exit`.
 pub const SHELL: &str = "shell";
@@ -71,6 +71,18 @@ pub struct NewTask {
     pub skills: Vec<String>,
     /// When it may start at the earliest.
     pub not_before: Option<NotBefore>,
+    /// What must have come to an end, however: done, given up, or cancelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_any_end: Vec<Parent>,
+    /// What must have been given up; where it ends otherwise this task is not wanted any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_failure: Vec<Parent>,
+    /// With how many others it may run that have the same key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_key: Option<KeyLimit>,
+    /// Where it runs again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<Recurrence>,
     /// Where it runs; absolute.
     pub cwd: PathBuf,
     /// Added to the worker's environment; never `TENURE_*`.
@@ -81,7 +93,38 @@ pub struct NewTask {
     pub limits: LimitsLayer,
 }
 
+/// How many tasks with a key may run at once, over the whole store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyLimit {
+    /// The key: any text, like `repo:x`.
+    pub key: String,
+    /// At most so many, this one among them; at least 1.
+    pub limit: u32,
+}
+
 impl NewTask {
+    /// A task of which nothing more is said.
+    pub fn new(work: Work, cwd: PathBuf) -> Self {
+        Self {
+            name: None,
+            title: None,
+            body: String::new(),
+            work,
+            after: Vec::new(),
+            after_any_end: Vec::new(),
+            after_failure: Vec::new(),
+            priority: 0,
+            skills: Vec::new(),
+            limit_key: None,
+            recurrence: None,
+            not_before: None,
+            cwd,
+            env: BTreeMap::new(),
+            key: None,
+            limits: LimitsLayer::default(),
+        }
+    }
+
     /// The longest title that is made from a command line, in characters.
     const TITLE_CHARS: usize = 80;
 

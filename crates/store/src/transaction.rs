@@ -13,7 +13,7 @@ use crate::value::{Value, values};
 /// An event that waits for the end of its transaction.
 #[derive(Serialize)]
 struct Unwritten {
-    task: TaskId,
+    task: Option<TaskId>,
     run: Option<RunId>,
     kind: EventKind,
     /// JSON in a text, as the table has it.
@@ -113,13 +113,13 @@ impl Transaction {
     /// is an object.
     pub(crate) fn event(
         &mut self,
-        task: TaskId,
+        task: impl Into<Option<TaskId>>,
         run: impl Into<Option<RunId>>,
         kind: EventKind,
         payload: &serde_json::Value,
     ) {
         self.events.push(Unwritten {
-            task,
+            task: task.into(),
             run: run.into(),
             kind,
             payload: payload.to_string(),

@@ -74,7 +74,7 @@ impl Batch {
                 limit: PAGE,
             };
             let page = store.events(&filter).await?;
-            changed.extend(page.iter().map(|event| event.task_id));
+            changed.extend(page.iter().filter_map(|event| event.task_id));
             match page.last() {
                 Some(last) => self.seen = last.id,
                 None => break,
@@ -172,7 +172,8 @@ mod tests {
             "id": id, "title": "t", "status": status, "assignee": "shell", "priority": 0,
             "attempts": 0, "failures": 0, "violations": 0, "defers": 0, "benign": 0, "lost": 0,
             "batch_id": 1, "body": "", "cwd": "/", "env": {}, "skills": [], "limits": {},
-            "created_at": time, "updated_at": time,
+            "created_at": time, "updated_at": time, "since": time, "queued_at": time, "blocks": 0,
+            "created_by": "",
         }))
         .unwrap()
     }

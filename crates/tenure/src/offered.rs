@@ -107,9 +107,7 @@ fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
-    use tenure_store::life::LimitsLayer;
     use tenure_store::task::Work;
 
     use super::*;
@@ -128,18 +126,8 @@ mod tests {
             by: "a living dispatcher",
         };
         offered.check(&NewTask {
-            name: None,
-            title: None,
-            body: String::new(),
-            work,
-            after: Vec::new(),
-            priority: 0,
             skills: skills.iter().map(ToString::to_string).collect(),
-            not_before: None,
-            cwd: "/".into(),
-            env: BTreeMap::new(),
-            key: None,
-            limits: LimitsLayer::default(),
+            ..NewTask::new(work, "/".into())
         })
     }
 

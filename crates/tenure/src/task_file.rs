@@ -159,15 +159,14 @@ fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<Ne
         name: entry.name.clone(),
         title: entry.title.clone(),
         body: entry.body.clone(),
-        work,
         after,
         priority: entry.priority,
         skills: entry.skills.clone(),
         not_before: entry.not_before.as_ref().map(not_before).transpose()?,
-        cwd: absolute(folder, cwd),
         env: entry.env.clone(),
         key: entry.key.clone(),
         limits,
+        ..NewTask::new(work, absolute(folder, cwd))
     })
 }
 

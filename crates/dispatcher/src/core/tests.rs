@@ -30,6 +30,7 @@ impl World {
         let now = Instant::now();
         let offers = ["a", "b"].map(|profile| Offer {
             profile: profile.to_owned(),
+            skills: Vec::new(),
             limits: LimitsLayer::default(),
             max_running: None,
         });

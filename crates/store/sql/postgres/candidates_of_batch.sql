@@ -1,5 +1,10 @@
--- What may be claimed of a profile, highest priority first, oldest first among equals.
-SELECT id, title, body, assignee, command, cwd, env, limits, priority, attempts FROM tasks
-WHERE status = 'ready' AND batch_id = $3 AND assignee = $1
-ORDER BY priority DESC, id LIMIT $2
-FOR NO KEY UPDATE SKIP LOCKED
+-- The best of each lane of a profile: highest priority first, oldest first among equals.
+SELECT best.* FROM json_array_elements_text(CAST($3 AS JSON)) AS wanted (lane), LATERAL (
+    SELECT t.id, t.title, t.body, t.assignee, t.command, t.cwd, t.env, t.limits, t.attempts, t.limit_key,
+           t.key_limit, t.queued_at - t.priority * 3600000 AS place
+    FROM tasks AS t
+    WHERE t.status = 'ready' AND t.paused_at IS NULL AND t.batch_id = $4 AND t.assignee = $1
+      AND t.lane = wanted.lane
+    ORDER BY t.queued_at - t.priority * 3600000, t.id LIMIT $2
+    FOR NO KEY UPDATE SKIP LOCKED
+) AS best

@@ -1,4 +1,8 @@
--- What may be claimed of a profile, highest priority first, oldest first among equals.
-SELECT id, title, body, assignee, command, cwd, env, limits, priority, attempts FROM tasks
-WHERE status = 'ready' AND batch_id = $3 AND assignee = $1
-ORDER BY priority DESC, id LIMIT $2
+-- The best of each lane of a profile: highest priority first, oldest first among equals.
+SELECT t.id, t.title, t.body, t.assignee, t.command, t.cwd, t.env, t.limits, t.attempts, t.limit_key,
+       t.key_limit, t.queued_at - t.priority * 3600000 AS place
+FROM json_each($3) AS wanted CROSS JOIN tasks AS t
+WHERE t.id IN (SELECT id FROM tasks
+               WHERE status = 'ready' AND paused_at IS NULL AND batch_id = $4 AND assignee = $1
+                 AND lane = wanted.value
+               ORDER BY queued_at - priority * 3600000, id LIMIT $2)

@@ -110,6 +110,13 @@ fn by_report(report: &Report) -> (Outcome, String) {
                 .clone()
                 .unwrap_or_else(|| "reported complete".into()),
         ),
+        Report::Wait { after, reason } => (
+            Outcome::Blocked,
+            match reason {
+                Some(reason) => format!("waits for task {after}: {reason}"),
+                None => format!("waits for task {after}"),
+            },
+        ),
         Report::Block { kind, reason } => (Outcome::Blocked, format!("{kind}: {reason}")),
         Report::Defer { reason, .. } => (
             Outcome::Deferred,
@@ -222,6 +229,7 @@ mod tests {
                 Some(Report::Complete {
                     summary: None,
                     metadata: None,
+                    artifacts: Vec::new(),
                 }),
                 Some(O::Completed),
             ),

@@ -57,6 +57,17 @@ pub(super) struct TaskColumns {
     created_at: i64,
     updated_at: i64,
     archived_at: Option<i64>,
+    since: i64,
+    queued_at: i64,
+    limit_key: Option<String>,
+    key_limit: Option<i64>,
+    paused_at: Option<i64>,
+    blocks: i64,
+    created_by: String,
+    created_by_run: Option<i64>,
+    recurrence: Option<String>,
+    series_id: Option<i64>,
+    result: Option<String>,
 }
 
 impl Shown for TaskColumns {
@@ -92,6 +103,25 @@ impl Shown for TaskColumns {
             created_at: timestamp(self.created_at)?,
             updated_at: timestamp(self.updated_at)?,
             archived_at: self.archived_at.map(timestamp).transpose()?,
+            since: timestamp(self.since)?,
+            queued_at: timestamp(self.queued_at)?,
+            limit_key: self.limit_key,
+            limit: self.key_limit.map(small).transpose()?,
+            paused_at: self.paused_at.map(timestamp).transpose()?,
+            blocks: small(self.blocks)?,
+            created_by: self.created_by,
+            created_by_run: self.created_by_run.map(RunId),
+            recurrence: self
+                .recurrence
+                .as_deref()
+                .map(serde_json::from_str)
+                .transpose()?,
+            series_id: self.series_id.map(TaskId),
+            result: self
+                .result
+                .as_deref()
+                .map(serde_json::from_str)
+                .transpose()?,
         })
     }
 }
@@ -183,6 +213,8 @@ pub(super) struct RelatedColumns {
     id: i64,
     title: String,
     status: String,
+    kind: String,
+    met_at: Option<i64>,
 }
 
 impl Shown for RelatedColumns {
@@ -193,6 +225,8 @@ impl Shown for RelatedColumns {
             id: TaskId(self.id),
             title: self.title,
             status: self.status.parse()?,
+            kind: self.kind.parse()?,
+            met_at: self.met_at.map(timestamp).transpose()?,
         })
     }
 }
@@ -221,7 +255,7 @@ impl Shown for CommentColumns {
 #[derive(FromRow)]
 pub(super) struct EventColumns {
     id: i64,
-    task_id: i64,
+    task_id: Option<i64>,
     run_id: Option<i64>,
     kind: String,
     at: i64,
@@ -234,7 +268,7 @@ impl Shown for EventColumns {
     fn show(self) -> Result<Event, Error> {
         Ok(Event {
             id: EventId(self.id),
-            task_id: TaskId(self.task_id),
+            task_id: self.task_id.map(TaskId),
             run_id: self.run_id.map(RunId),
             kind: self.kind.parse()?,
             at: timestamp(self.at)?,
@@ -260,11 +294,19 @@ impl Shown for ParentColumns {
             .as_deref()
             .map(serde_json::from_str)
             .transpose()?;
-        let (summary, metadata) = match report {
-            Some(Report::Complete { summary, metadata }) => (summary, metadata),
-            Some(Report::Block { .. } | Report::Defer { .. } | Report::Fail { .. }) | None => {
-                (None, None)
-            }
+        let (summary, metadata, artifacts) = match report {
+            Some(Report::Complete {
+                summary,
+                metadata,
+                artifacts,
+            }) => (summary, metadata, artifacts),
+            Some(
+                Report::Wait { .. }
+                | Report::Block { .. }
+                | Report::Defer { .. }
+                | Report::Fail { .. },
+            )
+            | None => (None, None, Vec::new()),
         };
         Ok(ParentResult {
             id: TaskId(self.id),
@@ -272,6 +314,7 @@ impl Shown for ParentColumns {
             status: self.status.parse()?,
             summary,
             metadata,
+            artifacts,
         })
     }
 }

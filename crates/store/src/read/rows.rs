@@ -9,7 +9,9 @@ use tenure_guard::{BlockKind, RunId, TaskId};
 
 use crate::event::{Event, EventKind};
 use crate::ids::{BatchId, DispatcherId, EventId};
-use crate::life::{Ask, Exit, Limits, LimitsLayer, Outcome, RunStatus, TaskStatus};
+use crate::life::{
+    Ask, Exit, Limits, LimitsLayer, LinkKind, Outcome, Recurrence, RunStatus, TaskStatus,
+};
 
 /// Which tasks to list.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +71,17 @@ pub struct TaskRow {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub archived_at: Option<Timestamp>,
+    pub since: Timestamp,
+    pub queued_at: Timestamp,
+    pub limit_key: Option<String>,
+    pub limit: Option<u32>,
+    pub paused_at: Option<Timestamp>,
+    pub blocks: u32,
+    pub created_by: String,
+    pub created_by_run: Option<RunId>,
+    pub recurrence: Option<Recurrence>,
+    pub series_id: Option<TaskId>,
+    pub result: Option<serde_json::Value>,
 }
 
 /// How a worker's main process ended: `{"code":1}`, `{"signal":9}` or `{"unobserved":true}`.
@@ -129,16 +142,18 @@ pub struct RunView {
     pub tree_unverified: bool,
 }
 
-/// A parent or a child.
+/// A parent or a child, and how the child waits for the parent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are the columns of the task, named alike"
+    reason = "the fields are the columns of the task and of the link, named alike"
 )]
 pub struct Related {
     pub id: TaskId,
     pub title: String,
     pub status: TaskStatus,
+    pub kind: LinkKind,
+    pub met_at: Option<Timestamp>,
 }
 
 /// A remark.
@@ -235,6 +250,7 @@ pub struct ParentResult {
     pub status: TaskStatus,
     pub summary: Option<String>,
     pub metadata: Option<serde_json::Value>,
+    pub artifacts: Vec<String>,
 }
 
 /// How an earlier attempt ended.

@@ -45,18 +45,16 @@ fn task(args: Add) -> Result<NewTask, Failure> {
         .cwd
         .map_or_else(|| folder.clone(), |path| absolute(&folder, &path));
     Ok(NewTask {
-        name: None,
         title: args.title,
         body: args.body,
-        work,
         after: args.after.into_iter().map(Parent::Task).collect(),
         priority: args.priority,
         skills: args.skills,
         not_before: args.not_before,
-        cwd,
         env: args.env.into_iter().collect(),
         key: args.key,
         limits,
+        ..NewTask::new(work, cwd)
     })
 }
 

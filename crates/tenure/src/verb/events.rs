@@ -91,5 +91,9 @@ pub fn text(event: &Event) -> String {
         format!("  {}", escape::line(&event.payload.to_string()))
     };
     let at = seconds(event.at);
-    format!("{at} task {}{run} {}{payload}", event.task_id, event.kind)
+    let whose = match event.task_id {
+        Some(task) => format!("task {task}"),
+        None => "store".to_owned(),
+    };
+    format!("{at} {whose}{run} {}{payload}", event.kind)
 }

@@ -18,6 +18,7 @@ pub fn complete(global: &Global, args: Complete) -> Result<(), Failure> {
     let report = Report::Complete {
         summary: args.summary,
         metadata: args.metadata,
+        artifacts: Vec::new(),
     };
     say(global, Word::Report(report))
 }

@@ -50,18 +50,8 @@ impl Records {
     /// Adds a task and claims it, as a dispatcher would.
     pub fn claim(&self, lease: Duration, limits: LimitsLayer) -> Tenure {
         let task = NewTask {
-            name: None,
-            title: None,
-            body: String::new(),
-            work: Work::Command(vec!["true".into()]),
-            after: Vec::new(),
-            priority: 0,
-            skills: Vec::new(),
-            not_before: None,
-            cwd: "/".into(),
-            env: std::collections::BTreeMap::new(),
-            key: None,
             limits,
+            ..NewTask::new(Work::Command(vec!["true".into()]), "/".into())
         };
         self.runtime.block_on(self.store.add(task)).unwrap();
         self.claim_again(lease)
@@ -73,6 +63,7 @@ impl Records {
             room: 1,
             offers: vec![Offer {
                 profile: "shell".into(),
+                skills: Vec::new(),
                 limits: LimitsLayer::default(),
                 max_running: None,
             }],

@@ -181,6 +181,7 @@ impl Steps {
             "complete" => Report::Complete {
                 summary: Some(self.word()),
                 metadata: None,
+                artifacts: Vec::new(),
             },
             "block" => Report::Block {
                 kind: BlockKind::NeedsInput,

@@ -1,0 +1,46 @@
+//! A lane: the tasks of one profile that the same dispatchers may take at the same moment, because
+//! they require the same skills and share a limit key. The claim looks at each lane's best tasks, and
+//! never at a task of a lane that it cannot take from, however many wait there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// What a lane's tasks have in common. Its text is what the index of ready tasks begins with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lane {
+    /// What the profile must offer, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) skills: Vec<String>,
+    /// How many may run at once is counted by this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limit_key: Option<String>,
+}
+
+impl Lane {
+    pub(crate) fn of(skills: &[String], limit_key: Option<&str>) -> Self {
+        let mut skills = skills.to_vec();
+        skills.sort_unstable();
+        skills.dedup();
+        Self {
+            skills,
+            limit_key: limit_key.map(ToOwned::to_owned),
+        }
+    }
+
+    /// From what the store wrote.
+    pub(crate) fn read(text: &str) -> Result<Self, Error> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// As the store writes it: nothing for the lane of tasks that ask nothing.
+    pub(crate) fn text(&self) -> Result<String, Error> {
+        if *self == Self::default() {
+            return Ok(String::new());
+        }
+        Ok(serde_json::to_string(self)?)
+    }
+}
