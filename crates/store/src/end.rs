@@ -79,6 +79,8 @@ struct Closing {
     ask: Option<String>,
     ask_block_kind: Option<String>,
     ask_reason: Option<String>,
+    profile: String,
+    started_at: Option<i64>,
     status: String,
     #[sqlx(flatten)]
     resting: Resting,
@@ -102,9 +104,12 @@ impl Write for Close {
             streaks,
             next,
         } = judged;
-        let moved = self.moved(&closing, next, streaks, tx.now().await?)?;
+        let now = tx.now().await?;
+        let moved = self.moved(&closing, next, streaks, now)?;
         move_task(tx, *task, &moved).await?;
         self.write_events(tx, &conclusion, &moved);
+        let took = closing.started_at.map_or(0, |started| now - started);
+        tx.tally(closing.profile, conclusion.outcome, took.max(0));
         let promoted = match moved.status {
             TaskStatus::Done => free_children(tx, *task, *run).await?,
             TaskStatus::Todo
