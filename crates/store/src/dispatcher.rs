@@ -11,6 +11,7 @@ use sqlx::FromRow;
 
 use crate::clock::{millis, timestamp};
 use crate::error::Error;
+use crate::held::Held;
 use crate::ids::{BatchId, DispatcherId};
 use crate::moved::small;
 use crate::open::Store;
@@ -52,6 +53,10 @@ pub struct Dispatcher {
     pub profiles: Vec<PublishedProfile>,
     /// The batch it serves, where it serves one only.
     pub batch: Option<BatchId>,
+    /// From when it takes nothing new because it was asked to. Publishing leaves it as it is.
+    pub drain_at: Option<jiff::Timestamp>,
+    /// What it holds back. Publishing leaves it as it is; see [`Store::hold_back`].
+    pub held: Vec<Held>,
 }
 
 /// Held for as long as this process is the store's dispatcher. On SQLite a lock on the file beside
@@ -217,6 +222,8 @@ struct Published {
     pid_namespace: i64,
     start_ticks: i64,
     inode: i64,
+    drain_at: Option<i64>,
+    held: String,
 }
 
 impl Published {
@@ -239,6 +246,8 @@ impl Published {
             slots: small(self.slots)?,
             profiles: serde_json::from_str(&self.profiles)?,
             batch: self.batch_id.map(BatchId),
+            drain_at: self.drain_at.map(timestamp).transpose()?,
+            held: serde_json::from_str(&self.held)?,
         })
     }
 }

@@ -60,6 +60,7 @@ statements! {
         EVENTS_OF_TASK = "events_of_task",
         FREE_CHILD = "free_child",
         HEARTBEAT = "heartbeat",
+        HOLD_BACK = "hold_back",
         LANES = "lanes",
         LANES_OF_BATCH = "lanes_of_batch",
         LIMITS_OF_RUN = "limits_of_run",
