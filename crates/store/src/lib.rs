@@ -27,6 +27,7 @@ pub mod end;
 pub mod error;
 pub mod event;
 pub mod heartbeat;
+pub mod held;
 pub mod ids;
 mod lane;
 pub mod life;

@@ -57,6 +57,7 @@ statements! {
         EVENTS_OF_TASK = "events_of_task",
         FREE_CHILD = "free_child",
         HEARTBEAT = "heartbeat",
+        HOLD_BACK = "hold_back",
         LANES = "lanes",
         LANES_OF_BATCH = "lanes_of_batch",
         LEAVE_OUT = "leave_out",
