@@ -80,6 +80,8 @@ struct Closing {
     ask: Option<String>,
     ask_block_kind: Option<String>,
     ask_reason: Option<String>,
+    profile: String,
+    started_at: Option<i64>,
     status: String,
     #[sqlx(flatten)]
     resting: Resting,
@@ -103,9 +105,12 @@ impl Write for Close {
             streaks,
             next,
         } = judged;
-        let moved = self.moved(&closing, next, streaks, tx.now().await?)?;
+        let now = tx.now().await?;
+        let moved = self.moved(&closing, next, streaks, now)?;
         move_task(tx, *task, &moved).await?;
         self.write_events(tx, &conclusion, &moved);
+        let took = closing.started_at.map_or(0, |started| now - started);
+        tx.tally(closing.profile, conclusion.outcome, took.max(0));
         let block = moved.block.as_ref().map(|(kind, _)| *kind);
         let promoted = match TaskEnd::of(moved.status, block) {
             Some(end) => tell_children(tx, *task, end, Some(*run)).await?,
