@@ -15,6 +15,7 @@
 pub mod add;
 pub mod ask;
 pub mod check;
+mod children;
 pub mod claim;
 pub mod clock;
 pub mod comment;
