@@ -111,21 +111,18 @@ on_both!(
     }
 );
 
-on_both!(
-    a_profile_that_nobody_has_any_more_is_named,
-    Home::profile("gone", "skills = ['rust']", &["exit", "0"]),
-    |home| {
-        let skilled = home.add_for("gone", &["--skill", "rust"]);
-        home.configure(&Home::profile("gone", "", &["exit", "0"]));
-        let first = home.serve();
-        until_code(home, skilled, "skill_missing");
-        home.configure("");
-        drop(first);
-        let _dispatcher = home.serve();
-        let explained = until_code(home, skilled, "profile_missing");
-        assert_eq!(codes(&explained), ["profile_missing"]);
-    }
-);
+#[test]
+fn a_profile_that_nobody_has_any_more_is_named() {
+    let home = Home::with(&Home::profile("gone", "skills = ['rust']", &["exit", "0"]));
+    let skilled = home.add_for("gone", &["--skill", "rust"]);
+    home.configure(&Home::profile("gone", "", &["exit", "0"]));
+    let first = home.serve();
+    assert_eq!(codes(&explain(&home, skilled)), ["skill_missing"]);
+    drop(first);
+    home.configure("");
+    let _second = home.serve();
+    assert_eq!(codes(&explain(&home, skilled)), ["profile_missing"]);
+}
 
 on_both!(
     a_full_dispatcher_and_a_limit_key_are_named,

@@ -83,7 +83,6 @@ statements! {
         PARENT_RESULTS = "parent_results",
         PAUSES = "pauses",
         PUBLISH = "publish",
-        READY_LONGEST = "ready_longest",
         RECORDED = "recorded",
         RENEW = "renew",
         REPORT = "report",
@@ -105,9 +104,9 @@ statements! {
         TASK_BY_KEY = "task_by_key",
         TASK_BY_REQUEST = "task_by_request",
         UNFINISHED = "unfinished",
-        UNMET_PARENTS = "unmet_parents",
         UNSTARTED = "unstarted",
-        WAITING_CHILDREN = "waiting_children",
+        WAITED_FOR_BY = "waited_for_by",
+        WAITS_FOR = "waits_for",
     }
     each {
         ADD_EVENTS = "add_events",
@@ -123,6 +122,7 @@ statements! {
         NEXT_DUE = "next_due",
         NOW = "now",
         PARENT = "parent",
+        READY_LONGEST = "ready_longest",
         WAITING_CHILDREN = "waiting_children",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
