@@ -106,8 +106,8 @@ statements! {
         TASK_BY_REQUEST = "task_by_request",
         UNFINISHED = "unfinished",
         UNMET_PARENTS = "unmet_parents",
+        UNMET_CHILDREN = "unmet_children",
         UNSTARTED = "unstarted",
-        WAITING_CHILDREN = "waiting_children",
     }
     each {
         ADD_EVENTS = "add_events",
