@@ -51,6 +51,7 @@ statements! {
         COUNT = "count",
         COUNT_OF_BATCH = "count_of_batch",
         EARLIER_ATTEMPTS = "earlier_attempts",
+        EARLIER_BLOCKS = "earlier_blocks",
         END = "end",
         EVENTS = "events",
         EVENTS_OF_BATCH = "events_of_batch",
@@ -62,6 +63,7 @@ statements! {
         LANES_OF_BATCH = "lanes_of_batch",
         LEAVE_OUT = "leave_out",
         LIMITS_OF_RUN = "limits_of_run",
+        LINK_BEHIND = "link_behind",
         LIST = "list",
         LIST_OF_BATCH = "list_of_batch",
         LIVING = "living",
@@ -75,6 +77,7 @@ statements! {
         ORPHANS = "orphans",
         PARENTS = "parents",
         PARENT_RESULTS = "parent_results",
+        PAUSED = "paused",
         PUBLISH = "publish",
         RECORDED = "recorded",
         RENEW = "renew",
@@ -93,7 +96,9 @@ statements! {
         TASK = "task",
         TASK_BY_KEY = "task_by_key",
         TASK_BY_REQUEST = "task_by_request",
+        UNMET_LINKS = "unmet_links",
         UNSTARTED = "unstarted",
+        WAITS_FOR = "waits_for",
     }
     each {
         ADD_EVENTS = "add_events",
