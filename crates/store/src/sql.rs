@@ -54,6 +54,7 @@ statements! {
         COUNT_OF_ASSIGNEE = "count_of_assignee",
         COUNT_OF_BATCH = "count_of_batch",
         EARLIER_ATTEMPTS = "earlier_attempts",
+        EARLIER_BLOCKS = "earlier_blocks",
         END = "end",
         EVENTS = "events",
         EVENTS_OF_BATCH = "events_of_batch",
@@ -65,6 +66,7 @@ statements! {
         LANES_OF_BATCH = "lanes_of_batch",
         LEAVE_OUT = "leave_out",
         LIMITS_OF_RUN = "limits_of_run",
+        LINK_BEHIND = "link_behind",
         LIST = "list",
         LIST_OF_ASSIGNEE = "list_of_assignee",
         LIST_OF_BATCH = "list_of_batch",
@@ -82,6 +84,7 @@ statements! {
         PARENTS = "parents",
         PARENT_RESULTS = "parent_results",
         PAUSES = "pauses",
+        PAUSED = "paused",
         PUBLISH = "publish",
         READY_LONGEST = "ready_longest",
         RECORDED = "recorded",
@@ -107,7 +110,9 @@ statements! {
         UNFINISHED = "unfinished",
         UNMET_PARENTS = "unmet_parents",
         UNMET_CHILDREN = "unmet_children",
+        UNMET_LINKS = "unmet_links",
         UNSTARTED = "unstarted",
+        WAITS_FOR = "waits_for",
     }
     each {
         ADD_EVENTS = "add_events",
