@@ -1,5 +1,10 @@
--- The parents that a task waits for.
-SELECT t.id, t.title, t.status, t.block_kind, t.since, l.kind
-FROM task_links l JOIN tasks t ON t.id = l.parent_id
-WHERE l.child_id = $1 AND l.met_at IS NULL
-ORDER BY l.parent_id LIMIT $2
+-- How many tasks a task waits for, directly and through others, itself counted, and whether one of
+-- them is the other one.
+WITH RECURSIVE above (id) AS (
+    SELECT CAST($1 AS BIGINT)
+    UNION
+    SELECT l.parent_id FROM above JOIN task_links l ON l.child_id = above.id
+    WHERE l.met_at IS NULL
+)
+SELECT count(*) AS seen, count(CASE WHEN id = $2 THEN 1 END) AS found
+FROM (SELECT id FROM above LIMIT $3) AS looked_at

@@ -171,7 +171,7 @@ impl Store {
             };
             let of_profile = values![row.assignee.as_str(), Situation::MOST];
             let related = values![task, Situation::MOST];
-            let parents: Vec<ParentColumns> = tx.fetch(&sql::WAITS_FOR, related).await?;
+            let parents: Vec<ParentColumns> = tx.fetch(&sql::UNMET_PARENTS, related).await?;
             Ok(Situation {
                 at: timestamp(tx.now().await?)?,
                 runs: show_all::<RunColumns>(runs)?,
@@ -320,7 +320,7 @@ struct IdColumn {
 /// The tasks that wait for a task.
 async fn children(tx: &mut Transaction, task: TaskId) -> Result<Vec<TaskId>, Error> {
     let asked = values![task, Situation::MOST];
-    let rows: Vec<IdColumn> = tx.fetch(&sql::WAITED_FOR_BY, asked).await?;
+    let rows: Vec<IdColumn> = tx.fetch(&sql::UNMET_CHILDREN, asked).await?;
     Ok(rows.into_iter().map(|row| TaskId(row.id)).collect())
 }
 
