@@ -291,7 +291,6 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         ("ready_longest", "ready_since"),
         ("running_with_key", "tasks_by_status"),
         ("running_with_profile", "tasks_by_assignee"),
-        ("unmet_parents", "links_by_child"),
         ("list_of_batch", "tasks_by_batch"),
     ];
     let mut slow = Vec::new();
