@@ -331,12 +331,12 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
                         "CONSTANT ROW",
                         "VIRTUAL TABLE",
                         "SCAN lanes",
-                        "SCAN profiles",
-                        "SCAN counted",
-                        "SCAN before",
                         "SCAN waiting",
                         "SCAN above",
                         "SCAN looked_at",
+                        "SCAN profiles",
+                        "SCAN counted",
+                        "SCAN before",
                     ]
                     .iter()
                     .any(|small| step.contains(small)))
