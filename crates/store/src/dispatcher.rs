@@ -175,28 +175,40 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn living_dispatchers(&self) -> Result<Vec<Dispatcher>, Error> {
+        let may_live = self.may_be_served();
+        self.read(async |tx| living(tx, may_live).await).await
+    }
+
+    /// Whether some dispatcher may live: on SQLite one that is killed has lost its lock.
+    pub(crate) fn may_be_served(&self) -> bool {
         match self.url() {
-            StoreUrl::Sqlite(path) => {
-                if is_held(path) {
-                    self.published(0).await
-                } else {
-                    Ok(Vec::new())
-                }
-            }
-            StoreUrl::Postgres(_) => {
-                let now = self.read(async |tx| tx.now().await).await?;
-                self.published(now.saturating_sub(millis(LIVING))).await
-            }
+            StoreUrl::Sqlite(path) => is_held(path),
+            StoreUrl::Postgres(_) => true,
         }
     }
 
     /// Dispatchers that did not retire and were seen after a time.
     async fn published(&self, after: i64) -> Result<Vec<Dispatcher>, Error> {
-        let rows: Vec<Published> = self
-            .read(async |tx| tx.fetch(&sql::LIVING, values![after]).await)
-            .await?;
-        rows.into_iter().map(Published::read).collect()
+        self.read(async |tx| published(tx, after).await).await
     }
+}
+
+/// The dispatchers that live, where any may.
+pub(crate) async fn living(tx: &mut Transaction, may_live: bool) -> Result<Vec<Dispatcher>, Error> {
+    if !may_live {
+        return Ok(Vec::new());
+    }
+    let after = if tx.is_shared() {
+        tx.now().await?.saturating_sub(millis(LIVING))
+    } else {
+        0
+    };
+    published(tx, after).await
+}
+
+async fn published(tx: &mut Transaction, after: i64) -> Result<Vec<Dispatcher>, Error> {
+    let rows: Vec<Published> = tx.fetch(&sql::LIVING, values![after]).await?;
+    rows.into_iter().map(Published::read).collect()
 }
 
 #[derive(FromRow)]

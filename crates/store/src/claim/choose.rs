@@ -52,7 +52,7 @@ impl Wanted {
         tx: &mut Transaction,
     ) -> Result<Vec<(&Offer, Candidate)>, Error> {
         let mut shares = Vec::with_capacity(self.offers.len());
-        let paused: Vec<PauseRow> = tx.fetch(&sql::PAUSED, Vec::new()).await?;
+        let paused: Vec<PauseRow> = tx.fetch(&sql::PAUSES, Vec::new()).await?;
         let is_paused = |offer: &&Offer| {
             paused.iter().any(|PauseRow { what }| {
                 what == STORE || what.strip_prefix(PROFILE) == Some(offer.profile.as_str())
