@@ -44,7 +44,6 @@ fn dispatcher(pid: i32) -> Dispatcher {
             max_running: None,
             name: "reviewer".into(),
             skills: vec!["rust".into()],
-            max_running: Some(2),
             limits: limited(3),
             defaults: limited(9),
         }],
