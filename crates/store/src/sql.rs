@@ -107,10 +107,10 @@ statements! {
         TASK_BY_KEY = "task_by_key",
         TASK_BY_REQUEST = "task_by_request",
         UNFINISHED = "unfinished",
+        UNMET_CHILDREN = "unmet_children",
         UNMET_LINKS = "unmet_links",
         UNMET_PARENTS = "unmet_parents",
         UNSTARTED = "unstarted",
-        WAITING_CHILDREN = "waiting_children",
         WAITS_FOR = "waits_for",
     }
     each {

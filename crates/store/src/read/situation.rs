@@ -167,7 +167,7 @@ impl Store {
                 runs: show_all::<RunColumns>(runs)?,
                 events: show_all::<EventColumns>(events)?,
                 parents: show_all(parents)?,
-                children: ids(tx, &sql::WAITING_CHILDREN, related).await?,
+                children: ids(tx, &sql::UNMET_CHILDREN, related).await?,
                 dispatchers: serving(tx, may_live).await?,
                 pauses: pauses(tx).await?,
                 running_of_profile: tx
@@ -290,7 +290,7 @@ async fn place(tx: &mut Transaction, task: &TaskRow) -> Result<Option<Place>, Er
     if task.status != TaskStatus::Ready || task.paused_at.is_some() {
         return Ok(None);
     }
-    let own = Lane::of(&task.skills, task.limit_key.as_deref().zip(task.key_limit)).text()?;
+    let own = Lane::of(&task.skills, task.limit_key.as_deref().zip(task.limit)).text()?;
     let before_in_lane = before(tx, task, &own, FAR).await?;
     let profile = values![task.assignee.as_str()];
     let lanes: Vec<LaneColumn> = tx.fetch(&sql::LANES, profile).await?;
