@@ -330,6 +330,11 @@ impl Model {
             Wish::Block { .. } => (Some(Move::Blocked), Some(Ask::Block)),
             Wish::Unblock => (Some(Move::Unblocked), None),
             Wish::Retry => (Some(Move::Retried), None),
+            Wish::Complete { .. } => (Some(Move::Completed), None),
+            Wish::Archive => (Some(Move::Archived), Some(Ask::Archive)),
+            Wish::Promote { .. } | Wish::Reassign { .. } => {
+                panic!("{wish:?} is not among the steps")
+            }
         };
         let open = self
             .runs

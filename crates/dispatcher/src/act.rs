@@ -153,6 +153,7 @@ impl Edge {
             Action::Close(run, end) => self.close(run, end),
             Action::Acknowledge(run) => self.acknowledge(run),
             Action::Count => self.count(),
+            Action::TellOfDraining => self.tell_of_draining(),
             // The loop's own.
             Action::Finish => {}
         }

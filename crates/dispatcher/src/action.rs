@@ -51,6 +51,8 @@ pub(crate) enum Action {
     Acknowledge(RunId),
     /// Count our batch.
     Count,
+    /// Say that nothing new is taken.
+    TellOfDraining,
     /// Leave the loop.
     Finish,
 }

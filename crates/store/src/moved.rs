@@ -95,7 +95,7 @@ struct Child {
 pub(crate) async fn free_children(
     tx: &mut Transaction,
     parent: TaskId,
-    run: RunId,
+    run: Option<RunId>,
 ) -> Result<Vec<TaskId>, Error> {
     let now = tx.now().await?;
     let children: Vec<Child> = tx.fetch(&sql::CHILDREN_TO_FREE, values![parent]).await?;

@@ -22,6 +22,14 @@ pub enum Move {
     Retried,
     /// A person does not want it any more.
     Cancelled,
+    /// A person says that the work is done.
+    Completed,
+    /// A person lets it start now: its time does not count any more, nor do parents that were waived.
+    Promoted,
+    /// A person puts it away; what was not finished is not wanted any more.
+    Archived,
+    /// It claims to run, and no open run says so.
+    Unclaimed,
 }
 
 /// What decides where a task rests when nothing else holds it.
@@ -60,12 +68,16 @@ impl Move {
         match self {
             Self::Claimed => "claimed",
             Self::Ended(_) => "ended",
-            Self::ParentsDone => "promoted",
+            Self::ParentsDone => "let go by its parents",
             Self::Due => "made ready",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
             Self::Retried => "retried",
             Self::Cancelled => "cancelled",
+            Self::Completed => "completed",
+            Self::Promoted => "promoted",
+            Self::Archived => "archived",
+            Self::Unclaimed => "freed of a claim",
         }
     }
 }
@@ -94,12 +106,26 @@ impl TaskStatus {
             (Self::Todo | Self::Scheduled | Self::Ready, Move::Blocked) => Ok(Self::Blocked),
             (Self::Blocked, Move::Unblocked) => Ok(rest.status()),
             (
-                Self::Todo | Self::Scheduled | Self::Ready | Self::Blocked | Self::Cancelled,
+                Self::Todo
+                | Self::Scheduled
+                | Self::Ready
+                | Self::Blocked
+                | Self::Done
+                | Self::Cancelled,
                 Move::Retried,
             ) => Ok(rest.status()),
             (Self::Todo | Self::Scheduled | Self::Ready | Self::Blocked, Move::Cancelled) => {
                 Ok(Self::Cancelled)
             }
+            (Self::Todo | Self::Scheduled | Self::Ready | Self::Blocked, Move::Completed) => {
+                Ok(Self::Done)
+            }
+            (Self::Todo | Self::Scheduled, Move::Promoted) if !rest.waits_for_parents => {
+                Ok(Self::Ready)
+            }
+            (Self::Todo | Self::Scheduled | Self::Ready, Move::Archived) => Ok(Self::Cancelled),
+            (Self::Blocked | Self::Done | Self::Cancelled, Move::Archived) => Ok(self),
+            (Self::Running, Move::Unclaimed) => Ok(rest.status()),
 
             (
                 Self::Todo
@@ -116,7 +142,11 @@ impl TaskStatus {
                 | Move::Blocked
                 | Move::Unblocked
                 | Move::Retried
-                | Move::Cancelled,
+                | Move::Cancelled
+                | Move::Completed
+                | Move::Promoted
+                | Move::Archived
+                | Move::Unclaimed,
             ) => Err(IllegalMove { from: self, by }),
         }
     }
@@ -148,19 +178,25 @@ mod tests {
             Move::Unblocked,
             Move::Retried,
             Move::Cancelled,
+            Move::Completed,
+            Move::Promoted,
+            Move::Archived,
+            Move::Unclaimed,
         ]
     }
 
-    /// One column for each of [`moves`]; `R` is wherever the task rests, `-` is illegal.
+    /// One column for each of [`moves`]; `R` is wherever the task rests, `Y` is ready, `=` is where it
+    /// stands, `-` is illegal.
     const TABLE: [(TaskStatus, &str); 7] = [
-        // claimed, done, again, blocked, cancelled; parents, due; block, unblock, retry, cancel
-        (TaskStatus::Todo, "-----R-B-RC"),
-        (TaskStatus::Scheduled, "------RB-RC"),
-        (TaskStatus::Ready, "X------B-RC"),
-        (TaskStatus::Running, "-DRBC------"),
-        (TaskStatus::Blocked, "--------RRC"),
-        (TaskStatus::Done, "-----------"),
-        (TaskStatus::Cancelled, "---------R-"),
+        // claimed, done, again, blocked, cancelled; parents, due; block, unblock, retry, cancel;
+        // complete, promote, archive; unclaim
+        (TaskStatus::Todo, "-----R-B-RCDYC-"),
+        (TaskStatus::Scheduled, "------RB-RCDYC-"),
+        (TaskStatus::Ready, "X------B-RCD-C-"),
+        (TaskStatus::Running, "-DRBC---------R"),
+        (TaskStatus::Blocked, "--------RRCD-=-"),
+        (TaskStatus::Done, "---------R---=-"),
+        (TaskStatus::Cancelled, "---------R---=-"),
     ];
 
     const RESTS: [Rest; 4] = [
@@ -190,20 +226,25 @@ mod tests {
             for (by, cell) in moves().into_iter().zip(row.chars()) {
                 for rest in RESTS {
                     let waits_still = match by {
-                        Move::ParentsDone => rest.waits_for_parents,
+                        Move::ParentsDone | Move::Promoted => rest.waits_for_parents,
                         Move::Due => rest.waits_for_time,
                         Move::Claimed
                         | Move::Ended(_)
                         | Move::Blocked
                         | Move::Unblocked
                         | Move::Retried
-                        | Move::Cancelled => false,
+                        | Move::Cancelled
+                        | Move::Completed
+                        | Move::Archived
+                        | Move::Unclaimed => false,
                     };
                     let expected = match cell {
                         'X' => Some(TaskStatus::Running),
                         'D' => Some(TaskStatus::Done),
                         'B' => Some(TaskStatus::Blocked),
                         'C' => Some(TaskStatus::Cancelled),
+                        'Y' if !waits_still => Some(TaskStatus::Ready),
+                        '=' => Some(from),
                         'R' if !waits_still => Some(rest.status()),
                         _ => None,
                     };
@@ -231,7 +272,7 @@ mod tests {
 
     #[test]
     fn an_illegal_move_says_where_the_task_stands_and_what_was_to_happen() {
-        let illegal = TaskStatus::Done.after(Move::Retried, RESTS[0]).unwrap_err();
-        assert_eq!(illegal.to_string(), "a task that is done cannot be retried");
+        let illegal = TaskStatus::Done.after(Move::Blocked, RESTS[0]).unwrap_err();
+        assert_eq!(illegal.to_string(), "a task that is done cannot be blocked");
     }
 }
