@@ -10,8 +10,10 @@ pub enum Move {
     Claimed,
     /// Its run closed; where it goes was concluded from the end.
     Ended(Next),
-    /// Its last parent is done.
+    /// Its last parent ended as it waits for.
     ParentsDone,
+    /// A parent ended otherwise than it waits for, and will not end so any more.
+    NotNeeded,
     /// Its time has come.
     Due,
     /// A person lets it wait.
@@ -69,6 +71,7 @@ impl Move {
             Self::Claimed => "claimed",
             Self::Ended(_) => "ended",
             Self::ParentsDone => "let go by its parents",
+            Self::NotNeeded => "left out",
             Self::Due => "made ready",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
@@ -126,6 +129,8 @@ impl TaskStatus {
             (Self::Todo | Self::Scheduled | Self::Ready, Move::Archived) => Ok(Self::Cancelled),
             (Self::Blocked | Self::Done | Self::Cancelled, Move::Archived) => Ok(self),
             (Self::Running, Move::Unclaimed) => Ok(rest.status()),
+            // What runs, or ran already, is somebody's; what waits for a person is nobody's yet.
+            (Self::Todo | Self::Blocked, Move::NotNeeded) => Ok(Self::Cancelled),
 
             (
                 Self::Todo
@@ -138,6 +143,7 @@ impl TaskStatus {
                 Move::Claimed
                 | Move::Ended(_)
                 | Move::ParentsDone
+                | Move::NotNeeded
                 | Move::Due
                 | Move::Blocked
                 | Move::Unblocked
@@ -173,6 +179,7 @@ mod tests {
             }),
             Move::Ended(Next::Cancelled { archived: false }),
             Move::ParentsDone,
+            Move::NotNeeded,
             Move::Due,
             Move::Blocked,
             Move::Unblocked,
@@ -188,15 +195,15 @@ mod tests {
     /// One column for each of [`moves`]; `R` is wherever the task rests, `Y` is ready, `=` is where it
     /// stands, `-` is illegal.
     const TABLE: [(TaskStatus, &str); 7] = [
-        // claimed, done, again, blocked, cancelled; parents, due; block, unblock, retry, cancel;
-        // complete, promote, archive; unclaim
-        (TaskStatus::Todo, "-----R-B-RCDYC-"),
-        (TaskStatus::Scheduled, "------RB-RCDYC-"),
-        (TaskStatus::Ready, "X------B-RCD-C-"),
-        (TaskStatus::Running, "-DRBC---------R"),
-        (TaskStatus::Blocked, "--------RRCD-=-"),
-        (TaskStatus::Done, "---------R---=-"),
-        (TaskStatus::Cancelled, "---------R---=-"),
+        // claimed, done, again, blocked, cancelled; parents, not needed, due; block, unblock, retry,
+        // cancel; complete, promote, archive; unclaim
+        (TaskStatus::Todo, "-----RC-B-RCDYC-"),
+        (TaskStatus::Scheduled, "-------RB-RCDYC-"),
+        (TaskStatus::Ready, "X-------B-RCD-C-"),
+        (TaskStatus::Running, "-DRBC----------R"),
+        (TaskStatus::Blocked, "------C--RRCD-=-"),
+        (TaskStatus::Done, "----------R---=-"),
+        (TaskStatus::Cancelled, "----------R---=-"),
     ];
 
     const RESTS: [Rest; 4] = [
@@ -230,6 +237,7 @@ mod tests {
                         Move::Due => rest.waits_for_time,
                         Move::Claimed
                         | Move::Ended(_)
+                        | Move::NotNeeded
                         | Move::Blocked
                         | Move::Unblocked
                         | Move::Retried

@@ -5,14 +5,18 @@ use sqlx::FromRow;
 use tenure_guard::{BlockKind, TaskId};
 
 use super::{Earnest, Granted, Said, Wish, WishedTask, refuse};
+use crate::children::tell_children;
 use crate::error::Error;
 use crate::event::EventKind;
-use crate::life::{Move, Rest, Streaks, TaskStatus};
-use crate::moved::{Moved, block_kind, free_children, move_task};
+use crate::life::{Move, Rest, Streaks, TaskEnd, TaskStatus};
+use crate::moved::{Moved, block_kind, move_task};
 use crate::sql;
 use crate::task::SHELL;
 use crate::transaction::Transaction;
 use crate::value::values;
+
+/// The most parents that a refusal and an event name: for people, who read no more.
+const NAMED: i64 = 20;
 
 #[derive(FromRow)]
 struct UnmetParent {
@@ -60,8 +64,11 @@ impl Said {
             more = json!({ "result": result });
         }
         self.tell(tx, id, kind, (status, to), more);
-        if to != status {
-            tell_children(tx, id, to).await?;
+        let block = moved.block.as_ref().map(|(kind, _)| *kind);
+        if let Some(end) = TaskEnd::of(to, block)
+            && to != status
+        {
+            tell_children(tx, id, end, None).await?;
         }
         Ok(Granted::Moved(to))
     }
@@ -78,6 +85,7 @@ impl Said {
             Move::Claimed
             | Move::Ended(_)
             | Move::ParentsDone
+            | Move::NotNeeded
             | Move::Due
             | Move::Blocked
             | Move::Promoted
@@ -121,7 +129,7 @@ impl Said {
         force: bool,
     ) -> Result<Granted, Error> {
         let status: TaskStatus = task.status.parse()?;
-        let parents: Vec<UnmetParent> = tx.fetch(&sql::UNMET_PARENTS, values![id]).await?;
+        let parents: Vec<UnmetParent> = tx.fetch(&sql::UNMET_PARENTS, values![id, NAMED]).await?;
         if status == TaskStatus::Todo && !parents.is_empty() && !force {
             let names = parents.iter().map(|parent| {
                 let UnmetParent { id, status } = parent;
@@ -210,18 +218,6 @@ impl WishedTask {
 fn legal(task: TaskId, from: TaskStatus, by: Move, rest: Rest) -> Result<TaskStatus, Error> {
     let moved = from.after(by, rest);
     moved.map_err(|source| Error::Illegal { task, source })
-}
-
-/// Tells those that wait for a task that it came to an end, where it did.
-async fn tell_children(
-    tx: &mut Transaction,
-    task: TaskId,
-    status: TaskStatus,
-) -> Result<(), Error> {
-    if status == TaskStatus::Done {
-        free_children(tx, task, None).await?;
-    }
-    Ok(())
 }
 
 /// Why a verb that ends a run makes no sense here, and which one does.
