@@ -21,6 +21,7 @@ mod orphan;
 mod person;
 mod reading;
 mod report;
+mod situation;
 mod start;
 mod statements;
 mod world;
