@@ -17,7 +17,7 @@ on_both!(
     a_killed_dispatcher_is_not_listed,
 );
 
-fn dispatcher(pid: i32) -> Dispatcher {
+pub fn dispatcher(pid: i32) -> Dispatcher {
     Dispatcher {
         id: DispatcherId::random(),
         process: ProcessId {
@@ -33,7 +33,6 @@ fn dispatcher(pid: i32) -> Dispatcher {
         version: "0.1.0".into(),
         slots: 4,
         profiles: vec![PublishedProfile {
-            max_running: None,
             name: "reviewer".into(),
             skills: vec!["rust".into()],
             max_running: Some(2),

@@ -416,9 +416,10 @@ impl Model {
                 }
                 task.status = status.after(by, rest).unwrap();
                 assert_eq!(task.status, to);
-                task.block = match wish {
-                    Wish::Block { kind } => Some(kind),
-                    Wish::Cancel | Wish::Stop | Wish::Reclaim | Wish::Unblock | Wish::Retry => None,
+                task.block = if let Wish::Block { kind } = wish {
+                    Some(kind)
+                } else {
+                    None
                 };
                 self.tell_children(id);
             }

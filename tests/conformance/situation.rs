@@ -39,7 +39,7 @@ async fn a_situation_names_what_a_task_waits_for(world: World) {
 }
 
 async fn a_ready_task_knows_its_place(world: World) {
-    let of = |skills: &[&str], priority: i64| NewTask {
+    let of = |skills: &[&str], priority: i32| NewTask {
         work: Work::Assignee("counter".into()),
         skills: skills.iter().map(ToString::to_string).collect(),
         priority,

@@ -15,6 +15,7 @@ use crate::life::{Ask, IllegalMove, TaskStatus};
 use crate::moved::Resting;
 use crate::open::Store;
 use crate::sql;
+use crate::task::SHELL;
 use crate::transaction::Transaction;
 use crate::value::values;
 use crate::writer::Write;
@@ -131,6 +132,12 @@ impl Said {
     async fn grant(&self, tx: &mut Transaction, id: TaskId) -> Result<Granted, Error> {
         let found = tx.fetch_one::<WishedTask>(&sql::WISHED_TASK, values![id]);
         let task = found.await?.ok_or(Error::NoSuchTask(id))?;
+        if self.wish.assignee().is_some() && task.assignee == SHELL {
+            return refuse(
+                id,
+                "it has a command of its own, which no profile runs: add another task, and cancel this one".into(),
+            );
+        }
         match task.current_run_id {
             Some(run) => self.ask(tx, id, RunId(run)).await,
             None => self.carry_out(tx, id, &task).await,
