@@ -382,7 +382,7 @@ async fn a_claim_of_a_run_that_ended_is_cleared_and_the_run_stays_as_it_is(world
     world.end(&tenure, exit(1)).await;
     let before = world.run(tenure.run).await;
     world
-        .change("UPDATE tasks SET status = 'running', not_before = NULL, current_run_id = 1")
+        .execute("UPDATE tasks SET status = 'running', not_before = NULL, current_run_id = 1")
         .await;
     refused(
         wish(&world, tenure.task, Wish::Cancel).await,
@@ -407,7 +407,7 @@ async fn a_claim_of_a_run_that_ended_is_cleared_and_the_run_stays_as_it_is(world
 async fn a_run_that_its_task_does_not_name_ends_alone(world: World) {
     let tenure = world.running(task()).await;
     world
-        .change("UPDATE tasks SET status = 'ready', current_run_id = NULL")
+        .execute("UPDATE tasks SET status = 'ready', current_run_id = NULL")
         .await;
     refused(edit(&world, tenure.task, &ALL).await, "run 1 has it");
     let ended = world.end(&tenure, exit(0)).await;

@@ -97,7 +97,6 @@ struct EditedTask {
     current_run_id: Option<i64>,
     skills: String,
     limit_key: Option<String>,
-    blocks: i64,
     #[sqlx(flatten)]
     resting: Resting,
 }
@@ -175,7 +174,7 @@ impl Edit {
     }
 
     async fn reset_failures(&self, tx: &mut Transaction, task: &EditedTask) -> Result<bool, Error> {
-        if task.resting.streaks()? == Streaks::default() && task.blocks == 0 {
+        if task.resting.streaks()? == Streaks::default() {
             return Ok(false);
         }
         let now = tx.now().await?;
@@ -208,6 +207,7 @@ impl Edit {
         };
         let moved = Moved {
             status,
+            pending_parents: task.resting.pending_parents,
             not_before: task.resting.not_before,
             block: None,
             streaks,

@@ -100,6 +100,7 @@ impl TaskStatus {
 
             (Self::Running, Move::Ended(Next::Done)) => Ok(Self::Done),
             (Self::Running, Move::Ended(Next::Again { .. })) => Ok(rest.status()),
+            (Self::Running, Move::Ended(Next::Behind { .. })) => Ok(Self::Todo),
             (Self::Running, Move::Ended(Next::Blocked { .. })) => Ok(Self::Blocked),
             (Self::Running, Move::Ended(Next::Cancelled { .. })) => Ok(Self::Cancelled),
 
@@ -178,6 +179,9 @@ mod tests {
                 reason: "max_lost".into(),
             }),
             Move::Ended(Next::Cancelled { archived: false }),
+            Move::Ended(Next::Behind {
+                parent: tenure_guard::TaskId(1),
+            }),
             Move::ParentsDone,
             Move::NotNeeded,
             Move::Due,
@@ -195,15 +199,15 @@ mod tests {
     /// One column for each of [`moves`]; `R` is wherever the task rests, `Y` is ready, `=` is where it
     /// stands, `-` is illegal.
     const TABLE: [(TaskStatus, &str); 7] = [
-        // claimed, done, again, blocked, cancelled; parents, not needed, due; block, unblock, retry,
-        // cancel; complete, promote, archive; unclaim
-        (TaskStatus::Todo, "-----RC-B-RCDYC-"),
-        (TaskStatus::Scheduled, "-------RB-RCDYC-"),
-        (TaskStatus::Ready, "X-------B-RCD-C-"),
-        (TaskStatus::Running, "-DRBC----------R"),
-        (TaskStatus::Blocked, "------C--RRCD-=-"),
-        (TaskStatus::Done, "----------R---=-"),
-        (TaskStatus::Cancelled, "----------R---=-"),
+        // claimed, done, again, blocked, cancelled, behind; parents, not needed, due; block, unblock,
+        // retry, cancel; complete, promote, archive; unclaim
+        (TaskStatus::Todo, "------RC-B-RCDYC-"),
+        (TaskStatus::Scheduled, "--------RB-RCDYC-"),
+        (TaskStatus::Ready, "X--------B-RCD-C-"),
+        (TaskStatus::Running, "-DRBCT----------R"),
+        (TaskStatus::Blocked, "-------C--RRCD-=-"),
+        (TaskStatus::Done, "-----------R---=-"),
+        (TaskStatus::Cancelled, "-----------R---=-"),
     ];
 
     const RESTS: [Rest; 4] = [
@@ -253,6 +257,7 @@ mod tests {
                         'C' => Some(TaskStatus::Cancelled),
                         'Y' if !waits_still => Some(TaskStatus::Ready),
                         '=' => Some(from),
+                        'T' => Some(TaskStatus::Todo),
                         'R' if !waits_still => Some(rest.status()),
                         _ => None,
                     };

@@ -80,7 +80,11 @@ impl Said {
         now: i64,
     ) -> Result<Moved, Error> {
         let streaks = match by {
-            Move::Unblocked | Move::Retried | Move::Completed => Streaks::default(),
+            Move::Retried | Move::Completed => Streaks::default(),
+            Move::Unblocked => {
+                let kind = task.block()?.map(|(kind, _)| kind);
+                task.resting.streaks()?.after_unblock(kind)
+            }
             Move::Claimed
             | Move::Ended(_)
             | Move::ParentsDone
@@ -112,6 +116,7 @@ impl Said {
         };
         Ok(Moved {
             status: to,
+            pending_parents: task.resting.pending_parents,
             not_before: task.resting.not_before.filter(|_| !to.is_finished()),
             block,
             streaks,

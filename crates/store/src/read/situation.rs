@@ -320,7 +320,7 @@ struct IdColumn {
 /// The tasks that wait for a task.
 async fn children(tx: &mut Transaction, task: TaskId) -> Result<Vec<TaskId>, Error> {
     let asked = values![task, Situation::MOST];
-    let rows: Vec<IdColumn> = tx.fetch(&sql::WAITING_CHILDREN, asked).await?;
+    let rows: Vec<IdColumn> = tx.fetch(&sql::UNMET_CHILDREN, asked).await?;
     Ok(rows.into_iter().map(|row| TaskId(row.id)).collect())
 }
 

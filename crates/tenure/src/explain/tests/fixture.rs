@@ -96,6 +96,8 @@ pub fn dispatcher() -> Serving {
                 name: "counter".into(),
                 skills: vec!["rust".into()],
                 max_running: None,
+                limits: tenure_store::life::LimitsLayer::default(),
+                defaults: tenure_store::life::LimitsLayer::default(),
             }],
             batch: None,
             drain_at: None,
