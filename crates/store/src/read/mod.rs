@@ -191,7 +191,7 @@ impl Counts {
     }
 }
 
-async fn one_task(tx: &mut Transaction, task: TaskId) -> Result<TaskRow, Error> {
+pub(crate) async fn one_task(tx: &mut Transaction, task: TaskId) -> Result<TaskRow, Error> {
     let row = tx.fetch_one::<TaskColumns>(&sql::TASK, values![task]);
     row.await?.ok_or(Error::NoSuchTask(task))?.show()
 }

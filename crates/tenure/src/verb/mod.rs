@@ -4,6 +4,7 @@ mod add;
 mod block;
 mod comment;
 mod config;
+mod diagnose;
 mod doctor;
 mod events;
 mod exec;
@@ -58,6 +59,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Complete(args) => report::complete(global, args),
         Verb::Defer(args) => report::defer(global, args),
         Verb::Fail(args) => report::fail(global, args),
+        Verb::Diagnose(args) => block_on(diagnose::run(global, args)),
         Verb::Doctor(args) => block_on(doctor::run(global, &args)),
         Verb::Settle(args) => settle::run(global, &args),
         Verb::Config(ConfigVerb::Show { json }) => config::show(global, json),
