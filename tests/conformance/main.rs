@@ -22,4 +22,5 @@ mod reading;
 mod report;
 mod start;
 mod statements;
+mod suspects;
 mod world;
