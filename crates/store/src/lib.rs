@@ -15,6 +15,7 @@
 pub mod add;
 pub mod ask;
 pub mod check;
+mod children;
 pub mod claim;
 pub mod clock;
 pub mod comment;
@@ -50,6 +51,7 @@ mod transaction;
 pub mod url;
 pub mod validate;
 mod value;
+mod wait;
 mod writer;
 
 pub use clock::Clock;

@@ -13,6 +13,7 @@ use tenure_guard::{BlockKind, Reason, RunId, TaskId};
 
 use crate::ids::BatchId;
 use crate::life::{Outcome, Streaks, TaskStatus};
+use crate::read::Pause;
 
 /// So many suspects of a kind are read; whoever mends those sees the next.
 pub const MOST: u32 = 1_000;
@@ -78,8 +79,6 @@ pub struct Troubled {
     pub not_before: Option<Timestamp>,
     /// Its streaks.
     pub streaks: Streaks,
-    /// How often its worker blocked it.
-    pub blocks: u32,
     /// The newest run that has ended, of the newest two.
     pub newest: Option<EndedRun>,
     /// How many of the newest runs that have ended crashed in a row; at most three are looked at.
@@ -181,17 +180,4 @@ pub struct Unverified {
     pub ended_at: Timestamp,
     /// Whether the task was started again since, or is finished.
     pub has_moved_on: bool,
-}
-
-/// Something that a person keeps from starting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// `store`, or `profile:NAME`.
-    pub what: String,
-    /// Who.
-    pub by: String,
-    /// Why, where they said so.
-    pub reason: Option<String>,
-    /// Since when.
-    pub since: Timestamp,
 }

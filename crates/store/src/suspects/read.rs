@@ -7,8 +7,8 @@ use sqlx::FromRow;
 use tenure_guard::{RunId, TaskId};
 
 use super::{
-    Blocked, Deserted, EndedRun, FIRST, MOST, MOST_LINKS, Pause, PausedTask, Scope, Suspects,
-    Troubled, Unverified, Waiting, WantedProfile,
+    Blocked, Deserted, EndedRun, FIRST, MOST, MOST_LINKS, PausedTask, Scope, Suspects, Troubled,
+    Unverified, Waiting, WantedProfile,
 };
 use crate::clock::{millis, timestamp};
 use crate::connection::Row;
@@ -93,7 +93,7 @@ async fn read(tx: &mut Transaction, scope: Scope, long: Duration) -> Result<Susp
                 UnverifiedRow::read,
             )
             .await?,
-        pauses: reading.pauses().await?,
+        pauses: crate::read::pauses(reading.tx).await?,
         running_with: reading.running_with(&lanes).await?,
         running_of,
         lanes,
@@ -249,11 +249,6 @@ impl Reading<'_> {
         self.note("tasks that wait for an ended parent", rows.len());
         rows.into_iter().map(DesertedRow::read).collect()
     }
-
-    async fn pauses(&mut self) -> Result<Vec<Pause>, Error> {
-        let rows: Vec<PauseRow> = self.tx.fetch(&sql::PAUSES, Vec::new()).await?;
-        rows.into_iter().map(PauseRow::read).collect()
-    }
 }
 
 #[derive(FromRow)]
@@ -301,8 +296,8 @@ impl TroubledRow {
                 defers: small(self.defers)?,
                 benign: small(self.benign)?,
                 lost: small(self.lost)?,
+                blocks: small(self.blocks)?,
             },
-            blocks: small(self.blocks)?,
             newest,
             crashes,
         })
@@ -464,25 +459,6 @@ impl UnverifiedRow {
             warden: self.warden_pid.and_then(|pid| i32::try_from(pid).ok()),
             ended_at: timestamp(self.ended_at)?,
             has_moved_on: self.has_moved_on != 0,
-        })
-    }
-}
-
-#[derive(FromRow)]
-struct PauseRow {
-    what: String,
-    paused_by: String,
-    reason: Option<String>,
-    paused_at: i64,
-}
-
-impl PauseRow {
-    fn read(self) -> Result<Pause, Error> {
-        Ok(Pause {
-            what: self.what,
-            by: self.paused_by,
-            reason: self.reason,
-            since: timestamp(self.paused_at)?,
         })
     }
 }

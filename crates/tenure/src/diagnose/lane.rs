@@ -2,7 +2,8 @@
 
 use tenure_store::dispatcher::PublishedProfile;
 use tenure_store::held::Held;
-use tenure_store::suspects::{MOST, Pause, Waiting};
+use tenure_store::read::Pause;
+use tenure_store::suspects::{MOST, Waiting};
 
 use super::facts::{Facts, Serving};
 
@@ -69,7 +70,8 @@ impl Facts {
 
     fn pause(&self, profile: &str) -> Option<&Pause> {
         let stands = |pause: &&Pause| {
-            pause.what == "store" || pause.what.strip_prefix("profile:") == Some(profile)
+            let of = pause.profile.as_deref();
+            of.is_none_or(|of| of == profile)
         };
         self.suspects.pauses.iter().find(stands)
     }

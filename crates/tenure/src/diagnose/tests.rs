@@ -9,10 +9,11 @@ use tenure_guard::{BlockKind, Reason, RunId, TaskId};
 use tenure_store::DispatcherId;
 use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
 use tenure_store::held::Held;
-use tenure_store::life::{Outcome, Streaks, TaskStatus};
+use tenure_store::life::{LimitsLayer, Outcome, Streaks, TaskStatus};
 use tenure_store::process::ProcessId;
+use tenure_store::read::Pause;
 use tenure_store::suspects::{
-    Blocked, EndedRun, Pause, PausedTask, Suspects, Troubled, Unverified, Waiting, WantedProfile,
+    Blocked, EndedRun, PausedTask, Suspects, Troubled, Unverified, Waiting, WantedProfile,
 };
 
 use super::*;
@@ -40,6 +41,8 @@ fn dispatcher() -> Serving {
                 name: "reviewer".into(),
                 skills: vec!["rust".into()],
                 max_running: Some(2),
+                limits: LimitsLayer::default(),
+                defaults: LimitsLayer::default(),
             }],
             batch: None,
             drain_at: None,
@@ -107,7 +110,6 @@ fn troubled(streaks: Streaks) -> Troubled {
         profile: "reviewer".into(),
         not_before: None,
         streaks,
-        blocks: 0,
         newest: Some(EndedRun {
             run: RunId(3),
             outcome: Outcome::Failed,
@@ -164,7 +166,7 @@ fn what_is_held_by_design_is_said_to_be_and_never_stranded() {
 
     held.suspects.lanes = vec![old];
     held.suspects.pauses = vec![Pause {
-        what: "profile:reviewer".into(),
+        profile: Some("reviewer".into()),
         by: "me".into(),
         reason: None,
         since: NOW,
@@ -260,12 +262,14 @@ fn bad_ends_in_a_row_are_one_matter_each() {
     })];
     fires(&bad, &[("protocol_violations", mend)]);
     bad.suspects.troubled = vec![Troubled {
-        blocks: 2,
         status: TaskStatus::Blocked,
-        ..troubled(Streaks::default())
+        ..troubled(Streaks {
+            blocks: 2,
+            ..Streaks::default()
+        })
     }];
     fires(&bad, &[("block_unblock_cycling", Some("tenure retry 7"))]);
-    bad.suspects.troubled[0].blocks = 0;
+    bad.suspects.troubled[0].streaks.blocks = 0;
     if let Some(newest) = &mut bad.suspects.troubled[0].newest {
         newest.stood_down = Some(Reason::MissingClaimLock);
     }

@@ -20,15 +20,16 @@ const TWICE: u32 = 2;
 
 fn look(facts: &Facts) -> Vec<Matter> {
     let troubled = facts.suspects.troubled.iter();
-    let cycling = troubled.filter(|one| one.blocks >= TWICE && one.status != TaskStatus::Running);
+    let cycling =
+        troubled.filter(|one| one.streaks.blocks >= TWICE && one.status != TaskStatus::Running);
     cycling
         .map(|one| {
             let evidence = format!(
                 "its worker blocked it {} times, the last time: {}",
-                one.blocks,
+                one.streaks.blocks,
                 streak::newest(one)
             );
-            streak::matter(one, evidence, json!({ "blocks": one.blocks }))
+            streak::matter(one, evidence, json!({ "blocks": one.streaks.blocks }))
         })
         .collect()
 }

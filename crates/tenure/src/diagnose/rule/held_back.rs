@@ -3,7 +3,8 @@
 use serde_json::json;
 use tenure_store::held::Held;
 use tenure_store::life::TaskStatus;
-use tenure_store::suspects::{Pause, Troubled, Waiting};
+use tenure_store::read::Pause;
+use tenure_store::suspects::{Troubled, Waiting};
 
 use super::{Rule, RuleId};
 use crate::diagnose::facts::Facts;
@@ -80,20 +81,18 @@ fn lane_held(facts: &Facts, lane: &Waiting) -> Option<Matter> {
 }
 
 fn paused(facts: &Facts, pause: &Pause) -> String {
-    let reason = pause
-        .reason
-        .as_deref()
-        .map_or(String::new(), |why| format!(": {why}"));
-    format!(
-        "{} is paused for {} by {}{reason}",
-        pause.what.replace(':', " "),
-        facts.ago(pause.since),
-        pause.by
-    )
+    let what = match &pause.profile {
+        Some(profile) => format!("profile {profile:?}"),
+        None => "the store".to_owned(),
+    };
+    let reason = pause.reason.as_deref();
+    let reason = reason.map_or(String::new(), |why| format!(": {why}"));
+    let ago = facts.ago(pause.since);
+    format!("{what} is paused for {ago} by {}{reason}", pause.by)
 }
 
 fn resume(pause: &Pause) -> String {
-    match pause.what.strip_prefix("profile:") {
+    match &pause.profile {
         Some(profile) => format!("tenure resume --profile {profile}"),
         None => "tenure resume".to_owned(),
     }
