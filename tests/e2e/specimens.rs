@@ -114,7 +114,6 @@ impl ByHand<'_> {
     #[track_caller]
     fn started(&self, task: i64) -> Tenure {
         let tenure = wait_until("the task is ready again", || {
-            self.home.tenure(&["list", "--json"]).ok();
             let claimed = claimed::claim_if_any(&self.open)?;
             Some(claimed.tenure)
         });
@@ -207,7 +206,7 @@ impl Drop for Orphan {
 /// Two runs whose dispatcher is dead: the warden of the one is stopped, that of the other is killed.
 fn deserted_runs(home: &Home) -> (i64, i64, Process) {
     let mut dispatcher = home.serve();
-    let mut add = |name: &str| home.add(&[], &["append", &home.at(name), "{pid}", "hang"]);
+    let add = |name: &str| home.add(&[], &["append", &home.at(name), "{pid}", "hang"]);
     let (stopped, killed) = (add("one"), add("two"));
     let warden = |task: i64, name: &str| {
         home.until_written(name);

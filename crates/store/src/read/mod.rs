@@ -10,7 +10,7 @@ pub use rows::{
     ParentResult, Related, RunView, TaskFilter, TaskRow,
 };
 pub(crate) use situation::pauses;
-pub use situation::{Counted, Pause, Place, Serving, Situation, WaitedFor};
+pub use situation::{Counted, Holder, Pause, Place, Serving, Situation, WaitedFor};
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
 
 use sqlx::FromRow;
@@ -179,12 +179,6 @@ impl Store {
 #[derive(FromRow)]
 struct CountColumns {
     status: String,
-    number: i64,
-}
-
-#[derive(FromRow)]
-struct CountOfRuns {
-    dispatcher_id: String,
     number: i64,
 }
 
