@@ -281,9 +281,19 @@ impl TroubledRow {
         let crashes = ended.take_while(|word| *word == Outcome::Crashed.name());
         let crashes = small(i64::try_from(crashes.count()).unwrap_or(0))?;
         // The newest one may still be open.
-        let newest = match ended_run(self.run_a, self.outcome_a, self.reason_a, self.seen_a)? {
+        let newest = match ended_run(
+            self.run_a,
+            self.outcome_a,
+            self.reason_a,
+            self.seen_a.as_deref(),
+        )? {
             Some(newest) => Some(newest),
-            None => ended_run(self.run_b, self.outcome_b, self.reason_b, self.seen_b)?,
+            None => ended_run(
+                self.run_b,
+                self.outcome_b,
+                self.reason_b,
+                self.seen_b.as_deref(),
+            )?,
         };
         Ok(Troubled {
             task: TaskId(self.id),
@@ -308,12 +318,12 @@ fn ended_run(
     run: Option<i64>,
     outcome: Option<String>,
     reason: Option<String>,
-    seen: Option<String>,
+    seen: Option<&str>,
 ) -> Result<Option<EndedRun>, Error> {
     let (Some(run), Some(outcome)) = (run, outcome) else {
         return Ok(None);
     };
-    let seen: Option<End> = seen.as_deref().map(serde_json::from_str).transpose()?;
+    let seen: Option<End> = seen.map(serde_json::from_str).transpose()?;
     Ok(Some(EndedRun {
         run: RunId(run),
         outcome: outcome.parse()?,
