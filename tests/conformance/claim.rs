@@ -271,6 +271,7 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         ("running_of_profile", "tasks_by_assignee"),
         ("due", "scheduled_by_time"),
         ("next_due", "scheduled_by_time"),
+        ("going_on", "going_on"),
         ("unstarted", "open_runs_by_dispatcher"),
         ("asks", "open_runs_by_dispatcher"),
         ("orphans", "open_runs_by_dispatcher"),

@@ -19,6 +19,7 @@ mod opening;
 mod orphan;
 mod person;
 mod reading;
+mod recur;
 mod report;
 mod start;
 mod statements;

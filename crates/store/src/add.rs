@@ -9,13 +9,13 @@ use sha2::Digest;
 use sqlx::FromRow;
 use tenure_guard::TaskId;
 
-use crate::clock::millis;
+use crate::clock::{millis, timestamp};
 use crate::connection::Number;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::ids::BatchId;
 use crate::lane::Lane;
-use crate::life::{Rest, TaskStatus};
+use crate::life::{LinkKind, Rest, TaskStatus};
 use crate::open::Store;
 use crate::sql;
 use crate::task::{NewTask, NotBefore, Parent, Work};
@@ -241,7 +241,12 @@ impl Submission {
         };
         let id = TaskId(number);
         for parent in &parents {
-            tx.execute(&sql::ADD_LINK, values![*parent, id]).await?;
+            let met: Option<i64> = None;
+            let link = values![*parent, id, LinkKind::Success, met];
+            tx.execute(&sql::ADD_LINK, link).await?;
+        }
+        if task.recurrence.is_some() {
+            tx.execute(&sql::BEGIN_SERIES, values![id]).await?;
         }
         let payload = json!({
             "title": task.title(),
@@ -262,10 +267,7 @@ impl Submission {
         batch: Option<BatchId>,
     ) -> Result<Row, Error> {
         let now = tx.now().await?;
-        let not_before = task.not_before.map(|time| match time {
-            NotBefore::At(time) => time.as_millisecond(),
-            NotBefore::In(wait) => now.saturating_add(millis(wait)),
-        });
+        let not_before = not_before(task, now)?;
         let mut pending = 0_i64;
         for parent in parents {
             let row = tx.fetch_one::<ParentStatus>(&sql::PARENT, values![*parent]);
@@ -276,7 +278,8 @@ impl Submission {
         }
         let status = Rest {
             waits_for_parents: pending > 0,
-            waits_for_time: not_before.is_some_and(|time| time > now),
+            // What recurs begins when its time has come, also where that is now.
+            waits_for_time: task.recurrence.is_some() || not_before.is_some_and(|time| time > now),
         }
         .status();
         let command = match &task.work {
@@ -305,6 +308,26 @@ impl Submission {
             queued_at: not_before.map_or(now, |time| time.max(now)),
         })
     }
+}
+
+/// When the task may start at the earliest; of one that recurs, its first time.
+fn not_before(task: &NewTask, now: i64) -> Result<Option<i64>, Error> {
+    let said = task.not_before.map(|time| match time {
+        NotBefore::At(time) => time.as_millisecond(),
+        NotBefore::In(wait) => now.saturating_add(millis(wait)),
+    });
+    let Some(recurrence) = &task.recurrence else {
+        return Ok(said);
+    };
+    let first = recurrence.times.first(timestamp(said.unwrap_or(now))?);
+    first
+        .map(|first| Some(first.as_millisecond()))
+        .ok_or_else(|| {
+            Error::Invalid(format!(
+                "{} never comes after the time given: name an earlier one",
+                recurrence.times
+            ))
+        })
 }
 
 struct Row {

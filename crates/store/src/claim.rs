@@ -82,6 +82,8 @@ pub struct Claims {
     pub claimed: Vec<Claimed>,
     /// How long until the next scheduled task is due, where one is scheduled.
     pub next_due: Option<Duration>,
+    /// Whether runs were asked to end, perhaps of this dispatcher.
+    pub asked: bool,
 }
 
 impl Store {
@@ -171,7 +173,7 @@ impl Write for Wanted {
     type Answer = Claims;
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Claims, Error> {
-        make_due_ready(tx).await?;
+        let promoted = make_due_ready(tx).await?;
         let chosen = self.choose(tx).await?;
         let mut claimed = Vec::with_capacity(chosen.len());
         for (offer, candidate) in chosen {
@@ -180,6 +182,7 @@ impl Write for Wanted {
         Ok(Claims {
             claimed,
             next_due: next_due(tx).await?,
+            asked: promoted.asked,
         })
     }
 }

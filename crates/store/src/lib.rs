@@ -38,6 +38,7 @@ pub mod process;
 pub mod promote;
 pub mod read;
 mod recorded;
+mod recur;
 pub mod renew;
 pub mod report;
 pub mod sql;

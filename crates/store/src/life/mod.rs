@@ -26,6 +26,6 @@ pub use limits::{Limits, LimitsLayer, Protocol, TempfailExit};
 pub use link::LinkKind;
 pub use moves::{IllegalMove, Move, Rest};
 pub use outcome::Outcome;
-pub use recurrence::{CatchUp, Overlap, Recurrence, Times};
+pub use recurrence::{CatchUp, InvalidTimes, Moment, Overlap, Passed, Recurrence, Times, Turn};
 pub use status::{RunStatus, TaskStatus};
 pub use streaks::{Asked, Ending, Next, Streaks};

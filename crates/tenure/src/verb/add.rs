@@ -40,6 +40,15 @@ fn task(args: Add) -> Result<NewTask, Failure> {
         let flag = error.key.split('.').next().unwrap_or(error.key);
         Failure::usage(format!("--{}: {error}", flag.replace('_', "-")))
     })?;
+    let times = crate::schedule::Said {
+        not_before: args.not_before,
+        delay: args.delay,
+        every: args.every,
+        cron: args.cron,
+        time_zone: args.time_zone,
+        overlap: args.overlap,
+        catch_up: args.catch_up,
+    };
     let folder = cwd()?;
     let cwd = args
         .cwd
@@ -50,7 +59,8 @@ fn task(args: Add) -> Result<NewTask, Failure> {
         after: args.after.into_iter().map(Parent::Task).collect(),
         priority: args.priority,
         skills: args.skills,
-        not_before: args.not_before,
+        not_before: times.not_before().map_err(Failure::usage)?,
+        recurrence: times.recurrence().map_err(Failure::usage)?,
         env: args.env.into_iter().collect(),
         key: args.key,
         limits,
