@@ -5,6 +5,7 @@
 
 mod adopt;
 mod bury;
+mod held;
 mod look;
 mod run;
 mod strays;
@@ -24,6 +25,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::action::Action;
 use crate::event::Event;
+use crate::hook::herald::Herald;
 use crate::hub::Hub;
 use crate::line::Line;
 use crate::orphan::Grave;
@@ -33,6 +35,7 @@ use crate::wake::Wake;
 
 pub(crate) use self::adopt::Look;
 pub(crate) use self::bury::Burial;
+use self::held::Teller;
 use self::strays::Family;
 
 /// How long after a store that did not answer it is asked again.
@@ -49,7 +52,9 @@ pub(crate) struct Edge {
     wakes: UnboundedSender<Wake>,
     spawner: std::sync::mpsc::Sender<spawn::Order>,
     family: Family,
+    herald: Herald,
     hands: HashMap<RunId, Hand>,
+    teller: Teller,
     /// The lease's end of the claim that is under way, taken before it was sent.
     claim_end: BootInstant,
 }
@@ -88,15 +93,20 @@ impl Edge {
         wakes: UnboundedSender<Wake>,
     ) -> io::Result<Self> {
         let spawner = spawn::start(&store.url().expose(), &wakes)?;
+        let changes = hub.changes();
+        let herald = Herald::start(Arc::clone(&settings), store.clone(), changes);
         let family = Family::new(&settings.host.id, &settings.warden.path);
+        let teller = Teller::start(store.clone(), settings.id);
         Ok(Self {
             settings,
             row,
             family,
+            herald,
             store,
             hub: Arc::new(hub),
             wakes,
             spawner,
+            teller,
             hands: HashMap::new(),
             claim_end: BootInstant::now(),
         })
@@ -105,6 +115,7 @@ impl Edge {
     /// Goes on by other settings, and publishes them; what is in force now.
     pub(crate) fn reload(&mut self, settings: Settings) -> &Settings {
         self.settings = Arc::new(settings.for_incarnation_of(&self.settings));
+        self.herald.follow(Arc::clone(&self.settings));
         self.row.slots = self.settings.slots;
         self.row.profiles = self.settings.published();
         let (store, row) = (self.store.clone(), self.row.clone());
@@ -152,6 +163,7 @@ impl Edge {
             Action::Bury(run) => self.bury(run),
             Action::Close(run, end) => self.close(run, end),
             Action::Acknowledge(run) => self.acknowledge(run),
+            Action::TellHeld(held) => self.teller.tell(held),
             Action::Count => self.count(),
             // The loop's own.
             Action::Finish => {}

@@ -1,12 +1,12 @@
-//! Hooks: programs that are told of events. Which there are is said here; [`teller`] reads the events,
+//! Hooks: programs that are told of events. Which there are is said here; [`herald`] reads the events,
 //! [`tell`] tells one of them, [`keeper`] runs a program, [`window`] knows up to where all is told.
 //!
 //! A hook is told at least once: one that was being told when its dispatcher died is told again. The
 //! dispatcher's loop knows nothing of all this; the processes are reaped where all are.
 
+pub(crate) mod herald;
 mod keeper;
 mod tell;
-pub(crate) mod teller;
 mod window;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ use sqlx::FromRow;
 
 use crate::clock::{millis, timestamp};
 use crate::error::Error;
+use crate::held::Held;
 use crate::ids::{BatchId, DispatcherId};
 use crate::moved::small;
 use crate::open::Store;
@@ -28,6 +29,9 @@ pub struct PublishedProfile {
     pub name: String,
     /// What it offers.
     pub skills: Vec<String>,
+    /// How many of it may run at once, over the whole store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
 }
 
 /// A dispatcher's row.
@@ -49,6 +53,10 @@ pub struct Dispatcher {
     pub profiles: Vec<PublishedProfile>,
     /// The batch it serves, where it serves one only.
     pub batch: Option<BatchId>,
+    /// From when it takes nothing new because it was asked to. Publishing leaves it as it is.
+    pub drain_at: Option<jiff::Timestamp>,
+    /// What it holds back. Publishing leaves it as it is; see [`Store::hold_back`].
+    pub held: Vec<Held>,
 }
 
 /// Held for as long as this process is the store's dispatcher. On SQLite a lock on the file beside
@@ -199,6 +207,8 @@ struct Published {
     pid_namespace: i64,
     start_ticks: i64,
     inode: i64,
+    drain_at: Option<i64>,
+    held: String,
 }
 
 impl Published {
@@ -221,6 +231,8 @@ impl Published {
             slots: small(self.slots)?,
             profiles: serde_json::from_str(&self.profiles)?,
             batch: self.batch_id.map(BatchId),
+            drain_at: self.drain_at.map(timestamp).transpose()?,
+            held: serde_json::from_str(&self.held)?,
         })
     }
 }

@@ -56,7 +56,9 @@ pub fn warden_main() -> ExitCode {
 fn is_dispatched_warden(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
     arguments.next().is_some_and(|word| word == "guard")
         && arguments.next().is_some_and(|word| word == "exec")
-        && arguments.next().is_none_or(|word| word == tenure_warden::hook::ARGUMENT)
+        && arguments
+            .next()
+            .is_none_or(|word| word == tenure_warden::hook::ARGUMENT)
         && arguments.next().is_none()
 }
 
@@ -69,7 +71,14 @@ mod tests {
         let is = |line: &str| is_dispatched_warden(line.split_whitespace().map(Into::into));
         assert!(is("guard exec"));
         assert!(is("guard exec --hook"));
-        for other in ["", "guard", "guard check", "guard exec -- true", "guard exec --hook x", "exec"] {
+        for other in [
+            "",
+            "guard",
+            "guard check",
+            "guard exec -- true",
+            "guard exec --hook x",
+            "exec",
+        ] {
             assert!(!is(other), "{other:?} was taken for a dispatched warden");
         }
     }

@@ -50,7 +50,9 @@ impl Said {
     pub fn recurrence(&self) -> Result<Option<Recurrence>, String> {
         let times = match (self.every, &self.cron) {
             (Some(_), Some(_)) => {
-                return Err("every and cron say the same in two ways: leave one of them out".to_owned());
+                return Err(
+                    "every and cron say the same in two ways: leave one of them out".to_owned(),
+                );
             }
             (Some(every), None) => Times::Every(every),
             (None, Some(expression)) => Times::Cron {

@@ -101,7 +101,11 @@ fn problem(event: &Event, program: &str, told: &Told) -> Option<String> {
             return Some(format!("it cannot be executed: {error}"));
         }
     };
-    let said = told.output.lines().rev().find(|line| !line.trim().is_empty());
+    let said = told
+        .output
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty());
     Some(match said {
         Some(line) => format!("{problem}: {}", line.trim()),
         None => problem,

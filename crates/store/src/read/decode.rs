@@ -282,6 +282,9 @@ pub(super) struct ParentColumns {
     id: i64,
     title: String,
     status: String,
+    kind: String,
+    outcome: Option<String>,
+    reason: Option<String>,
     report: Option<String>,
 }
 
@@ -312,6 +315,9 @@ impl Shown for ParentColumns {
             id: TaskId(self.id),
             title: self.title,
             status: self.status.parse()?,
+            kind: self.kind.parse()?,
+            outcome: self.outcome.as_deref().map(str::parse).transpose()?,
+            reason: self.reason,
             summary,
             metadata,
             artifacts,

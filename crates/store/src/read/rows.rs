@@ -242,12 +242,16 @@ impl Context {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are the parent's columns and its report's fields"
+    reason = "the fields are the parent's columns, those of the link and of the newest run, and the \
+              report's fields"
 )]
 pub struct ParentResult {
     pub id: TaskId,
     pub title: String,
     pub status: TaskStatus,
+    pub kind: LinkKind,
+    pub outcome: Option<Outcome>,
+    pub reason: Option<String>,
     pub summary: Option<String>,
     pub metadata: Option<serde_json::Value>,
     pub artifacts: Vec<String>,

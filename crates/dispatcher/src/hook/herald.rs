@@ -37,12 +37,12 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// The telling of a dispatcher. Dropping it ends what is being told; that is told again by whoever
 /// comes next.
 #[derive(Debug)]
-pub(crate) struct Teller {
+pub(crate) struct Herald {
     settings: watch::Sender<Arc<Settings>>,
     task: JoinHandle<()>,
 }
 
-impl Teller {
+impl Herald {
     /// Begins to tell, by these settings. `changes` says that there may be new events.
     pub(crate) fn start(
         settings: Arc<Settings>,
@@ -50,7 +50,7 @@ impl Teller {
         changes: watch::Receiver<u64>,
     ) -> Self {
         let (settings, follow) = watch::channel(settings);
-        let telling = Telling {
+        let heralding = Heralding {
             store,
             settings: follow,
             changes,
@@ -60,7 +60,7 @@ impl Teller {
         };
         Self {
             settings,
-            task: tokio::spawn(telling.go_on()),
+            task: tokio::spawn(heralding.go_on()),
         }
     }
 
@@ -70,13 +70,13 @@ impl Teller {
     }
 }
 
-impl Drop for Teller {
+impl Drop for Herald {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-struct Telling {
+struct Heralding {
     store: Store,
     settings: watch::Receiver<Arc<Settings>>,
     changes: watch::Receiver<u64>,
@@ -88,7 +88,7 @@ struct Telling {
     held_until: Option<Instant>,
 }
 
-impl Telling {
+impl Heralding {
     async fn go_on(mut self) {
         loop {
             // Before the reading: what comes meanwhile is a change.
@@ -127,7 +127,9 @@ impl Telling {
             let filter = EventFilter {
                 after: position,
                 limit: PAGE,
-                ..EventFilter::default()
+                task: None,
+                batch: None,
+                kind: None,
             };
             let page = self.store.events(&filter).await?;
             if page.is_empty() {
@@ -165,16 +167,18 @@ impl Telling {
     ) -> Result<(), Error> {
         let mut window = Window::new(position);
         let mut telling = JoinSet::new();
-        let newest = page.last().map(|event| event.at).unwrap_or_default();
+        let mut begun = false;
+        let now = jiff::Timestamp::now();
         for event in page {
             let is_wanted = !settings.hooks.of(event.kind).is_empty();
-            if !is_wanted || newest.duration_since(event.at) > OLD {
+            if !is_wanted || now.duration_since(event.at) > OLD {
                 window.pass(event.id);
                 continue;
             }
             while telling.len() >= AT_ONCE {
-                self.one_is_told(settings, &mut telling, &mut window).await?;
+                self.one_is_told(settings, &mut telling, &mut window).await;
             }
+            begun = true;
             window.begin(event.id);
             let (settings, store) = (Arc::clone(settings), self.store.clone());
             telling.spawn(async move {
@@ -184,22 +188,24 @@ impl Telling {
             });
         }
         while !telling.is_empty() {
-            self.one_is_told(settings, &mut telling, &mut window).await?;
+            self.one_is_told(settings, &mut telling, &mut window).await;
         }
         self.position = Some(window.read());
-        if window.read().0 - self.noted.0 >= UNNOTED {
+        let is_behind = begun && self.noted < window.read();
+        if is_behind || window.read().0 - self.noted.0 >= UNNOTED {
             self.note(settings, window.read()).await?;
         }
         Ok(())
     }
 
-    /// Waits until one more is told, and notes that.
+    /// Waits until one more is told, and notes that. A store that is away is told later: what is told
+    /// is told, and needs it no more.
     async fn one_is_told(
         &mut self,
         settings: &Settings,
         telling: &mut JoinSet<EventId>,
         window: &mut Window,
-    ) -> Result<(), Error> {
+    ) {
         tokio::select! {
             Some(told) = telling.join_next() => {
                 if let Ok(event) = told {
@@ -209,7 +215,9 @@ impl Telling {
             // Holds on.
             () = tokio::time::sleep(HOLD / 3) => {}
         }
-        self.note(settings, window.told()).await
+        if let Err(error) = self.note(settings, window.told()).await {
+            tracing::debug!(error = %error, "not noted yet up to which event hooks were told");
+        }
     }
 
     async fn note(&mut self, settings: &Settings, told: EventId) -> Result<(), Error> {
