@@ -317,11 +317,11 @@ async fn a_cancelled_one_ends_its_series_and_a_retried_one_resumes_it(world: Wor
 
 async fn a_paused_one_holds_its_series(world: World) {
     world.add(every_minute(Overlap::Skip, CatchUp::One)).await;
-    world.change("UPDATE tasks SET paused_at = 1").await;
+    world.execute("UPDATE tasks SET paused_at = 1").await;
     world.clock.advance(MINUTE * 3);
     assert!(!world.store.may_claim().await.unwrap());
     assert_eq!(world.store.promote_due().await.unwrap(), (0, None));
-    world.change("UPDATE tasks SET paused_at = NULL").await;
+    world.execute("UPDATE tasks SET paused_at = NULL").await;
     assert_eq!(world.store.promote_due().await.unwrap().0, 1);
     assert_eq!(next(&world).await.1, 60, "one stands for all");
 }

@@ -182,8 +182,8 @@ impl World {
         detail.events.iter().map(|event| event.kind).collect()
     }
 
-    /// Changes rows past the store.
-    pub async fn change(&self, statement: &'static str) {
+    /// A statement past the store, for what it has no verb for yet.
+    pub async fn execute(&self, statement: &'static str) {
         match &self.url {
             StoreUrl::Sqlite(path) => {
                 let url = format!("sqlite://{}", path.display());

@@ -200,7 +200,8 @@ fn a_reload_takes_new_hooks_and_a_wrong_one_is_refused_by_name() {
         ("ended = 'x'", ["ended", "expected a sequence"]),
     ] {
         home.configure(&format!("[hooks]\n{hooks}\n"));
-        home.tenure(&["config", "show"])
+        let _ = home
+            .tenure(&["config", "show"])
             .with_code(2)
             .mentions(&words);
     }
@@ -213,6 +214,6 @@ fn hooks_work_where_the_warden_is_no_program_of_its_own() {
     configure(&home, "added", &teller(&home));
     let _dispatcher = home.serve();
     let worker = program::worker().display().to_string();
-    home.tenure(&["add", "--", &worker, "exit", "0"]).ok();
+    let _ = home.tenure(&["add", "--", &worker, "exit", "0"]).ok();
     lines(&home, "told", 1);
 }

@@ -101,7 +101,7 @@ fn times_are_shown_and_those_that_make_no_sense_are_refused_by_name() {
         let mut arguments = vec!["add"];
         arguments.extend(flags);
         arguments.extend(["--", "true"]);
-        home.tenure(&arguments).with_code(2).mentions(words);
+        let _ = home.tenure(&arguments).with_code(2).mentions(words);
     }
     assert_eq!(tasks(&home).len(), 1);
 }
@@ -114,7 +114,7 @@ fn a_task_file_says_when_and_how_often() {
         "[[task]]\ncommand = ['true']\ndelay = '1h'\n[[task]]\ncommand = ['true']\ncron = '@daily'\ntime_zone = 'Europe/Berlin'\noverlap = 'queue'\ncatch_up = 'all'\n",
     );
     let file = file.display().to_string();
-    home.tenure(&["submit", &file]).ok();
+    let _ = home.tenure(&["submit", &file]).ok();
     let rows = tasks(&home);
     assert!(
         rows.iter().all(|row| row["status"] == "scheduled"),
@@ -126,7 +126,8 @@ fn a_task_file_says_when_and_how_often() {
         "work/tasks.toml",
         "[[task]]\nname = 'a'\ncommand = ['true']\nevery = 60\n",
     );
-    home.tenure(&["submit", &file])
+    let _ = home
+        .tenure(&["submit", &file])
         .with_code(2)
         .mentions(&["tasks.toml", "\"a\""]);
 }

@@ -90,8 +90,8 @@ impl Write for Hold {
         let now = tx.now().await?;
         let lapsed = if tx.is_shared() { now } else { i64::MAX };
         let until = now.saturating_add(millis(self.hold));
-        let hold = values![self.dispatcher, lapsed, until];
-        let held: Option<Number> = tx.fetch_one(&sql::HOLD_HOOKS, hold).await?;
+        let asked = values![self.dispatcher, lapsed, until];
+        let held: Option<Number> = tx.fetch_one(&sql::HOLD_HOOKS, asked).await?;
         Ok(held.map(|row| EventId(row.number)))
     }
 }

@@ -52,6 +52,7 @@ mod transaction;
 pub mod url;
 pub mod validate;
 mod value;
+mod wait;
 mod writer;
 
 pub use clock::Clock;

@@ -110,7 +110,7 @@ impl Heralding {
                 if is_on && self.store.is_shared() {
                     tokio::time::sleep(settings.poll).await;
                 } else {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             tokio::select! {
