@@ -25,6 +25,7 @@ mod policies;
 mod reading;
 mod recur;
 mod report;
+mod situation;
 mod start;
 mod statements;
 mod waiting;
