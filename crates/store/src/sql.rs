@@ -85,7 +85,6 @@ statements! {
         PARENT_RESULTS = "parent_results",
         PAUSES = "pauses",
         PUBLISH = "publish",
-        READY_LONGEST = "ready_longest",
         RECORDED = "recorded",
         RENEW = "renew",
         REPORT = "report",
@@ -128,6 +127,7 @@ statements! {
         NEXT_DUE = "next_due",
         NOW = "now",
         PARENT = "parent",
+        READY_LONGEST = "ready_longest",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
     }

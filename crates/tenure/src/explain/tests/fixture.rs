@@ -95,7 +95,6 @@ pub fn dispatcher() -> Serving {
             profiles: vec![PublishedProfile {
                 name: "counter".into(),
                 skills: vec!["rust".into()],
-                max_running: None,
                 ..PublishedProfile::default()
             }],
             batch: None,
