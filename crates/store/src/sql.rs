@@ -102,6 +102,7 @@ statements! {
         SET_META = "set_meta",
         STANDING = "standing",
         START = "start",
+        STUCK_ABOVE = "stuck_above",
         TALLIES = "tallies",
         TASK = "task",
         TASK_BY_KEY = "task_by_key",
