@@ -314,7 +314,6 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         "lock_schema",
         "meta",
         "now",
-        "paused",
         "pauses",
         "ready_longest",
         "retire_all",

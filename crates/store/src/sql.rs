@@ -83,7 +83,6 @@ statements! {
         ORPHANS = "orphans",
         PARENTS = "parents",
         PARENT_RESULTS = "parent_results",
-        PAUSED = "paused",
         PAUSES = "pauses",
         PUBLISH = "publish",
         RECORDED = "recorded",
@@ -120,6 +119,7 @@ statements! {
         BELONGS = "belongs",
         CANDIDATES = "candidates",
         CANDIDATES_OF_BATCH = "candidates_of_batch",
+        CHILDREN_TO_TELL = "children_to_tell",
         CLOSING = "closing",
         DUE = "due",
         LOCK_PROFILE = "lock_profile",
@@ -129,7 +129,6 @@ statements! {
         NOW = "now",
         PARENT = "parent",
         READY_LONGEST = "ready_longest",
-        WAITING_CHILDREN = "waiting_children",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
     }
