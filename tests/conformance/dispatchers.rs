@@ -43,6 +43,7 @@ fn dispatcher(pid: i32) -> Dispatcher {
         profiles: vec![PublishedProfile {
             name: "reviewer".into(),
             skills: vec!["rust".into()],
+            max_running: Some(2),
             limits: limited(3),
             defaults: limited(9),
         }],
