@@ -56,5 +56,6 @@ mod readme;
 mod reload;
 mod reports;
 mod run_file;
+mod specimens;
 mod verbs;
 mod workspaces;
