@@ -126,6 +126,7 @@ statements! {
         SET_RESULT = "set_result",
         STANDING = "standing",
         START = "start",
+        STUCK_ABOVE = "stuck_above",
         TALLIES = "tallies",
         TASK = "task",
         TASK_BY_KEY = "task_by_key",
