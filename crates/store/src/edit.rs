@@ -96,7 +96,7 @@ struct EditedTask {
     status: String,
     current_run_id: Option<i64>,
     skills: String,
-    limit_key: Option<String>,
+    lane: String,
     #[sqlx(flatten)]
     resting: Resting,
 }
@@ -167,8 +167,11 @@ impl Edit {
             return Ok(false);
         }
         let now = tx.now().await?;
-        let lane = Lane::of(&[], task.limit_key.as_deref()).text()?;
-        tx.execute(&sql::CLEAR_SKILLS, values![self.task, lane, now])
+        let lane = Lane {
+            skills: Vec::new(),
+            ..Lane::read(&task.lane)?
+        };
+        tx.execute(&sql::CLEAR_SKILLS, values![self.task, lane.text()?, now])
             .await?;
         Ok(true)
     }

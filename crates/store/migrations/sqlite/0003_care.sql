@@ -19,7 +19,7 @@ CREATE INDEX events_by_task ON events (task_id, id);
 ALTER TABLE tasks ADD COLUMN since BIGINT NOT NULL DEFAULT 0;
 -- From when its place in the order is counted: its adding, or the time it was not to start before.
 ALTER TABLE tasks ADD COLUMN queued_at BIGINT NOT NULL DEFAULT 0;
--- The skills it requires and its limit key, in one text; empty where it has neither.
+-- The skills it requires and its limit key with its limit, in one text; empty where it has neither.
 ALTER TABLE tasks ADD COLUMN lane TEXT NOT NULL DEFAULT '';
 ALTER TABLE tasks ADD COLUMN limit_key TEXT;
 ALTER TABLE tasks ADD COLUMN key_limit BIGINT
@@ -101,3 +101,5 @@ CREATE INDEX tasks_by_run ON tasks (current_run_id) WHERE current_run_id IS NOT 
 CREATE INDEX closed_runs ON runs (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX unverified_runs ON runs (run_id) WHERE tree_unverified = 1;
 CREATE INDEX comments_by_run ON comments (run_id) WHERE run_id IS NOT NULL;
+-- Who still waits for whom.
+CREATE INDEX unmet_links ON task_links (parent_id, child_id) WHERE met_at IS NULL;
