@@ -45,6 +45,7 @@ mod ends;
 mod environment;
 mod explain;
 mod fence;
+mod freeing;
 mod guard;
 mod hooks;
 mod isolation;

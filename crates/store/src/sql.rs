@@ -56,6 +56,7 @@ statements! {
         COMMENTS_OF_TASK = "comments_of_task",
         COMMENT_AS_WORKER = "comment_as_worker",
         COUNT = "count",
+        COUNT_BLOCKED = "count_blocked",
         COUNT_OF_ASSIGNEE = "count_of_assignee",
         COUNT_OF_BATCH = "count_of_batch",
         DRAIN = "drain",

@@ -102,6 +102,12 @@ fn fields(detail: &Detail) -> String {
     if !task.status.is_finished() {
         field(&mut text, "why", &format!("tenure explain {}", task.id));
     }
+    if let Some(time) = task.archived_at {
+        field(&mut text, "archived", &seconds(time));
+    }
+    if let Some(time) = task.paused_at {
+        field(&mut text, "paused", &seconds(time));
+    }
     if let Some(time) = task.not_before {
         field(&mut text, "not before", &seconds(time));
     }
