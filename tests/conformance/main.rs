@@ -14,6 +14,7 @@ mod deadlines;
 mod dispatchers;
 mod end;
 mod fence;
+mod inside;
 mod model;
 mod opening;
 mod orphan;

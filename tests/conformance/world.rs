@@ -182,6 +182,28 @@ impl World {
         detail.events.iter().map(|event| event.kind).collect()
     }
 
+    /// Changes something past the store.
+    pub async fn run_sql(&self, statement: &str) {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        match &self.url {
+            StoreUrl::Sqlite(path) => {
+                let url = format!("sqlite://{}", path.display());
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query(statement)
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+            }
+            StoreUrl::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                sqlx::query(statement)
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+
     /// One number, by a statement past the store.
     pub async fn number(&self, statement: &'static str) -> i64 {
         match &self.url {

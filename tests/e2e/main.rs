@@ -45,6 +45,7 @@ mod ends;
 mod environment;
 mod fence;
 mod guard;
+mod inside;
 mod isolation;
 mod logs;
 mod mischief;

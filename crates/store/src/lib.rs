@@ -31,6 +31,7 @@ mod lane;
 pub mod life;
 mod migrate;
 mod moved;
+pub mod offered;
 pub mod open;
 pub mod orphan;
 pub mod person;

@@ -88,8 +88,8 @@ pub enum Verb {
     Submit(Submit),
     /// List tasks; unfinished ones, unless asked for others
     List(List),
-    /// Show all about one task
-    Show(One),
+    /// Show all about one task; inside a worker its own, unless named
+    Show(Show),
     /// Show the runs of a task
     Runs(One),
     /// Print the output of a task's newest run
@@ -130,6 +130,8 @@ pub enum Verb {
     /// The configuration
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Print what a shell completes this command line with
+    Completions(Completions),
     /// Print the version
     Version(Version),
 }
@@ -194,6 +196,16 @@ pub struct One {
     /// The task
     #[arg(value_parser = task_id, allow_negative_numbers = true)]
     pub id: TaskId,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The task
+    #[arg(value_parser = task_id, allow_negative_numbers = true)]
+    pub id: Option<TaskId>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -330,6 +342,20 @@ pub struct Settle {
 }
 
 #[derive(Debug, Args)]
+pub struct Completions {
+    /// For which shell
+    pub shell: Shell,
+}
+
+/// The shells that are known.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, Args)]
 pub struct Version {
     /// Print JSON, with the versions of the shapes that scripts read
     #[arg(long)]
@@ -368,7 +394,6 @@ mod tests {
         for line in [
             "tenure",
             "tenure nonsense",
-            "tenure show",
             "tenure show x",
             "tenure list --status lost",
             "tenure wait",

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tenure_store::offered::Offered;
 use tenure_store::task::{NewTask, NotBefore, Parent, Work};
 use tenure_store::validate;
 
 use crate::config::{absolute, variable_problem};
 use crate::failure::Failure;
 use crate::limit_keys::with_limit_keys;
-use crate::offered::Offered;
 use problem::{Problem, label};
 
 /// What a file holds: tasks, and nothing else.
@@ -166,6 +166,7 @@ fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<Ne
         env: entry.env.clone(),
         key: entry.key.clone(),
         limits,
+        created_by: crate::place::by(),
         ..NewTask::new(work, absolute(folder, cwd))
     })
 }

@@ -29,7 +29,7 @@ pub struct TaskFilter {
 }
 
 /// Some rows, and how many more there would be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,

@@ -2,6 +2,7 @@
 //! with theirs in [`super`].
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -27,6 +28,9 @@ pub struct Complete {
     /// The same for programs
     #[arg(long, value_name = "JSON", value_parser = json, allow_hyphen_values = true)]
     pub metadata: Option<serde_json::Value>,
+    /// A file that came of it, for people and for the task's children; may be repeated
+    #[arg(long = "artifact", value_name = "PATH")]
+    pub artifacts: Vec<PathBuf>,
     /// Not for people
     #[arg(hide = true)]
     pub id: Option<String>,

@@ -1,8 +1,11 @@
 //! A worker's own words: `heartbeat`, `complete`, `defer`, `fail`.
 
+use std::path::PathBuf;
+
 use tenure_guard::Report;
 
 use crate::cli::{Complete, Defer, Fail, Global, Heartbeat};
+use crate::config::{absolute, cwd};
 use crate::failure::Failure;
 use crate::worker::{Word, require, say};
 
@@ -18,9 +21,21 @@ pub fn complete(global: &Global, args: Complete) -> Result<(), Failure> {
     let report = Report::Complete {
         summary: args.summary,
         metadata: args.metadata,
-        artifacts: Vec::new(),
+        artifacts: absolute_texts(&args.artifacts)?,
     };
     say(global, Word::Report(report))
+}
+
+/// The files, as whoever reads of them elsewhere finds them.
+fn absolute_texts(paths: &[PathBuf]) -> Result<Vec<String>, Failure> {
+    let folder = cwd()?;
+    let text = |path: &PathBuf| {
+        let path = absolute(&folder, path);
+        path.to_str().map(str::to_owned).ok_or_else(|| {
+            Failure::usage(format!("--artifact {}: it is not UTF-8", path.display()))
+        })
+    };
+    paths.iter().map(text).collect()
 }
 
 /// Not now.
