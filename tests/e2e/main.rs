@@ -37,6 +37,7 @@ mod ways;
 mod adopt;
 mod bad_input;
 mod bad_store;
+mod care;
 mod crash;
 mod diagonal;
 mod dispatch;

@@ -14,6 +14,7 @@
 
 pub mod add;
 pub mod ask;
+pub mod backup;
 pub mod check;
 pub mod claim;
 pub mod clock;
@@ -25,6 +26,7 @@ pub mod duration;
 pub mod end;
 pub mod error;
 pub mod event;
+pub mod gc;
 pub mod heartbeat;
 pub mod ids;
 mod lane;

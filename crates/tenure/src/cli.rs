@@ -127,6 +127,10 @@ pub enum Verb {
     Doctor(Doctor),
     /// After a stop: end what still runs and close what is left
     Settle(Settle),
+    /// Clear away what is old: events, logs and folders of runs, archived tasks
+    Gc(Gc),
+    /// Copy the store into a file, while everything goes on
+    Backup(Backup),
     /// The configuration
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -339,6 +343,34 @@ pub struct Settle {
     /// The unit is one of this user's manager
     #[arg(long, requires = "unit")]
     pub user: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Events of finished tasks that are older than this
+    #[arg(long, value_name = "AGE", value_parser = value::age, default_value = "30d")]
+    pub events_older: Duration,
+    /// Logs and folders of runs, of finished tasks, that ended longer ago than this
+    #[arg(long, value_name = "AGE", value_parser = value::age, default_value = "30d")]
+    pub logs_older: Duration,
+    /// Tasks that were archived longer ago than this, with everything of theirs
+    #[arg(long, value_name = "AGE", value_parser = value::age, default_value = "30d")]
+    pub archived_older: Duration,
+    /// Only say what would be cleared away
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The file; nothing may have that name yet
+    pub file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

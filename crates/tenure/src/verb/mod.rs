@@ -1,6 +1,7 @@
 //! The verbs, one a file. Each finds its place, does its one thing, and prints.
 
 mod add;
+mod backup;
 mod block;
 mod comment;
 mod completions;
@@ -8,6 +9,7 @@ mod config;
 mod doctor;
 mod events;
 mod exec;
+mod gc;
 mod guard;
 mod list;
 mod log;
@@ -62,6 +64,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Doctor(args) => block_on(doctor::run(global, &args)),
         Verb::Settle(args) => settle::run(global, &args),
         Verb::Config(ConfigVerb::Show { json }) => config::show(global, json),
+        Verb::Backup(args) => block_on(backup::run(global, &args)),
+        Verb::Gc(args) => block_on(gc::run(global, &args)),
         Verb::Completions(args) => completions::run(&args),
         Verb::Version(args) => version::run(args.json),
     }
