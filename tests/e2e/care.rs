@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tenure_tests::home::{event_kinds, mode, outcomes};
-use tenure_tests::{Home, postgres};
+use tenure_tests::home::{event_kinds, mode, outcomes, runs};
+use tenure_tests::{Home, postgres, wait_until};
 
 fn amount(said: &Value, kind: &str) -> u64 {
     said[kind]["count"].as_u64().expect("gc counts")
@@ -57,7 +57,7 @@ on_both!(
 
         let gone = home.tenure(&ages).ok().json();
         assert_eq!(amount(&gone, "run_folders"), 1, "{gone}");
-        assert_eq!(amount(&gone, "sockets"), 1, "{gone}");
+        assert!(amount(&gone, "sockets") >= 1, "{gone}");
         assert_eq!(gone["problems"], serde_json::json!([]), "{gone}");
         assert!(!folder.exists() && !short.exists());
         assert!(event_kinds(&home.show(done)).is_empty());
@@ -134,10 +134,23 @@ fn a_backup_is_a_whole_store_while_everything_goes_on() {
         let _ = fs::remove_file(format!("{}{suffix}", store.display()));
     }
     fs::copy(&copies[0], &store).unwrap();
-    let _dispatcher = home.serve();
+    let mut dispatcher = home.serve();
     let task = home.add(&["--priority", "100"], &["exit", "0"]);
+    wait_until("the older store is noticed", || {
+        let shown = home.show(task);
+        let reasons = runs(&shown).iter().filter_map(|run| run["reason"].as_str());
+        let noticed = reasons.map(|reason| reason.contains("put back to an older state"));
+        noticed.max().filter(|noticed| *noticed)
+    });
+    dispatcher.crash();
+    let stores = fs::read_dir(home.state().join("stores")).unwrap();
+    for folder in stores.flatten().map(|entry| entry.path()) {
+        fs::rename(folder.join("runs"), folder.join("runs.before")).unwrap();
+    }
+    let _dispatcher = home.serve();
     let shown = home.until(task, "done");
     let outcomes = outcomes(&shown);
+    assert_eq!(outcomes[0], "never_started", "{outcomes:?}");
     assert_eq!(outcomes.last(), Some(&"completed"), "{outcomes:?}");
 }
 
@@ -190,7 +203,6 @@ fn a_backup_that_is_killed_leaves_no_file_under_the_name() {
     let db = copy.display().to_string();
     let all = home.tenure(&["--db", &db, "list", "--json"]).ok().json();
     assert_eq!(all.as_array().unwrap().len(), 400);
-    assert!(!fs::exists(home.work().join("copy.db.partial")).unwrap() || killed > 0);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Sockets that nobody listens on: whoever made one was killed. Whose a short path under `/tmp` is does
 //! not matter then: nobody can ever answer there again.
 
-use std::io::ErrorKind;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use tenure_store::gc::Amount;
 
 /// How old a socket must be: one that is being made is bound before it listens.
@@ -40,7 +41,18 @@ fn is_dead(path: &Path, uid: u32) -> bool {
             .extension()
             .is_some_and(|extension| extension == "sock")
         && age.is_some_and(|age| age >= SETTLED)
-        && matches!(UnixStream::connect(path), Err(error) if error.kind() == ErrorKind::ConnectionRefused)
+        && is_refused(path)
+}
+
+/// Whether the kernel refuses a connection. One that would have to wait has somebody at its other end,
+/// perhaps stopped.
+fn is_refused(path: &Path) -> bool {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let Ok(socket) = socket(AddressFamily::Unix, SockType::Stream, flags, None) else {
+        return false;
+    };
+    UnixAddr::new(path)
+        .is_ok_and(|address| connect(socket.as_raw_fd(), &address) == Err(Errno::ECONNREFUSED))
 }
 
 #[expect(
