@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
+use tenure_store::held::{Held, HeldNow};
+use tenure_store::life::LimitsLayer;
 use tenure_store::process::ProcessId;
 use tenure_store::{DispatcherId, Error};
 
@@ -11,9 +13,17 @@ use crate::world::{World, on_both};
 on_both!(
     a_published_dispatcher_is_found_while_it_lives,
     a_dispatcher_may_publish_again,
+    what_a_dispatcher_holds_back_is_read_with_it,
     a_file_has_one_dispatcher_and_a_server_several,
     a_killed_dispatcher_is_not_listed,
 );
+
+fn limited(max_failures: u32) -> LimitsLayer {
+    LimitsLayer {
+        max_failures: Some(max_failures),
+        ..LimitsLayer::default()
+    }
+}
 
 fn dispatcher(pid: i32) -> Dispatcher {
     Dispatcher {
@@ -33,8 +43,13 @@ fn dispatcher(pid: i32) -> Dispatcher {
         profiles: vec![PublishedProfile {
             name: "reviewer".into(),
             skills: vec!["rust".into()],
+            max_running: Some(2),
+            limits: limited(3),
+            defaults: limited(9),
         }],
         batch: None,
+        drain_at: None,
+        held: Vec::new(),
     }
 }
 
@@ -66,6 +81,33 @@ async fn a_dispatcher_may_publish_again(world: World) {
     mine.profiles.clear();
     mine.slots = 9;
     world.store.publish(mine.clone()).await.unwrap();
+    assert_eq!(world.store.living_dispatchers().await.unwrap(), [mine]);
+}
+
+async fn what_a_dispatcher_holds_back_is_read_with_it(world: World) {
+    let _hold = world.store.hold().await.unwrap();
+    let mine = dispatcher(1);
+    world.store.publish(mine.clone()).await.unwrap();
+    let held = HeldNow {
+        profile: "reviewer".into(),
+        why: "no such folder".into(),
+        held_for: Duration::from_secs(3),
+        left: Duration::from_secs(4),
+    };
+    world.store.hold_back(mine.id, vec![held]).await.unwrap();
+    let read = world.store.living_dispatchers().await.unwrap();
+    let now = world.store.time().await.unwrap();
+    let expected = Held {
+        profile: "reviewer".into(),
+        why: "no such folder".into(),
+        since: now - Duration::from_secs(3),
+        until: now + Duration::from_secs(4),
+    };
+    assert_eq!(read[0].held, [expected]);
+    // Published again, it still holds back what it held.
+    world.store.publish(mine.clone()).await.unwrap();
+    assert_eq!(world.store.living_dispatchers().await.unwrap(), read);
+    world.store.hold_back(mine.id, Vec::new()).await.unwrap();
     assert_eq!(world.store.living_dispatchers().await.unwrap(), [mine]);
 }
 

@@ -33,7 +33,7 @@ async fn done(world: &World) -> TaskId {
 async fn archive(world: &World, task: TaskId) {
     let now = world.now();
     let statement = format!("UPDATE tasks SET archived_at = {now} WHERE id = {task}");
-    world.run_sql(&statement).await;
+    world.execute(&statement).await;
 }
 
 /// All of it that is older than now.
@@ -156,7 +156,7 @@ async fn dispatchers_that_signed_off_go(world: World) {
     };
     assert_eq!(count(&world.store).await, 0);
     world
-        .run_sql(
+        .execute(
             "INSERT INTO dispatchers (id, host_id, host_name, boot_id, pid, socket, version, slots, profiles, started_at, seen_at, retired_at) VALUES ('d', 'h', 'h', 'b', 1, '/s', '1', 1, '[]', 0, 0, 0)",
         )
         .await;

@@ -96,7 +96,7 @@ async fn a_worker_whose_task_was_taken_away_adds_nothing(world: World) {
 async fn a_run_adds_so_many_tasks_and_no_more(world: World) {
     let tenure = world.running(task()).await;
     world
-        .run_sql(&format!("UPDATE runs SET added = {}", MAX_ADDED - 1))
+        .execute(&format!("UPDATE runs SET added = {}", MAX_ADDED - 1))
         .await;
     let last = world.store.add_as_worker(tenure.clone(), id("a"), task());
     last.await.unwrap();

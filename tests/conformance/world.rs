@@ -182,8 +182,8 @@ impl World {
         detail.events.iter().map(|event| event.kind).collect()
     }
 
-    /// Changes something past the store.
-    pub async fn run_sql(&self, statement: &str) {
+    /// A statement past the store, for what it has no verb for.
+    pub async fn execute(&self, statement: &str) {
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
         match &self.url {
             StoreUrl::Sqlite(path) => {

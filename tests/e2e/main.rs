@@ -44,6 +44,7 @@ mod dispatch;
 mod doctor;
 mod ends;
 mod environment;
+mod explain;
 mod fence;
 mod guard;
 mod inside;

@@ -187,6 +187,15 @@ impl Guard {
         })
     }
 
+    /// [`Guard::report`] with [`Report::Wait`]: the work goes on, as a new run, once that task is done.
+    /// [`Error::Refused`] where there is no such task, or where it waits for this one itself.
+    ///
+    /// # Errors
+    /// As [`Guard::report`].
+    pub fn wait_for(&self, after: TaskId, reason: Option<String>) -> Result<Acceptance, Error> {
+        self.report(&Report::Wait { after, reason })
+    }
+
     /// [`Guard::report`] with [`Report::Defer`]; a wait over [`Report::MAX_DEFER_MS`] is refused.
     ///
     /// # Errors

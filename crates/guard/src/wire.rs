@@ -21,7 +21,7 @@
 //! {"v":1,"task_id":7,"run_id":9,"claim_lock":"…","op":"show","task":12}
 //! {"v":1,"answer":"data","data":{"task":{"id":12,…},"runs":[],"events":[…],…}}
 //! {"v":1,"task_id":7,"run_id":9,"claim_lock":"…","op":"list","all":false,"status":"ready","limit":20}
-//! {"v":1,"answer":"data","data":{"rows":[{"id":12,…}],"more":3}}
+//! {"v":1,"answer":"data","data":{"rows":[{"id":12,…}],"more":{"number":3,"at_least":false}}}
 //! ```
 //!
 //! - `add`: `id` names the request; the same id again is the same task, so what got no answer, or

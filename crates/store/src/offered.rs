@@ -94,12 +94,16 @@ fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::life::LimitsLayer;
     use crate::task::Work;
 
     fn check(work: Work, skills: &[&str]) -> Result<(), String> {
         let profile = |name: &str, skills: &[&str]| PublishedProfile {
             name: name.to_owned(),
             skills: skills.iter().map(ToString::to_string).collect(),
+            max_running: None,
+            limits: LimitsLayer::default(),
+            defaults: LimitsLayer::default(),
         };
         let offered = Offered {
             profiles: vec![

@@ -5,10 +5,11 @@ use serde_json::json;
 use sqlx::FromRow;
 use tenure_guard::{BlockKind, Report, RunId, TaskId};
 
+use crate::children::tell_children;
 use crate::error::Error;
 use crate::event::EventKind;
-use crate::life::{Ask, IllegalMove, Move, Streaks, TaskStatus};
-use crate::moved::{Moved, Resting, move_task};
+use crate::life::{Ask, IllegalMove, Move, Streaks, TaskEnd, TaskStatus};
+use crate::moved::{Moved, Resting, block_kind, move_task};
 use crate::open::Store;
 use crate::sql;
 use crate::transaction::Transaction;
@@ -105,6 +106,7 @@ struct Wished {
 struct WishedTask {
     status: String,
     current_run_id: Option<i64>,
+    block_kind: Option<String>,
     #[sqlx(flatten)]
     resting: Resting,
 }
@@ -124,7 +126,7 @@ impl Write for Wished {
         let status: TaskStatus = task.status.parse()?;
         match task.current_run_id {
             Some(run) => self.ask(tx, RunId(run)).await,
-            None => self.carry_out(tx, status, &task.resting).await,
+            None => self.carry_out(tx, status, &task).await,
         }
     }
 }
@@ -195,8 +197,9 @@ impl Wished {
         &self,
         tx: &mut Transaction,
         status: TaskStatus,
-        resting: &Resting,
+        task: &WishedTask,
     ) -> Result<Granted, Error> {
+        let resting = &task.resting;
         let now = tx.now().await?;
         let rest = resting.rest(now);
         let (by, kind) = match self.wish {
@@ -212,16 +215,22 @@ impl Wished {
             source,
         };
         let streaks = match by {
-            Move::Unblocked | Move::Retried => Streaks::default(),
+            Move::Retried => Streaks::default(),
+            Move::Unblocked => {
+                let kind = task.block_kind.as_deref().map(block_kind).transpose()?;
+                resting.streaks()?.after_unblock(kind)
+            }
             Move::Claimed
             | Move::Ended(_)
             | Move::ParentsDone
+            | Move::NotNeeded
             | Move::Due
             | Move::Blocked
             | Move::Cancelled => resting.streaks()?,
         };
         let moved = Moved {
             status: status.after(by, rest).map_err(illegal)?,
+            pending_parents: resting.pending_parents,
             not_before: resting.not_before,
             block: match self.wish {
                 Wish::Block { kind } => Some((kind, self.reason.clone().unwrap_or_default())),
@@ -238,6 +247,10 @@ impl Wished {
             "status": moved.status,
         });
         tx.event(self.task, None, kind, &payload);
+        let block = moved.block.as_ref().map(|(kind, _)| *kind);
+        if let Some(end) = TaskEnd::of(moved.status, block) {
+            tell_children(tx, self.task, end, None).await?;
+        }
         Ok(Granted::Moved(moved.status))
     }
 }

@@ -98,6 +98,10 @@ pub enum Verb {
     Events(Events),
     /// Wait until tasks are done, or cannot move without a person
     Wait(Wait),
+    /// Say why a task stands where it stands, why its runs ended so, and what to do next
+    Explain(One),
+    /// Show how the store as a whole is doing
+    Stats(Stats),
     /// Leave a remark: `comment ID TEXT`; inside a worker `comment TEXT`
     Comment(Comment),
     /// Let a task wait for a person: `block ID`; inside a worker report it blocked
@@ -216,6 +220,13 @@ pub struct Show {
 }
 
 #[derive(Debug, Args)]
+pub struct Stats {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Log {
     /// The task
     #[arg(value_parser = task_id, allow_negative_numbers = true)]
@@ -278,9 +289,12 @@ pub struct Block {
     /// Why it waits: `needs_input`, `capability`, or a person's `operator` (the default)
     #[arg(long, value_parser = value::block_kind)]
     pub kind: Option<BlockKind>,
-    /// In words what it waits for; must be given
+    /// In words what it waits for; must be given, but for --after
     #[arg(long, value_parser = value::words, allow_hyphen_values = true)]
     pub reason: Option<String>,
+    /// In a worker: go on, as a new run, once this task is done
+    #[arg(long, value_name = "ID", value_parser = task_id, allow_negative_numbers = true, conflicts_with = "kind")]
+    pub after: Option<TaskId>,
     #[command(flatten)]
     pub patience: Patience,
 }

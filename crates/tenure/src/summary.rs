@@ -2,7 +2,6 @@
 //! with the last lines of its log.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde::Serialize;
 use tenure_guard::{BlockKind, RunId, TaskId};
@@ -13,28 +12,18 @@ use tenure_store::read::{RunView, TaskRow};
 use crate::batch::Batch;
 use crate::escape;
 use crate::failure::Failure;
+use crate::log_tail;
 use crate::progress::described;
-use crate::run_log::RunLog;
-
-/// How many lines of a log are shown.
-const TAIL_LINES: usize = 10;
-
-/// How many bytes of a log are looked at for them: ten very long lines are not for people.
-const TAIL_BYTES: u64 = 16 * 1024;
-
-/// The same for a log that grows while it is read.
-const MOST_READ: usize = 64 * 1024;
-
-/// How much of a line is shown.
-const LINE_CHARS: usize = 1000;
 
 /// How a batch ended; `run --json` prints it.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     batch: tenure_store::BatchId,
     counts: tenure_store::read::Counts,
-    /// Those that are not done.
+    /// Those that are not done, but for those that were not needed.
     tasks: Vec<Unfinished>,
+    /// Those that were cancelled because what they wait for did not happen.
+    not_needed: Vec<TaskId>,
     #[serde(skip)]
     total: usize,
 }
@@ -72,7 +61,12 @@ impl Summary {
     /// The store's.
     pub async fn of(store: &Store, batch: &Batch) -> Result<Self, Failure> {
         let mut tasks = Vec::new();
+        let mut not_needed = Vec::new();
         for row in batch.rows().filter(|row| row.status != TaskStatus::Done) {
+            if batch.is_not_needed(row) {
+                not_needed.push(row.id);
+                continue;
+            }
             let runs = store.runs(row.id).await?;
             tasks.push(unfinished(batch, row, runs.last()));
         }
@@ -80,6 +74,7 @@ impl Summary {
             batch: batch.id,
             counts: counts(batch),
             tasks,
+            not_needed,
             total: batch.order.len(),
         })
     }
@@ -87,16 +82,23 @@ impl Summary {
     /// For people.
     pub fn to_text(&self) -> String {
         let mut text = format!("{} of {} tasks done", self.counts.done, self.total);
+        let not_needed = u64::try_from(self.not_needed.len()).unwrap_or(u64::MAX);
+        if not_needed > 0 {
+            // Writing to a string cannot fail; so below.
+            let _ = write!(text, ", {not_needed} not needed");
+        }
         for (count, status) in [
             (self.counts.blocked, TaskStatus::Blocked),
-            (self.counts.cancelled, TaskStatus::Cancelled),
+            (
+                self.counts.cancelled.saturating_sub(not_needed),
+                TaskStatus::Cancelled,
+            ),
             (self.counts.todo, TaskStatus::Todo),
             (self.counts.scheduled, TaskStatus::Scheduled),
             (self.counts.ready, TaskStatus::Ready),
             (self.counts.running, TaskStatus::Running),
         ] {
             if count > 0 {
-                // Writing to a string cannot fail; so below.
                 let _ = write!(text, ", {count} {status}");
             }
         }
@@ -165,7 +167,7 @@ fn unfinished(batch: &Batch, row: &TaskRow, newest: Option<&RunView>) -> Unfinis
             attempt: run.attempt,
             outcome: run.outcome,
             reason: run.reason.clone(),
-            log_tail: run.log.as_deref().map(tail).unwrap_or_default(),
+            log_tail: run.log.as_deref().map(log_tail::read).unwrap_or_default(),
         }),
         described: described(row),
     }
@@ -186,60 +188,4 @@ fn counts(batch: &Batch) -> tenure_store::read::Counts {
         *count += 1;
     }
     counts
-}
-
-/// The last lines of a log; none where it cannot be read, which the summary survives.
-fn tail(path: &Path) -> Vec<String> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut log = RunLog::open_end(path, TAIL_BYTES)?;
-        let mut bytes = Vec::new();
-        // What is written meanwhile is not waited for.
-        while let Some(more) = log.more()? {
-            bytes.extend(more);
-            if bytes.len() >= MOST_READ {
-                break;
-            }
-        }
-        Ok(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    let from = lines.len().saturating_sub(TAIL_LINES);
-    let lines = lines[from..].iter();
-    lines.map(|line| ends_with(line, LINE_CHARS)).collect()
-}
-
-/// The end of a line, where it is too long for people: what went wrong stands there, mostly.
-fn ends_with(line: &str, characters: usize) -> String {
-    match line.char_indices().nth_back(characters) {
-        Some((at, first)) => format!("…{}", &line[at + first.len_utf8()..]),
-        None => line.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tail_of_a_log_is_its_last_lines_whatever_bytes_they_hold() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let mut bytes: Vec<u8> = (0..50)
-            .flat_map(|n| format!("line {n}\n").into_bytes())
-            .collect();
-        bytes.extend(b"bad \xff\n");
-        std::fs::write(&path, bytes).unwrap();
-        let lines = tail(&path);
-        assert_eq!(lines.len(), TAIL_LINES);
-        assert_eq!(lines[0], "line 41");
-        assert_eq!(lines[9], "bad \u{fffd}");
-        assert_eq!(tail(&folder.path().join("none")), Vec::<String>::new());
-        std::fs::write(&path, format!("{}end", "x".repeat(1 << 20))).unwrap();
-        let lines = tail(&path);
-        assert_eq!(lines.len(), 1);
-        assert_eq!(lines[0].chars().count(), LINE_CHARS + 1);
-        assert!(lines[0].starts_with('…') && lines[0].ends_with("xend"));
-    }
 }

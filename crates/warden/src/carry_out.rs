@@ -125,11 +125,11 @@ async fn list(store: &Store, tenure: &Tenure, filter: &TaskFilter) -> Result<Ans
         let row = serde_json::to_value(row)?;
         match room.checked_sub(row.to_string().len() + 1) {
             // Those that follow would leave a gap.
-            Some(rest) if more == page.more => {
+            Some(rest) if more.number == page.more.number => {
                 room = rest;
                 rows.push(row);
             }
-            Some(_) | None => more += 1,
+            Some(_) | None => more.number += 1,
         }
     }
     Ok(Answer::Data {

@@ -107,6 +107,9 @@ impl Config {
         let publish = |(name, profile): (&String, &Profile)| PublishedProfile {
             name: name.clone(),
             skills: profile.skills.clone(),
+            max_running: profile.max_running,
+            limits: profile.limits.clone(),
+            defaults: self.defaults.clone(),
         };
         self.profiles.iter().map(publish).collect()
     }

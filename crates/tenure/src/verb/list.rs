@@ -1,7 +1,7 @@
 //! `list`: tasks, one a row.
 
 use tenure_guard::wire::Op;
-use tenure_store::read::{Page, TaskFilter, TaskRow};
+use tenure_store::read::{Counted, Page, TaskFilter, TaskRow};
 
 use crate::cli::{Global, List};
 use crate::failure::{Code, Failure};
@@ -29,7 +29,7 @@ pub fn run(global: &Global, args: List) -> Result<(), Failure> {
     } else if !page.rows.is_empty() {
         output::bytes(table(&page.rows).to_string().as_bytes())?;
     }
-    if page.more > 0 {
+    if page.more.number > 0 {
         output::message(format_args!(
             "{} more: use --limit, --status or --assignee",
             page.more
@@ -67,7 +67,7 @@ async fn by_person(global: &Global, args: List) -> Result<Page<TaskRow>, Failure
         Some(store) => store.list(&filter).await?,
         None => Page {
             rows: Vec::new(),
-            more: 0,
+            more: Counted::default(),
         },
     })
 }

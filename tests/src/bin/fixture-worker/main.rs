@@ -148,7 +148,10 @@ impl Steps {
             "look" => with_guard(|guard| {
                 let shown = guard.show(None)?;
                 let listed = guard.list()?;
-                Ok(format!("{} {}", shown["task"]["id"], listed["more"]))
+                Ok(format!(
+                    "{} {}",
+                    shown["task"]["id"], listed["more"]["number"]
+                ))
             }),
             "twice" => {
                 let report = self.report();
@@ -210,6 +213,10 @@ impl Steps {
             },
             "fail" => Report::Fail {
                 reason: self.word(),
+            },
+            "behind" => Report::Wait {
+                after: self.word().parse().expect("a task's id"),
+                reason: None,
             },
             unknown => panic!("{unknown:?} is no step of this worker"),
         }
