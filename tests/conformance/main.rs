@@ -14,6 +14,7 @@ mod deadlines;
 mod dispatchers;
 mod end;
 mod fence;
+mod freeing;
 mod gc;
 mod inside;
 mod lanes;

@@ -159,7 +159,7 @@ async fn what_is_unfinished_is_counted_by_status_and_profile(world: World) {
     assert_eq!(profiles, [("counter", 1, 0, 0), ("shell", 1, 1, 0)]);
     let since = stats.profiles[0]
         .ready_since
-        .map(|time| time.as_millisecond());
+        .map(jiff::Timestamp::as_millisecond);
     assert_eq!(since, Some(world.now()));
 }
 

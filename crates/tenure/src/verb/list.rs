@@ -14,7 +14,7 @@ use crate::{escape, output, worker};
 const ROWS: u32 = 50;
 
 /// The longest title in a row.
-const TITLE_CHARS: usize = 80;
+pub(super) const TITLE_CHARS: usize = 80;
 
 /// Lists them.
 pub fn run(global: &Global, args: List) -> Result<(), Failure> {

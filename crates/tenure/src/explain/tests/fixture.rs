@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use tenure_guard::TaskId;
 use tenure_store::DispatcherId;
 use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
-use tenure_store::life::LimitsLayer;
 use tenure_store::process::ProcessId;
 use tenure_store::read::{RunView, Serving, Situation, TaskRow};
 
@@ -96,9 +95,7 @@ pub fn dispatcher() -> Serving {
             profiles: vec![PublishedProfile {
                 name: "counter".into(),
                 skills: vec!["rust".into()],
-                max_running: None,
-                limits: LimitsLayer::default(),
-                defaults: LimitsLayer::default(),
+                ..PublishedProfile::default()
             }],
             batch: None,
             drain_at: None,
