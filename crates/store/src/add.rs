@@ -255,15 +255,8 @@ impl Submission {
     ) -> Result<Added, Error> {
         let task = &self.tasks[place];
         let request = self.request(place);
-        let earlier = values![request.as_str()];
-        if let Some(row) = tx
-            .fetch_one::<ByRequest>(&sql::TASK_BY_REQUEST, earlier)
-            .await?
-        {
-            return Ok(Added {
-                id: TaskId(row.id),
-                created: true,
-            });
+        if let Some(added) = by_request(tx, &request).await? {
+            return Ok(added);
         }
         if let Some(worker) = &self.worker {
             count(tx, worker).await?;
@@ -479,6 +472,15 @@ fn fingerprint(task: &NewTask, parents: &[(TaskId, LinkKind)]) -> Result<String,
         let _ = write!(text, "{byte:02x}");
     }
     Ok(text)
+}
+
+/// The task that this very request added before, if it got through.
+async fn by_request(tx: &mut Transaction, request: &str) -> Result<Option<Added>, Error> {
+    let row = tx.fetch_one::<ByRequest>(&sql::TASK_BY_REQUEST, values![request]);
+    Ok(row.await?.map(|row| Added {
+        id: TaskId(row.id),
+        created: true,
+    }))
 }
 
 /// The task that has this key, if one has.
