@@ -112,23 +112,19 @@ impl Write for Close {
             streaks,
             next,
         } = judged;
+        let now = tx.now().await?;
         let behind = match next {
             Next::Behind { parent } => Some(parent),
             Next::Done | Next::Again { .. } | Next::Blocked { .. } | Next::Cancelled { .. } => None,
         };
-        let now = tx.now().await?;
         let mut moved = self.moved(&closing, next, streaks, now)?;
         if let Some(parent) = behind {
             moved.pending_parents = link_behind(tx, *task, parent).await?;
         }
         move_task(tx, *task, &moved).await?;
-        self.write_events(tx, &conclusion, &moved);
+        self.write_events(tx, &conclusion, &moved, behind);
         let took = closing.started_at.map_or(0, |started| now - started);
         tx.tally(closing.profile, conclusion.outcome, took.max(0));
-        if let Some(parent) = behind {
-            let payload = json!({ "parent": parent, "kind": LinkKind::Success });
-            tx.event(*task, *run, EventKind::Linked, &payload);
-        }
         let block = moved.block.as_ref().map(|(kind, _)| *kind);
         let promoted = match TaskEnd::of(moved.status, block) {
             Some(end) => tell_children(tx, *task, end, Some(*run)).await?,
@@ -335,7 +331,13 @@ impl Close {
         })
     }
 
-    fn write_events(&self, tx: &mut Transaction, conclusion: &Conclusion, moved: &Moved) {
+    fn write_events(
+        &self,
+        tx: &mut Transaction,
+        conclusion: &Conclusion,
+        moved: &Moved,
+        behind: Option<TaskId>,
+    ) {
         let Tenure { task, run, .. } = &self.tenure;
         let payload = json!({
             "outcome": conclusion.outcome,
@@ -345,6 +347,10 @@ impl Close {
             "tree_unverified": self.is_unverified(),
         });
         tx.event(*task, *run, EventKind::Ended, &payload);
+        if let Some(parent) = behind {
+            let payload = json!({ "parent": parent, "kind": LinkKind::Success });
+            tx.event(*task, *run, EventKind::Linked, &payload);
+        }
         if let Some((BlockKind::GaveUp, limit)) = &moved.block {
             let payload = json!({ "reason": limit });
             tx.event(*task, *run, EventKind::GaveUp, &payload);
