@@ -274,6 +274,7 @@ const INDEXES: &[(&str, &str)] = &[
     ("due", "scheduled_by_time"),
     ("going_on", "going_on"),
     ("next_due", "scheduled_by_time"),
+    ("going_on", "going_on"),
     ("unstarted", "open_runs_by_dispatcher"),
     ("asks", "open_runs_by_dispatcher"),
     ("orphans", "open_runs_by_dispatcher"),
