@@ -43,6 +43,7 @@ mod dispatch;
 mod doctor;
 mod ends;
 mod environment;
+mod experiments;
 mod fence;
 mod guard;
 mod isolation;

@@ -1,0 +1,106 @@
+//! Tasks that wait: for room, for a person, for another task.
+
+use tenure_tests::home::{event_kinds, outcomes};
+use tenure_tests::{Home, wait_until};
+
+use super::{sweep, sweep_and_restart};
+
+/// A worker that says when it begins and ends, and waits for a word in between.
+fn counted(began: &'static str, ended: &'static str) -> [&'static str; 8] {
+    [
+        "append", "effects", began, "wait-for", "go", "append", "effects", ended,
+    ]
+}
+
+/// The most that ran at once of those whose lines end so.
+fn most(effects: &str, profile: &str) -> i32 {
+    let (mut now, mut most) = (0, 0);
+    for line in effects.lines().filter(|line| line.ends_with(profile)) {
+        now += if line.starts_with('+') { 1 } else { -1 };
+        most = most.max(now);
+    }
+    most
+}
+
+#[test]
+fn two_caps_together_leave_the_room_that_the_narrower_one_leaves() {
+    let capped = Home::profile("capped", "max_running = 4", &counted("+capped", "-capped"));
+    let home = Home::with(&format!("[dispatcher]\nslots = 5\n{capped}"));
+    let _dispatcher = home.serve();
+    let began = |count: usize| {
+        wait_until(&format!("{count} began"), || {
+            (home.read("effects").lines().count() == count).then_some(())
+        });
+    };
+    let mut tasks = vec![home.add_for("capped", &[]), home.add_for("capped", &[])];
+    began(2);
+    tasks.extend((0..5).map(|_| home.add_for("capped", &[])));
+    began(4);
+    tasks.extend((0..3).map(|_| home.add(&[], &counted("+own", "-own"))));
+    began(5);
+    home.touch("go");
+    for task in tasks {
+        home.until(task, "done");
+    }
+    let effects = home.read("effects");
+    assert_eq!(
+        (most(&effects, "capped"), most(&effects, "")),
+        (4, 5),
+        "{effects}"
+    );
+}
+
+on_both!(
+    a_task_that_was_blocked_before_it_could_start_waits_for_a_person_whatever_sweeps,
+    "",
+    |home| {
+        let done = home.at("done");
+        let task = home.add(&["--not-before", "+1h"], &["append", &done, "x"]);
+        let block = [
+            "block",
+            &task.to_string(),
+            "--kind",
+            "operator",
+            "--reason",
+            "not yet",
+        ];
+        let _ = home.tenure(&block).ok();
+        let mut dispatcher = home.serve();
+        sweep_and_restart(home, &mut dispatcher);
+        let shown = home.show(task);
+        assert_eq!(shown["task"]["status"], "blocked");
+        assert_eq!(event_kinds(&shown), ["added", "blocked"]);
+        let _ = home.tenure(&["unblock", &task.to_string()]).ok();
+        sweep(home);
+        assert_eq!(
+            home.show(task)["task"]["status"],
+            "scheduled",
+            "its time still counts"
+        );
+        assert_eq!(home.read("done"), "");
+    }
+);
+
+on_both!(
+    a_worker_that_blocks_again_and_again_can_be_let_go_on_each_time,
+    "",
+    |home| {
+        let _dispatcher = home.serve();
+        let worker = tenure_tests::program::worker().display().to_string();
+        let script = format!(
+            "[ $TENURE_ATTEMPT = 4 ] && exec {worker} complete well; exec {worker} block which?"
+        );
+        let added = home.tenure(&["add", "--json", "--", "sh", "-c", &script]);
+        let task = added.ok().json()["id"].as_i64().unwrap();
+        for _ in 0..3 {
+            let shown = home.until(task, "blocked");
+            assert_eq!(shown["task"]["block_kind"], "needs_input");
+            let _ = home.tenure(&["unblock", &task.to_string()]).ok();
+        }
+        let shown = home.until(task, "done");
+        assert_eq!(
+            outcomes(&shown),
+            ["blocked", "blocked", "blocked", "completed"]
+        );
+    }
+);
