@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
+use tenure_store::held::{Held, HeldNow};
 use tenure_store::process::ProcessId;
 use tenure_store::{DispatcherId, Error};
 
@@ -11,6 +12,7 @@ use crate::world::{World, on_both};
 on_both!(
     a_published_dispatcher_is_found_while_it_lives,
     a_dispatcher_may_publish_again,
+    what_a_dispatcher_holds_back_is_read_with_it,
     a_file_has_one_dispatcher_and_a_server_several,
     a_killed_dispatcher_is_not_listed,
 );
@@ -31,10 +33,14 @@ fn dispatcher(pid: i32) -> Dispatcher {
         version: "0.1.0".into(),
         slots: 4,
         profiles: vec![PublishedProfile {
+            max_running: None,
             name: "reviewer".into(),
             skills: vec!["rust".into()],
+            max_running: Some(2),
         }],
         batch: None,
+        drain_at: None,
+        held: Vec::new(),
     }
 }
 
@@ -66,6 +72,33 @@ async fn a_dispatcher_may_publish_again(world: World) {
     mine.profiles.clear();
     mine.slots = 9;
     world.store.publish(mine.clone()).await.unwrap();
+    assert_eq!(world.store.living_dispatchers().await.unwrap(), [mine]);
+}
+
+async fn what_a_dispatcher_holds_back_is_read_with_it(world: World) {
+    let _hold = world.store.hold().await.unwrap();
+    let mine = dispatcher(1);
+    world.store.publish(mine.clone()).await.unwrap();
+    let held = HeldNow {
+        profile: "reviewer".into(),
+        why: "no such folder".into(),
+        held_for: Duration::from_secs(3),
+        left: Duration::from_secs(4),
+    };
+    world.store.hold_back(mine.id, vec![held]).await.unwrap();
+    let read = world.store.living_dispatchers().await.unwrap();
+    let now = world.store.time().await.unwrap();
+    let expected = Held {
+        profile: "reviewer".into(),
+        why: "no such folder".into(),
+        since: now - Duration::from_secs(3),
+        until: now + Duration::from_secs(4),
+    };
+    assert_eq!(read[0].held, [expected]);
+    // Published again, it still holds back what it held.
+    world.store.publish(mine.clone()).await.unwrap();
+    assert_eq!(world.store.living_dispatchers().await.unwrap(), read);
+    world.store.hold_back(mine.id, Vec::new()).await.unwrap();
     assert_eq!(world.store.living_dispatchers().await.unwrap(), [mine]);
 }
 

@@ -14,6 +14,7 @@ mod deadlines;
 mod dispatchers;
 mod end;
 mod fence;
+mod links;
 mod model;
 mod opening;
 mod orphan;

@@ -11,8 +11,8 @@ use tenure_guard::{BlockKind, Reason, Report, TaskId, Tenure};
 use tenure_store::Error;
 use tenure_store::claim::Claimed;
 use tenure_store::life::{
-    Ask, Asked, Backoff, End, Ending, Evidence, Exit, Limits, LimitsLayer, Move, Next, Protocol,
-    Rest, Streaks, TaskStatus, classify,
+    Ask, Asked, Backoff, End, Ending, Evidence, Exit, Limits, LimitsLayer, LinkKind, Move, Next,
+    Protocol, Rest, Streaks, TaskEnd, TaskStatus, Told, classify,
 };
 use tenure_store::person::{Granted, Wish};
 use tenure_store::task::{NewTask, Parent};
@@ -22,14 +22,35 @@ use crate::world::{LEASE, World, on_both, report_id, task};
 /// What is done at random. Numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Step {
-    Add { parents: Vec<usize>, reports: bool },
-    Claim { room: u32 },
-    Start { run: usize },
-    Report { run: usize, report: Report },
-    AskAsHolder { run: usize, ask: Ask },
-    Wish { task: usize, wish: Wish },
-    End { run: usize, end: End },
-    Advance { seconds: u64 },
+    Add {
+        parents: Vec<(usize, LinkKind)>,
+        reports: bool,
+    },
+    Claim {
+        room: u32,
+    },
+    Start {
+        run: usize,
+    },
+    Report {
+        run: usize,
+        report: Report,
+    },
+    AskAsHolder {
+        run: usize,
+        ask: Ask,
+    },
+    Wish {
+        task: usize,
+        wish: Wish,
+    },
+    End {
+        run: usize,
+        end: End,
+    },
+    Advance {
+        seconds: u64,
+    },
 }
 
 fn any_report() -> impl Strategy<Value = Report> {
@@ -72,9 +93,14 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => Just(Wish::Retry),
     ];
     let ask = prop_oneof![Just(Ask::Timeout), Just(Ask::Silence), Just(Ask::Shutdown)];
+    let kind = prop_oneof![
+        2 => Just(LinkKind::Success),
+        1 => Just(LinkKind::AnyEnd),
+        1 => Just(LinkKind::Failure),
+    ];
     let run = 0..8_usize;
     prop_oneof![
-        3 => (prop::collection::vec(0..8_usize, 0..3), any::<bool>())
+        3 => (prop::collection::vec((0..8_usize, kind), 0..3), any::<bool>())
             .prop_map(|(parents, reports)| Step::Add { parents, reports }),
         4 => (1..4_u32).prop_map(|room| Step::Claim { room }),
         4 => run.clone().prop_map(|run| Step::Start { run }),
@@ -90,7 +116,9 @@ fn any_step() -> impl Strategy<Value = Step> {
 #[derive(Clone, Debug)]
 struct ModelTask {
     status: TaskStatus,
-    parents: Vec<TaskId>,
+    block: Option<BlockKind>,
+    /// Its parents, how it waits for each, and whether the link was met.
+    links: BTreeMap<TaskId, (LinkKind, bool)>,
     streaks: Streaks,
     /// Later than this it is not scheduled for; the store's jitter is taken over after an end.
     not_before: Option<i64>,
@@ -138,9 +166,8 @@ fn limits(reports: bool) -> LimitsLayer {
 impl Model {
     fn rest(&self, id: TaskId) -> Rest {
         let task = &self.tasks[&id];
-        let done = |parent: &TaskId| self.tasks[parent].status == TaskStatus::Done;
         Rest {
-            waits_for_parents: !task.parents.iter().all(done),
+            waits_for_parents: task.links.values().any(|(_, met)| !met),
             waits_for_time: task.not_before.is_some_and(|time| time > self.now),
         }
     }
@@ -192,20 +219,42 @@ impl Model {
         (count > 0).then(|| count - 1 - run % count.min(8))
     }
 
-    async fn add(&mut self, world: &World, parents: &[usize], reports: bool) {
-        let mut parents: Vec<TaskId> = parents.iter().filter_map(|place| self.id(*place)).collect();
-        parents.sort_unstable();
-        parents.dedup();
-        let added = world
-            .add(NewTask {
-                after: parents.iter().copied().map(Parent::Task).collect(),
-                limits: limits(reports),
-                ..task()
-            })
-            .await;
+    async fn add(&mut self, world: &World, parents: &[(usize, LinkKind)], reports: bool) {
+        let mut links = BTreeMap::new();
+        for (place, kind) in parents {
+            if let Some(id) = self.id(*place) {
+                links.insert(id, *kind);
+            }
+        }
+        let of_kind = |wanted| {
+            let parents = links.iter().filter(|(_, kind)| **kind == wanted);
+            parents.map(|(id, _)| Parent::Task(*id)).collect()
+        };
+        let new = NewTask {
+            after: of_kind(LinkKind::Success),
+            after_any_end: of_kind(LinkKind::AnyEnd),
+            after_failure: of_kind(LinkKind::Failure),
+            limits: limits(reports),
+            ..task()
+        };
+        let told = |(id, kind): (&TaskId, &LinkKind)| {
+            let end = TaskEnd::of(self.tasks[id].status, self.tasks[id].block);
+            end.map(|end| kind.told(end))
+        };
+        let is_needed = !links.iter().any(|link| told(link) == Some(Told::NotNeeded));
+        let links = links
+            .iter()
+            .map(|link| (*link.0, (*link.1, told(link) == Some(Told::Met))))
+            .collect();
+        let added = match world.store.add(new).await {
+            Ok(added) if is_needed => added.id,
+            Err(Error::Refused { .. }) if !is_needed => return,
+            other => panic!("add after {links:?}: {other:?}"),
+        };
         let model = ModelTask {
             status: TaskStatus::Ready,
-            parents,
+            block: None,
+            links,
             streaks: Streaks::default(),
             not_before: None,
             attempts: 0,
@@ -362,6 +411,11 @@ impl Model {
                 }
                 task.status = status.after(by, rest).unwrap();
                 assert_eq!(task.status, to);
+                task.block = match wish {
+                    Wish::Block { kind } => Some(kind),
+                    Wish::Cancel | Wish::Stop | Wish::Reclaim | Wish::Unblock | Wish::Retry => None,
+                };
+                self.tell_children(id);
             }
             (Err(Error::Illegal { .. }), Some(by)) => assert!(status.after(by, rest).is_err()),
             (Err(Error::Refused { .. }), None) => {}
@@ -425,30 +479,53 @@ impl Model {
             waits_for_parents: false,
             waits_for_time: wait > 0,
         };
+        task.block = match &next {
+            Next::Blocked { kind, .. } => Some(*kind),
+            Next::Again { .. } | Next::Done | Next::Cancelled { .. } => None,
+        };
         task.status = task.status.after(Move::Ended(next), rest).unwrap();
         assert_eq!(ended.status, task.status);
-        self.promote_children(id, &ended.promoted);
+        assert_eq!(ended.promoted, self.tell_children(id), "promoted");
     }
 
-    fn promote_children(&mut self, parent: TaskId, promoted: &[TaskId]) {
-        let mut expected = Vec::new();
-        if self.tasks[&parent].status == TaskStatus::Done {
-            let children: Vec<TaskId> = self
-                .tasks
-                .iter()
-                .filter(|(_, task)| task.parents.contains(&parent))
-                .map(|(id, _)| *id)
-                .collect();
+    /// Tells the children of a task that may have ended, and theirs; answers those let go.
+    fn tell_children(&mut self, id: TaskId) -> Vec<TaskId> {
+        let Some(end) = TaskEnd::of(self.tasks[&id].status, self.tasks[&id].block) else {
+            return Vec::new();
+        };
+        let mut freed = Vec::new();
+        let mut ended = vec![(id, end)];
+        while let Some((parent, end)) = ended.pop() {
+            let children: Vec<TaskId> = self.tasks.keys().copied().collect();
             for child in children {
-                let rest = self.rest(child);
                 let task = self.tasks.get_mut(&child).unwrap();
-                if let Ok(status) = task.status.after(Move::ParentsDone, rest) {
-                    task.status = status;
-                    expected.push(child);
+                let Some((kind, met @ false)) = task.links.get_mut(&parent) else {
+                    continue;
+                };
+                match kind.told(end) {
+                    Told::Met => {
+                        *met = true;
+                        let rest = self.rest(child);
+                        let task = self.tasks.get_mut(&child).unwrap();
+                        if let Ok(status) = task.status.after(Move::ParentsDone, rest) {
+                            task.status = status;
+                            freed.push(child);
+                        }
+                    }
+                    Told::NotNeeded => {
+                        let rest = self.rest(child);
+                        let task = self.tasks.get_mut(&child).unwrap();
+                        if let Ok(status) = task.status.after(Move::NotNeeded, rest) {
+                            (task.status, task.block) = (status, None);
+                            ended.push((child, TaskEnd::Cancelled));
+                        }
+                    }
+                    Told::Waiting => {}
                 }
             }
         }
-        assert_eq!(promoted, expected, "promoted");
+        freed.sort_unstable();
+        freed
     }
 
     /// The rows say what the model says.
@@ -464,8 +541,8 @@ impl Model {
                 lost: row.lost,
             };
             assert_eq!(
-                (row.status, streaks),
-                (task.status, task.streaks),
+                (row.status, row.block_kind, streaks),
+                (task.status, task.block, task.streaks),
                 "{row:?}"
             );
             assert_eq!(row.attempts, task.attempts);
@@ -482,8 +559,7 @@ const VIOLATIONS: [&str; 5] = [
     "SELECT count(*) FROM runs r JOIN tasks t ON t.id = r.task_id
      WHERE r.ended_at IS NULL AND (t.current_run_id IS NULL OR t.current_run_id <> r.run_id)",
     "SELECT count(*) FROM tasks t WHERE t.pending_parents <>
-         (SELECT count(*) FROM task_links l JOIN tasks p ON p.id = l.parent_id
-          WHERE l.child_id = t.id AND p.status <> 'done')",
+         (SELECT count(*) FROM task_links l WHERE l.child_id = t.id AND l.met_at IS NULL)",
     "SELECT count(*) FROM runs r WHERE r.ended_at IS NOT NULL AND
          (SELECT count(*) FROM events e WHERE e.run_id = r.run_id AND e.kind = 'ended') <> 1",
 ];

@@ -46,6 +46,8 @@ async fn publish(world: &World, id: DispatcherId) {
         slots: 4,
         profiles: Vec::new(),
         batch: None,
+        drain_at: None,
+        held: Vec::new(),
     };
     world.store.publish(dispatcher).await.unwrap();
 }

@@ -311,6 +311,8 @@ fn row(home: &Home, id: DispatcherId) -> Row {
         slots: 1,
         profiles: Vec::new(),
         batch: None,
+        drain_at: None,
+        held: Vec::new(),
     }
 }
 

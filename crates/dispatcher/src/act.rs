@@ -5,6 +5,7 @@
 
 mod adopt;
 mod bury;
+mod held;
 mod look;
 mod run;
 mod strays;
@@ -33,6 +34,7 @@ use crate::wake::Wake;
 
 pub(crate) use self::adopt::Look;
 pub(crate) use self::bury::Burial;
+use self::held::Teller;
 use self::strays::Family;
 
 /// How long after a store that did not answer it is asked again.
@@ -50,6 +52,7 @@ pub(crate) struct Edge {
     spawner: std::sync::mpsc::Sender<spawn::Order>,
     family: Family,
     hands: HashMap<RunId, Hand>,
+    teller: Teller,
     /// The lease's end of the claim that is under way, taken before it was sent.
     claim_end: BootInstant,
 }
@@ -89,6 +92,7 @@ impl Edge {
     ) -> io::Result<Self> {
         let spawner = spawn::start(&store.url().expose(), &wakes)?;
         let family = Family::new(&settings.host.id, &settings.warden.path);
+        let teller = Teller::start(store.clone(), settings.id);
         Ok(Self {
             settings,
             row,
@@ -97,6 +101,7 @@ impl Edge {
             hub: Arc::new(hub),
             wakes,
             spawner,
+            teller,
             hands: HashMap::new(),
             claim_end: BootInstant::now(),
         })
@@ -152,6 +157,7 @@ impl Edge {
             Action::Bury(run) => self.bury(run),
             Action::Close(run, end) => self.close(run, end),
             Action::Acknowledge(run) => self.acknowledge(run),
+            Action::TellHeld(held) => self.teller.tell(held),
             Action::Count => self.count(),
             // The loop's own.
             Action::Finish => {}

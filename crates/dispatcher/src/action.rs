@@ -5,6 +5,8 @@ use tenure_store::claim::{Claimed, Offer};
 use tenure_store::life::{Ask, End};
 use tenure_store::start::Started;
 
+use crate::hold_back::HeldProfile;
+
 /// Something to do. The core decides it, the edge carries it out.
 #[derive(Debug)]
 pub(crate) enum Action {
@@ -49,6 +51,8 @@ pub(crate) enum Action {
     Close(RunId, End),
     /// Let a warden go: its run is closed.
     Acknowledge(RunId),
+    /// Publish all that is held back.
+    TellHeld(Vec<HeldProfile>),
     /// Count our batch.
     Count,
     /// Leave the loop.

@@ -154,6 +154,7 @@ impl Core {
             self.live_at = now + SIGN_OF_LIFE;
             actions.push(Action::SignOfLife);
         }
+        actions.extend(self.held.take_news().map(Action::TellHeld));
         if self.mode != Mode::Serving && self.has_nothing_in_hand() {
             actions.push(Action::Finish);
         }
@@ -201,7 +202,7 @@ impl Core {
             Event::Reloaded(rules) => {
                 self.rules = rules;
                 // What kept a profile from starting may be what was mended.
-                self.held = HoldBack::default();
+                self.held.forget();
                 self.look(now)
             }
         }

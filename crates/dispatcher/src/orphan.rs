@@ -7,9 +7,6 @@
 
 use tenure_warden::process::Found;
 
-/// Why a run is closed that was claimed and never let go.
-pub(crate) const NEVER_LET_GO: &str = "its dispatcher died before the command was let go";
-
 /// What is proved of a process that was written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {

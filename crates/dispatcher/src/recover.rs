@@ -7,7 +7,7 @@ use tenure_store::life::End;
 use tenure_store::{DispatcherId, Error, Store};
 
 use crate::act::Burial;
-use crate::orphan::{Fate, NEVER_LET_GO};
+use crate::orphan::Fate;
 use crate::prove::prove;
 
 /// Closes a run whose dispatcher and warden are proved dead, after ending whatever they left; `None`
@@ -35,7 +35,7 @@ pub async fn close_if_dead(
     let tenure = seen.orphan.tenure.clone();
     let end = match (seen.fate, Burial::of(&seen)) {
         (Fate::NeverStarted, _) => End::NeverStarted {
-            reason: NEVER_LET_GO.to_owned(),
+            reason: End::NEVER_LET_GO.to_owned(),
         },
         (Fate::Bury(_), Some(burial)) => burial.carry_out(store).await,
         (Fate::Bury(_) | Fate::Adopt | Fate::Wait | Fate::Leave, _) => return Ok(None),

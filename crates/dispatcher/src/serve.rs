@@ -217,6 +217,8 @@ fn row(settings: &Settings, socket: PathBuf) -> Result<Dispatcher, Error> {
         slots: settings.slots,
         profiles: settings.published(),
         batch: settings.batch,
+        drain_at: None,
+        held: Vec::new(),
     })
 }
 

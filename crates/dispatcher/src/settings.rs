@@ -64,6 +64,7 @@ impl Settings {
         let publish = |(name, profile): (&String, &Profile)| PublishedProfile {
             name: name.clone(),
             skills: profile.skills.clone(),
+            max_running: profile.max_running,
         };
         self.profiles.iter().map(publish).collect()
     }

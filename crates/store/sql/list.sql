@@ -5,5 +5,5 @@ SELECT id, title, status, assignee, priority, block_kind, block_reason, not_befo
        since, queued_at, limit_key, key_limit, paused_at, blocks, created_by, created_by_run,
        recurrence, series_id, result
 FROM tasks
-WHERE status = $1 AND (CAST($2 AS TEXT) IS NULL OR assignee = $2)
-ORDER BY id LIMIT $3
+WHERE status = $1
+ORDER BY id LIMIT $2

@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::ids::BatchId;
 use crate::lane::Lane;
-use crate::life::{Rest, TaskStatus};
+use crate::life::{LinkKind, Rest, TaskEnd, TaskStatus, Told};
+use crate::moved::block_kind;
 use crate::open::Store;
 use crate::sql;
 use crate::task::{NewTask, NotBefore, Parent, Work};
@@ -117,8 +118,17 @@ struct ByRequest {
 }
 
 #[derive(FromRow)]
-struct ParentStatus {
+struct ParentStanding {
     status: String,
+    block_kind: Option<String>,
+}
+
+/// What a new task waits for, or would have waited for.
+struct Link {
+    parent: TaskId,
+    kind: LinkKind,
+    /// When the parent was found to have ended as the link asks.
+    met_at: Option<i64>,
 }
 
 impl Write for Arc<Submission> {
@@ -205,7 +215,7 @@ impl Submission {
                 created: true,
             });
         }
-        let parents = resolve(task, added);
+        let parents = resolve(task, added)?;
         let fingerprint = match &task.key {
             Some(_) => Some(fingerprint(task, &parents)?),
             None => None,
@@ -219,7 +229,8 @@ impl Submission {
         let limit_key = task.limit_key.as_ref();
         let recurrence = task.recurrence.as_ref().map(serde_json::to_string);
         let recurrence = recurrence.transpose()?;
-        let row = self.row(tx, task, &parents, batch).await?;
+        let links = links(tx, &parents).await?;
+        let row = row(tx, task, &links, batch).await?;
         let mut columns = row.columns;
         columns.extend(values![
             task.key.as_deref(),
@@ -240,8 +251,9 @@ impl Submission {
                 .ok_or_else(|| Error::Unavailable(format!("key {key:?} is being added")));
         };
         let id = TaskId(number);
-        for parent in &parents {
-            tx.execute(&sql::ADD_LINK, values![*parent, id]).await?;
+        for link in &links {
+            let link = values![link.parent, id, link.kind, link.met_at];
+            tx.execute(&sql::ADD_LINK, link).await?;
         }
         let payload = json!({
             "title": task.title(),
@@ -252,59 +264,83 @@ impl Submission {
         tx.event(id, None, EventKind::Added, &payload);
         Ok(Added { id, created: true })
     }
+}
 
-    /// The first columns of a new task, and where it stands.
-    async fn row(
-        &self,
-        tx: &mut Transaction,
-        task: &NewTask,
-        parents: &[TaskId],
-        batch: Option<BatchId>,
-    ) -> Result<Row, Error> {
-        let now = tx.now().await?;
-        let not_before = task.not_before.map(|time| match time {
-            NotBefore::At(time) => time.as_millisecond(),
-            NotBefore::In(wait) => now.saturating_add(millis(wait)),
-        });
-        let mut pending = 0_i64;
-        for parent in parents {
-            let row = tx.fetch_one::<ParentStatus>(&sql::PARENT, values![*parent]);
-            let status = row.await?.ok_or(Error::NoSuchTask(*parent))?.status;
-            if status.parse::<TaskStatus>()? != TaskStatus::Done {
-                pending += 1;
-            }
-        }
-        let status = Rest {
-            waits_for_parents: pending > 0,
-            waits_for_time: not_before.is_some_and(|time| time > now),
-        }
-        .status();
-        let command = match &task.work {
-            Work::Command(argv) => Some(serde_json::to_string(argv)?),
-            Work::Assignee(_) => None,
-        };
-        let columns = values![
-            batch,
-            task.name.as_deref(),
-            task.title(),
-            task.body.as_str(),
-            task.work.profile(),
-            command,
-            task.cwd.as_path(),
-            serde_json::to_string(&task.env)?,
-            serde_json::to_string(&task.skills)?,
-            serde_json::to_string(&task.limits)?,
-            task.priority,
-            status,
-            pending,
-            not_before,
-        ];
-        Ok(Row {
-            columns,
-            status,
-            queued_at: not_before.map_or(now, |time| time.max(now)),
-        })
+/// The first columns of a new task, and where it stands.
+async fn row(
+    tx: &mut Transaction,
+    task: &NewTask,
+    links: &[Link],
+    batch: Option<BatchId>,
+) -> Result<Row, Error> {
+    let now = tx.now().await?;
+    let not_before = task.not_before.map(|time| match time {
+        NotBefore::At(time) => time.as_millisecond(),
+        NotBefore::In(wait) => now.saturating_add(millis(wait)),
+    });
+    let pending = links.iter().filter(|link| link.met_at.is_none()).count();
+    let pending = i64::try_from(pending).unwrap_or(i64::MAX);
+    let status = Rest {
+        waits_for_parents: pending > 0,
+        waits_for_time: not_before.is_some_and(|time| time > now),
     }
+    .status();
+    let command = match &task.work {
+        Work::Command(argv) => Some(serde_json::to_string(argv)?),
+        Work::Assignee(_) => None,
+    };
+    let columns = values![
+        batch,
+        task.name.as_deref(),
+        task.title(),
+        task.body.as_str(),
+        task.work.profile(),
+        command,
+        task.cwd.as_path(),
+        serde_json::to_string(&task.env)?,
+        serde_json::to_string(&task.skills)?,
+        serde_json::to_string(&task.limits)?,
+        task.priority,
+        status,
+        pending,
+        not_before,
+    ];
+    Ok(Row {
+        columns,
+        status,
+        queued_at: not_before.map_or(now, |time| time.max(now)),
+    })
+}
+
+/// How each parent stands to the new task, each held until the task is written.
+async fn links(tx: &mut Transaction, parents: &[(TaskId, LinkKind)]) -> Result<Vec<Link>, Error> {
+    let now = tx.now().await?;
+    let mut links = Vec::with_capacity(parents.len());
+    for (parent, kind) in parents.iter().copied() {
+        let found = tx.fetch_one::<ParentStanding>(&sql::PARENT, values![parent]);
+        let standing = found.await?.ok_or(Error::NoSuchTask(parent))?;
+        let block = standing.block_kind.as_deref().map(block_kind);
+        let end = TaskEnd::of(standing.status.parse()?, block.transpose()?);
+        let met_at = match end.map(|end| kind.told(end)) {
+            Some(Told::Met) => Some(now),
+            Some(Told::Waiting) | None => None,
+            Some(Told::NotNeeded) => {
+                return Err(Error::Refused {
+                    task: parent,
+                    why: format!(
+                        "it is {} already, so a task that waits for it to be given up would never run: leave that out",
+                        standing.status
+                    ),
+                });
+            }
+        };
+        links.push(Link {
+            parent,
+            kind,
+            met_at,
+        });
+    }
+    Ok(links)
 }
 
 struct Row {
@@ -314,26 +350,40 @@ struct Row {
     queued_at: i64,
 }
 
-/// The parents of a task by their ids, each once.
-fn resolve(task: &NewTask, added: &[Option<Added>]) -> Vec<TaskId> {
-    let mut parents: Vec<TaskId> = task
-        .after
-        .iter()
-        .filter_map(|parent| match parent {
-            Parent::Task(id) => Some(*id),
+/// The parents of a task by their ids, each once, and how it waits for them.
+fn resolve(task: &NewTask, added: &[Option<Added>]) -> Result<Vec<(TaskId, LinkKind)>, Error> {
+    let mut parents: Vec<(TaskId, LinkKind)> = task
+        .parents()
+        .filter_map(|(parent, kind)| match parent {
+            Parent::Task(id) => Some((id, kind)),
             // Parents are added first.
-            Parent::Sibling(place) => added[*place].map(|added| added.id),
+            Parent::Sibling(place) => added[place].map(|added| (added.id, kind)),
         })
         .collect();
     parents.sort_unstable();
     parents.dedup();
-    parents
+    // A sibling may be a task that was there already, under its key.
+    match parents.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(pair) => Err(Error::Invalid(format!(
+            "task {} is named by two of after, after_any_end and after_failure: keep one of them",
+            pair[0].0
+        ))),
+        None => Ok(parents),
+    }
 }
 
 /// What makes a task the same task: all that was said of it, its parents by their ids.
-fn fingerprint(task: &NewTask, parents: &[TaskId]) -> Result<String, Error> {
-    let mut said = task.clone();
-    said.after = parents.iter().copied().map(Parent::Task).collect();
+fn fingerprint(task: &NewTask, parents: &[(TaskId, LinkKind)]) -> Result<String, Error> {
+    let of_kind = |wanted| {
+        let parents = parents.iter().filter(|(_, kind)| *kind == wanted);
+        parents.map(|(id, _)| Parent::Task(*id)).collect()
+    };
+    let said = NewTask {
+        after: of_kind(LinkKind::Success),
+        after_any_end: of_kind(LinkKind::AnyEnd),
+        after_failure: of_kind(LinkKind::Failure),
+        ..task.clone()
+    };
     let digest = sha2::Sha256::digest(serde_json::to_string(&said)?);
     let mut text = String::with_capacity(2 * digest.len());
     for byte in digest {

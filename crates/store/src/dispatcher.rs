@@ -11,6 +11,7 @@ use sqlx::FromRow;
 
 use crate::clock::{millis, timestamp};
 use crate::error::Error;
+use crate::held::Held;
 use crate::ids::{BatchId, DispatcherId};
 use crate::moved::small;
 use crate::open::Store;
@@ -28,6 +29,9 @@ pub struct PublishedProfile {
     pub name: String,
     /// What it offers.
     pub skills: Vec<String>,
+    /// How many of it may run at once, over the whole store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
 }
 
 /// A dispatcher's row.
@@ -49,6 +53,10 @@ pub struct Dispatcher {
     pub profiles: Vec<PublishedProfile>,
     /// The batch it serves, where it serves one only.
     pub batch: Option<BatchId>,
+    /// From when it takes nothing new because it was asked to. Publishing leaves it as it is.
+    pub drain_at: Option<jiff::Timestamp>,
+    /// What it holds back. Publishing leaves it as it is; see [`Store::hold_back`].
+    pub held: Vec<Held>,
 }
 
 /// Held for as long as this process is the store's dispatcher. On SQLite a lock on the file beside
@@ -160,28 +168,43 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn living_dispatchers(&self) -> Result<Vec<Dispatcher>, Error> {
+        let may_live = self.may_be_served();
+        self.read(async |tx| living(tx, may_live).await).await
+    }
+
+    /// Whether some dispatcher may live: on SQLite one that is killed has lost its lock.
+    pub(crate) fn may_be_served(&self) -> bool {
         match self.url() {
-            StoreUrl::Sqlite(path) => {
-                if is_held(path) {
-                    self.published(0).await
-                } else {
-                    Ok(Vec::new())
-                }
-            }
-            StoreUrl::Postgres(_) => {
-                let now = self.read(async |tx| tx.now().await).await?;
-                self.published(now.saturating_sub(millis(LIVING))).await
-            }
+            StoreUrl::Sqlite(path) => is_held(path),
+            StoreUrl::Postgres(_) => true,
         }
     }
 
     /// Dispatchers that did not retire and were seen after a time.
     async fn published(&self, after: i64) -> Result<Vec<Dispatcher>, Error> {
-        let rows: Vec<Published> = self
-            .read(async |tx| tx.fetch(&sql::LIVING, values![after]).await)
-            .await?;
-        rows.into_iter().map(Published::read).collect()
+        self.read(async |tx| published(tx, after).await).await
     }
+}
+
+/// The dispatchers that live, where any may.
+pub(crate) async fn living(
+    tx: &mut Transaction,
+    may_live: bool,
+) -> Result<Vec<Dispatcher>, Error> {
+    if !may_live {
+        return Ok(Vec::new());
+    }
+    let after = if tx.is_shared() {
+        tx.now().await?.saturating_sub(millis(LIVING))
+    } else {
+        0
+    };
+    published(tx, after).await
+}
+
+async fn published(tx: &mut Transaction, after: i64) -> Result<Vec<Dispatcher>, Error> {
+    let rows: Vec<Published> = tx.fetch(&sql::LIVING, values![after]).await?;
+    rows.into_iter().map(Published::read).collect()
 }
 
 #[derive(FromRow)]
@@ -199,6 +222,8 @@ struct Published {
     pid_namespace: i64,
     start_ticks: i64,
     inode: i64,
+    drain_at: Option<i64>,
+    held: String,
 }
 
 impl Published {
@@ -221,6 +246,8 @@ impl Published {
             slots: small(self.slots)?,
             profiles: serde_json::from_str(&self.profiles)?,
             batch: self.batch_id.map(BatchId),
+            drain_at: self.drain_at.map(timestamp).transpose()?,
+            held: serde_json::from_str(&self.held)?,
         })
     }
 }

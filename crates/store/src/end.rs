@@ -4,14 +4,15 @@ use serde_json::json;
 use sqlx::FromRow;
 use tenure_guard::{BlockKind, Reason, Report, TaskId, Tenure};
 
+use crate::children::tell_children;
 use crate::clock::millis;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::{
     Ask, Asked, Conclusion, End, Ending, Evidence, Limits, Move, Next, Outcome, Rest, Streaks,
-    TaskStatus, classify,
+    TaskEnd, TaskStatus, classify,
 };
-use crate::moved::{Moved, Resting, block_kind, free_children, move_task};
+use crate::moved::{Moved, Resting, block_kind, move_task};
 use crate::open::Store;
 use crate::read::ExitView;
 use crate::recorded::Recorded;
@@ -79,6 +80,8 @@ struct Closing {
     ask: Option<String>,
     ask_block_kind: Option<String>,
     ask_reason: Option<String>,
+    profile: String,
+    started_at: Option<i64>,
     status: String,
     #[sqlx(flatten)]
     resting: Resting,
@@ -102,17 +105,16 @@ impl Write for Close {
             streaks,
             next,
         } = judged;
-        let moved = self.moved(&closing, next, streaks, tx.now().await?)?;
+        let now = tx.now().await?;
+        let moved = self.moved(&closing, next, streaks, now)?;
         move_task(tx, *task, &moved).await?;
         self.write_events(tx, &conclusion, &moved);
-        let promoted = match moved.status {
-            TaskStatus::Done => free_children(tx, *task, *run).await?,
-            TaskStatus::Todo
-            | TaskStatus::Scheduled
-            | TaskStatus::Ready
-            | TaskStatus::Running
-            | TaskStatus::Blocked
-            | TaskStatus::Cancelled => Vec::new(),
+        let took = closing.started_at.map_or(0, |started| now - started);
+        tx.tally(closing.profile, conclusion.outcome, took.max(0));
+        let block = moved.block.as_ref().map(|(kind, _)| *kind);
+        let promoted = match TaskEnd::of(moved.status, block) {
+            Some(end) => tell_children(tx, *task, end, Some(*run)).await?,
+            None => Vec::new(),
         };
         Ok(Ended {
             outcome: conclusion.outcome,

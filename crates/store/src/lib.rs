@@ -15,6 +15,7 @@
 pub mod add;
 pub mod ask;
 pub mod check;
+mod children;
 pub mod claim;
 pub mod clock;
 pub mod comment;
@@ -26,6 +27,7 @@ pub mod end;
 pub mod error;
 pub mod event;
 pub mod heartbeat;
+pub mod held;
 pub mod ids;
 mod lane;
 pub mod life;

@@ -1,12 +1,10 @@
 //! Where a task goes, written down: what [`crate::life`] decided, for ends and for wishes alike.
 
-use serde_json::json;
 use sqlx::FromRow;
-use tenure_guard::{BlockKind, RunId, TaskId};
+use tenure_guard::{BlockKind, TaskId};
 
 use crate::error::Error;
-use crate::event::EventKind;
-use crate::life::{Move, Rest, Streaks, TaskStatus};
+use crate::life::{Rest, Streaks, TaskStatus};
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
@@ -80,45 +78,6 @@ pub(crate) async fn move_task(
     ];
     tx.execute(&sql::MOVE_TASK, place).await?;
     Ok(())
-}
-
-#[derive(FromRow)]
-struct Child {
-    id: i64,
-    status: String,
-    pending_parents: i64,
-    not_before: Option<i64>,
-}
-
-/// Lets the children of a task that is done wait for one parent less; answers those that this let
-/// go. It costs the children of what ended, however many tasks there are.
-pub(crate) async fn free_children(
-    tx: &mut Transaction,
-    parent: TaskId,
-    run: RunId,
-) -> Result<Vec<TaskId>, Error> {
-    let now = tx.now().await?;
-    let children: Vec<Child> = tx.fetch(&sql::CHILDREN_TO_FREE, values![parent]).await?;
-    let mut freed = Vec::new();
-    for child in children {
-        let id = TaskId(child.id);
-        let pending = child.pending_parents - 1;
-        let rest = Rest {
-            waits_for_parents: pending > 0,
-            waits_for_time: child.not_before.is_some_and(|time| time > now),
-        };
-        let before: TaskStatus = child.status.parse()?;
-        // A child that a person blocked or cancelled stays so, and still has one parent less.
-        let status = before.after(Move::ParentsDone, rest).unwrap_or(before);
-        let place = values![id, pending, status, now];
-        tx.execute(&sql::FREE_CHILD, place).await?;
-        if status != before {
-            let payload = json!({ "parent": parent, "parent_run": run, "status": status });
-            tx.event(id, None, EventKind::ParentsDone, &payload);
-            freed.push(id);
-        }
-    }
-    Ok(freed)
 }
 
 /// A count as the store writes it.

@@ -5,9 +5,10 @@ use serde_json::json;
 use sqlx::FromRow;
 use tenure_guard::{BlockKind, Report, RunId, TaskId};
 
+use crate::children::tell_children;
 use crate::error::Error;
 use crate::event::EventKind;
-use crate::life::{Ask, IllegalMove, Move, Streaks, TaskStatus};
+use crate::life::{Ask, IllegalMove, Move, Streaks, TaskEnd, TaskStatus};
 use crate::moved::{Moved, Resting, move_task};
 use crate::open::Store;
 use crate::sql;
@@ -216,6 +217,7 @@ impl Wished {
             Move::Claimed
             | Move::Ended(_)
             | Move::ParentsDone
+            | Move::NotNeeded
             | Move::Due
             | Move::Blocked
             | Move::Cancelled => resting.streaks()?,
@@ -238,6 +240,10 @@ impl Wished {
             "status": moved.status,
         });
         tx.event(self.task, None, kind, &payload);
+        let block = moved.block.as_ref().map(|(kind, _)| *kind);
+        if let Some(end) = TaskEnd::of(moved.status, block) {
+            tell_children(tx, self.task, end, None).await?;
+        }
         Ok(Granted::Moved(moved.status))
     }
 }

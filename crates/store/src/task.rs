@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tenure_guard::TaskId;
 
-use crate::life::{LimitsLayer, Recurrence};
+use crate::life::{LimitsLayer, LinkKind, Recurrence};
 
 /// The reserved profile that runs a task's own command, with protocol `exit`.
 pub const SHELL: &str = "shell";
@@ -123,6 +123,17 @@ impl NewTask {
             key: None,
             limits: LimitsLayer::default(),
         }
+    }
+
+    /// All that it waits for, and how.
+    pub fn parents(&self) -> impl Iterator<Item = (Parent, LinkKind)> {
+        [
+            (&self.after, LinkKind::Success),
+            (&self.after_any_end, LinkKind::AnyEnd),
+            (&self.after_failure, LinkKind::Failure),
+        ]
+        .into_iter()
+        .flat_map(|(parents, kind)| parents.iter().map(move |parent| (*parent, kind)))
     }
 
     /// The longest title that is made from a command line, in characters.

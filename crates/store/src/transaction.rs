@@ -1,5 +1,7 @@
 //! A transaction: one time for all of it, and its events written last, together.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use tenure_guard::{RunId, TaskId};
 
@@ -7,6 +9,7 @@ use crate::clock::Clock;
 use crate::connection::{Connection, Number, Row};
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::life::Outcome;
 use crate::sql::{self, Statement};
 use crate::value::{Value, values};
 
@@ -20,6 +23,18 @@ struct Unwritten {
     payload: String,
 }
 
+/// A day, as ends are counted by.
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Ends of one kind that wait for the end of their transaction.
+#[derive(Serialize)]
+struct Untold<'a> {
+    profile: &'a str,
+    outcome: Outcome,
+    runs: i64,
+    run_ms: i64,
+}
+
 /// A transaction that was begun. Dropped, it takes its connection with it, and the database rolls
 /// it back.
 pub(crate) struct Transaction {
@@ -27,6 +42,8 @@ pub(crate) struct Transaction {
     clock: Clock,
     now: Option<i64>,
     events: Vec<Unwritten>,
+    /// How many runs of a profile ended so, and how long they took together.
+    ends: BTreeMap<(String, Outcome), (i64, i64)>,
 }
 
 impl Transaction {
@@ -56,6 +73,7 @@ impl Transaction {
             clock: clock.clone(),
             now: None,
             events: Vec::new(),
+            ends: BTreeMap::new(),
         }
     }
 
@@ -126,6 +144,13 @@ impl Transaction {
         });
     }
 
+    /// Counts the end of a run that took so long.
+    pub(crate) fn tally(&mut self, profile: String, outcome: Outcome, run_ms: i64) {
+        let (runs, together) = self.ends.entry((profile, outcome)).or_default();
+        *runs += 1;
+        *together = together.saturating_add(run_ms);
+    }
+
     /// The connection itself, for scripts of a migration.
     pub(crate) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
@@ -143,9 +168,28 @@ impl Transaction {
             return Ok(());
         }
         let now = self.now().await?;
-        let events = serde_json::to_string(&std::mem::take(&mut self.events))
-            .map_err(|error| Error::Unreadable(error.to_string()))?;
+        let events = serde_json::to_string(&std::mem::take(&mut self.events))?;
         self.execute(&sql::ADD_EVENTS, values![events, now]).await?;
+        self.write_tallies(now).await
+    }
+
+    /// Counts the ends, within the same turn: every end has written its event.
+    async fn write_tallies(&mut self, now: i64) -> Result<(), Error> {
+        if self.ends.is_empty() {
+            return Ok(());
+        }
+        let ends = std::mem::take(&mut self.ends);
+        let untold = ends
+            .iter()
+            .map(|((profile, outcome), (runs, run_ms))| Untold {
+                profile,
+                outcome: *outcome,
+                runs: *runs,
+                run_ms: *run_ms,
+            });
+        let untold = serde_json::to_string(&untold.collect::<Vec<_>>())?;
+        let day = now.div_euclid(DAY_MS);
+        self.execute(&sql::ADD_TALLIES, values![untold, day]).await?;
         Ok(())
     }
 

@@ -67,9 +67,27 @@ fn check(task: &NewTask, place: usize, siblings: usize) -> Result<(), String> {
     }
     check_text("body", &task.body)?;
     check_work(&task.work)?;
-    for parent in &task.after {
+    for (parent, kind) in task.parents() {
         if let Parent::Sibling(sibling) = parent {
-            check_sibling(*sibling, place, siblings)?;
+            check_sibling(sibling, place, siblings)?;
+        }
+        if task
+            .parents()
+            .any(|(other, another)| other == parent && another != kind)
+        {
+            return Err(format!(
+                "{} is named by two of after, after_any_end and after_failure: keep one of them",
+                match parent {
+                    Parent::Task(id) => format!("task {id}"),
+                    Parent::Sibling(sibling) => format!("task number {}", sibling + 1),
+                }
+            ));
+        }
+    }
+    if let Some(limit) = &task.limit_key {
+        check_word("limit_key", &limit.key)?;
+        if limit.limit == 0 {
+            return Err("limit is 0, which would run nothing: at least 1 is expected".into());
         }
     }
     for skill in &task.skills {
@@ -193,10 +211,9 @@ fn topological(tasks: &[NewTask]) -> Result<Vec<usize>, Error> {
 /// The siblings that a task waits for, each once.
 fn siblings(task: &NewTask) -> Vec<usize> {
     let mut siblings: Vec<usize> = task
-        .after
-        .iter()
-        .filter_map(|parent| match parent {
-            Parent::Sibling(place) => Some(*place),
+        .parents()
+        .filter_map(|(parent, _)| match parent {
+            Parent::Sibling(place) => Some(place),
             Parent::Task(_) => None,
         })
         .collect();

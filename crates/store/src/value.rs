@@ -6,7 +6,7 @@ use tenure_guard::{BlockKind, ClaimLock, RunId, TaskId};
 
 use crate::event::EventKind;
 use crate::ids::{BatchId, DispatcherId};
-use crate::life::{Ask, Outcome, TaskStatus};
+use crate::life::{Ask, LinkKind, Outcome, TaskStatus};
 
 /// A bound value. A missing one still has its type, which PostgreSQL wants to know.
 #[derive(Clone, Debug)]
@@ -71,4 +71,5 @@ texts! {
     Outcome => |word| word.name().to_owned();
     EventKind => |word| word.name().to_owned();
     BlockKind => |word| word.name().to_owned();
+    LinkKind => |word| word.name().to_owned();
 }

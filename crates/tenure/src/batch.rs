@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenure_guard::TaskId;
 use tenure_store::add::Submitted;
-use tenure_store::life::TaskStatus;
+use tenure_store::event::{Event, EventKind};
+use tenure_store::life::{LinkKind, TaskEnd, TaskStatus, Told};
 use tenure_store::read::{EventFilter, TaskRow};
 use tenure_store::task::{NewTask, Parent};
 use tenure_store::{BatchId, EventId, Store};
@@ -23,7 +24,8 @@ pub struct Batch {
     /// Its tasks in the order of the file, and those that stood in the store under their keys.
     pub order: Vec<TaskId>,
     rows: BTreeMap<TaskId, TaskRow>,
-    parents: BTreeMap<TaskId, Vec<TaskId>>,
+    /// What each waits for, or waited for, and how.
+    parents: BTreeMap<TaskId, Vec<(TaskId, LinkKind)>>,
     seen: EventId,
 }
 
@@ -38,13 +40,13 @@ impl Batch {
         submitted: &Submitted,
     ) -> Result<Self, Failure> {
         let order: Vec<TaskId> = submitted.tasks.iter().map(|task| task.id).collect();
-        let parent = |parent: &Parent| match parent {
-            Parent::Task(id) => Some(*id),
-            Parent::Sibling(index) => order.get(*index).copied(),
+        let parent = |(parent, kind): (Parent, LinkKind)| match parent {
+            Parent::Task(id) => Some((id, kind)),
+            Parent::Sibling(index) => order.get(index).map(|id| (*id, kind)),
         };
         let pairs = order.iter().zip(tasks);
         let parents = pairs
-            .map(|(id, task)| (*id, task.after.iter().filter_map(parent).collect()))
+            .map(|(id, task)| (*id, task.parents().filter_map(parent).collect()))
             .collect();
         let mut batch = Self {
             id: submitted.batch,
@@ -75,6 +77,7 @@ impl Batch {
             };
             let page = store.events(&filter).await?;
             changed.extend(page.iter().filter_map(|event| event.task_id));
+            changed.extend(page.iter().filter_map(|event| self.linked(event)));
             match page.last() {
                 Some(last) => self.seen = last.id,
                 None => break,
@@ -82,6 +85,21 @@ impl Batch {
         }
         self.read(store, changed.into_iter().collect()).await?;
         Ok(self.resting().difference(&before).copied().collect())
+    }
+
+    /// A worker may say that its task waits for another one, of this batch or not; answers that one.
+    fn linked(&mut self, event: &Event) -> Option<TaskId> {
+        let parent = event.payload.get("parent").and_then(|id| id.as_i64());
+        match (event.kind, event.task_id, parent) {
+            (EventKind::Linked, Some(task), Some(parent)) => {
+                let parent = TaskId(parent);
+                let links = self.parents.entry(task).or_default();
+                links.retain(|(other, _)| *other != parent);
+                links.push((parent, LinkKind::Success));
+                Some(parent)
+            }
+            (_, _, _) => None,
+        }
     }
 
     /// The tasks, in the order of the file.
@@ -94,15 +112,25 @@ impl Batch {
         self.rows.get(&id)
     }
 
-    /// Tasks that wait for a person or are over.
+    /// Tasks of the batch that wait for a person or are over.
     pub fn resting(&self) -> BTreeSet<TaskId> {
         let rests = |row: &&TaskRow| row.status.waits_for_a_person();
-        self.rows.values().filter(rests).map(|row| row.id).collect()
+        self.rows().filter(rests).map(|row| row.id).collect()
     }
 
-    /// Whether everything is done.
+    /// Whether everything is done that was to be done.
     pub fn all_done(&self) -> bool {
-        self.rows().all(|row| row.status == TaskStatus::Done)
+        self.rows()
+            .all(|row| row.status == TaskStatus::Done || self.is_not_needed(row))
+    }
+
+    /// Whether a task was cancelled because what it waits for did not happen: a clean-up after
+    /// something that went well.
+    pub fn is_not_needed(&self, row: &TaskRow) -> bool {
+        row.status == TaskStatus::Cancelled
+            && self
+                .links(row.id)
+                .any(|(_, told)| told == Some(Told::NotNeeded))
     }
 
     /// Whether anything can move without a person.
@@ -113,14 +141,22 @@ impl Batch {
 
     /// The parents that keep a task from being ready.
     pub fn waits_for(&self, id: TaskId) -> Vec<&TaskRow> {
-        let parents = self.parents.get(&id).into_iter().flatten();
-        parents
-            .filter_map(|parent| self.rows.get(parent))
-            .filter(|parent| parent.status != TaskStatus::Done)
-            .collect()
+        let unmet = self.links(id).filter(|(_, told)| *told != Some(Told::Met));
+        unmet.map(|(parent, _)| parent).collect()
     }
 
-    /// Whether a parent, or a parent's parent, waits for a person.
+    /// The parents of a task, and what each tells it where it ended.
+    fn links(&self, id: TaskId) -> impl Iterator<Item = (&TaskRow, Option<Told>)> {
+        let links = self.parents.get(&id).into_iter().flatten();
+        links.filter_map(|(parent, kind)| {
+            let parent = self.rows.get(parent)?;
+            let end = TaskEnd::of(parent.status, parent.block_kind);
+            Some((parent, end.map(|end| kind.told(end))))
+        })
+    }
+
+    /// Whether a task waits for a person, or for a parent that does. A paused one waits for whoever
+    /// resumes it.
     fn is_stuck(&self, id: TaskId) -> bool {
         let mut walk = vec![id];
         let mut visited = BTreeSet::new();
@@ -129,15 +165,15 @@ impl Batch {
                 continue;
             };
             match row.status {
-                TaskStatus::Blocked | TaskStatus::Cancelled => return true,
+                TaskStatus::Blocked | TaskStatus::Cancelled | TaskStatus::Done => return true,
                 TaskStatus::Todo if visited.insert(task) => {
-                    walk.extend(self.parents.get(&task).into_iter().flatten());
+                    walk.extend(self.waits_for(task).iter().map(|parent| parent.id));
                 }
+                TaskStatus::Ready if row.paused_at.is_some() => return true,
                 TaskStatus::Todo
                 | TaskStatus::Scheduled
                 | TaskStatus::Ready
-                | TaskStatus::Running
-                | TaskStatus::Done => {}
+                | TaskStatus::Running => {}
             }
         }
         false
@@ -180,6 +216,10 @@ mod tests {
 
     /// A batch in which each task comes after the one before it.
     fn chain(statuses: &[&str]) -> Batch {
+        linked(statuses, LinkKind::Success)
+    }
+
+    fn linked(statuses: &[&str], kind: LinkKind) -> Batch {
         let ids = || (1..).map(TaskId).zip(statuses);
         let rows = (1..).zip(statuses).map(|(id, status)| row(id, status));
         Batch {
@@ -188,7 +228,7 @@ mod tests {
             rows: rows.map(|row| (row.id, row)).collect(),
             parents: ids()
                 .skip(1)
-                .map(|(id, _)| (id, vec![TaskId(id.0 - 1)]))
+                .map(|(id, _)| (id, vec![(TaskId(id.0 - 1), kind)]))
                 .collect(),
             seen: EventId(0),
         }
@@ -218,5 +258,20 @@ mod tests {
         };
         assert_eq!(waits_for(2), []);
         assert_eq!(waits_for(3), [TaskId(2)]);
+    }
+
+    #[test]
+    fn a_clean_up_that_was_not_needed_leaves_nothing_undone() {
+        for (statuses, kind, all_done) in [
+            (["done", "cancelled"], LinkKind::Failure, true),
+            (["done", "cancelled"], LinkKind::Success, false),
+            (["cancelled", "cancelled"], LinkKind::Failure, false),
+            (["blocked", "done"], LinkKind::Failure, false),
+        ] {
+            let batch = linked(&statuses, kind);
+            assert_eq!(batch.all_done(), all_done, "{statuses:?} {kind}");
+        }
+        assert!(linked(&["running", "todo"], LinkKind::Failure).can_move());
+        assert!(!linked(&["blocked", "todo"], LinkKind::AnyEnd).can_move());
     }
 }

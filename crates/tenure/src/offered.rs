@@ -116,6 +116,7 @@ mod tests {
         let profile = |name: &str, skills: &[&str]| PublishedProfile {
             name: name.to_owned(),
             skills: skills.iter().map(ToString::to_string).collect(),
+            max_running: None,
         };
         let offered = Offered {
             profiles: vec![

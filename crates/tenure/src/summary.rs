@@ -33,8 +33,10 @@ const LINE_CHARS: usize = 1000;
 pub struct Summary {
     batch: tenure_store::BatchId,
     counts: tenure_store::read::Counts,
-    /// Those that are not done.
+    /// Those that are not done, but for those that were not needed.
     tasks: Vec<Unfinished>,
+    /// Those that were cancelled because what they wait for did not happen.
+    not_needed: Vec<TaskId>,
     #[serde(skip)]
     total: usize,
 }
@@ -72,7 +74,12 @@ impl Summary {
     /// The store's.
     pub async fn of(store: &Store, batch: &Batch) -> Result<Self, Failure> {
         let mut tasks = Vec::new();
+        let mut not_needed = Vec::new();
         for row in batch.rows().filter(|row| row.status != TaskStatus::Done) {
+            if batch.is_not_needed(row) {
+                not_needed.push(row.id);
+                continue;
+            }
             let runs = store.runs(row.id).await?;
             tasks.push(unfinished(batch, row, runs.last()));
         }
@@ -80,6 +87,7 @@ impl Summary {
             batch: batch.id,
             counts: counts(batch),
             tasks,
+            not_needed,
             total: batch.order.len(),
         })
     }
@@ -87,16 +95,23 @@ impl Summary {
     /// For people.
     pub fn to_text(&self) -> String {
         let mut text = format!("{} of {} tasks done", self.counts.done, self.total);
+        let not_needed = u64::try_from(self.not_needed.len()).unwrap_or(u64::MAX);
+        if not_needed > 0 {
+            // Writing to a string cannot fail; so below.
+            let _ = write!(text, ", {not_needed} not needed");
+        }
         for (count, status) in [
             (self.counts.blocked, TaskStatus::Blocked),
-            (self.counts.cancelled, TaskStatus::Cancelled),
+            (
+                self.counts.cancelled.saturating_sub(not_needed),
+                TaskStatus::Cancelled,
+            ),
             (self.counts.todo, TaskStatus::Todo),
             (self.counts.scheduled, TaskStatus::Scheduled),
             (self.counts.ready, TaskStatus::Ready),
             (self.counts.running, TaskStatus::Running),
         ] {
             if count > 0 {
-                // Writing to a string cannot fail; so below.
                 let _ = write!(text, ", {count} {status}");
             }
         }

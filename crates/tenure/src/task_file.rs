@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tenure_store::task::{NewTask, NotBefore, Parent, Work};
+use tenure_store::task::{KeyLimit, NewTask, NotBefore, Parent, Work};
 use tenure_store::validate;
 
 use crate::config::{absolute, variable_problem};
@@ -32,8 +32,12 @@ with_limit_keys! {
         command: Option<Vec<String>>,
         assignee: Option<String>,
         after: Vec<String>,
+        after_any_end: Vec<String>,
+        after_failure: Vec<String>,
         priority: i32,
         skills: Vec<String>,
+        limit_key: Option<String>,
+        limit: Option<u32>,
         not_before: Option<Time>,
         cwd: Option<PathBuf>,
         env: BTreeMap<String, String>,
@@ -136,17 +140,15 @@ fn names(entries: &[Entry]) -> Result<HashMap<&str, usize>, String> {
 
 fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<NewTask, String> {
     let work = work(entry.command.clone(), entry.assignee.clone())?;
-    let mut after = Vec::with_capacity(entry.after.len());
-    for name in &entry.after {
-        match names.get(name.as_str()) {
-            Some(&index) => after.push(Parent::Sibling(index)),
-            None => {
-                return Err(format!(
-                    "after: no task of this file has the name {name:?}: give it to one, or leave it out"
-                ));
-            }
-        }
-    }
+    let siblings = |key: &str, entry: &[String]| -> Result<Vec<Parent>, String> {
+        let sibling = |name: &String| match names.get(name.as_str()) {
+            Some(&index) => Ok(Parent::Sibling(index)),
+            None => Err(format!(
+                "{key}: no task of this file has the name {name:?}: give it to one, or leave it out"
+            )),
+        };
+        entry.iter().map(sibling).collect()
+    };
     for (name, value) in &entry.env {
         if let Some(problem) = variable_problem(name, value) {
             return Err(format!("env: {problem}"));
@@ -159,9 +161,12 @@ fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<Ne
         name: entry.name.clone(),
         title: entry.title.clone(),
         body: entry.body.clone(),
-        after,
+        after: siblings("after", &entry.after)?,
+        after_any_end: siblings("after_any_end", &entry.after_any_end)?,
+        after_failure: siblings("after_failure", &entry.after_failure)?,
         priority: entry.priority,
         skills: entry.skills.clone(),
+        limit_key: limit_key(entry.limit_key.clone(), entry.limit)?,
         not_before: entry.not_before.as_ref().map(not_before).transpose()?,
         env: entry.env.clone(),
         key: entry.key.clone(),
@@ -192,6 +197,20 @@ pub fn work(command: Option<Vec<String>>, assignee: Option<String>) -> Result<Wo
             "assignee: \"shell\" runs a task's own command: give the command instead".to_owned(),
         ),
         (None, Some(assignee)) => Ok(Work::Assignee(assignee)),
+    }
+}
+
+/// How many of those with the same key may run at once; one, where nothing is said.
+pub fn limit_key(key: Option<String>, limit: Option<u32>) -> Result<Option<KeyLimit>, String> {
+    match (key, limit) {
+        (Some(key), limit) => Ok(Some(KeyLimit {
+            key,
+            limit: limit.unwrap_or(1),
+        })),
+        (None, Some(limit)) => Err(format!(
+            "limit {limit} is of no key: say limit_key too, like \"repo:x\""
+        )),
+        (None, None) => Ok(None),
     }
 }
 
@@ -227,6 +246,8 @@ title = "Review"
 body = "look"
 assignee = "reviewer"
 after = ["count"]
+limit_key = "repo:x"
+limit = 2
 priority = -3
 skills = ["rust"]
 not_before = 2026-01-31T08:00:00Z
@@ -241,6 +262,8 @@ protocol = "report"
         assert_eq!(tasks[1].cwd, Path::new("/folder"));
         assert_eq!(tasks[1].after, [Parent::Sibling(0)]);
         assert_eq!(tasks[1].limits.max_failures, Some(1));
+        let limit = tasks[1].limit_key.as_ref().unwrap();
+        assert_eq!((limit.key.as_str(), limit.limit), ("repo:x", 2));
         assert!(matches!(tasks[1].not_before, Some(NotBefore::At(_))));
     }
 
@@ -276,8 +299,18 @@ protocol = "report"
             (format!("{task}after = ['b']"), &["task \"a\"", "\"b\""]),
             (format!("{task}{task}"), &["task \"a\"", "1 and 2"]),
             (
+                format!("{task}after_failure = ['b']"),
+                &["task \"a\"", "after_failure", "\"b\""],
+            ),
+            (
                 format!("{task}after = ['a']"),
                 &["task \"a\"", "itself", "cycle"],
+            ),
+            (
+                format!(
+                    "{task}[[task]]\nname = 'b'\ncommand = ['x']\nafter = ['a']\nafter_any_end = ['a']"
+                ),
+                &["task \"b\"", "two of after"],
             ),
             (
                 format!(
@@ -340,6 +373,14 @@ protocol = "report"
                 &["task \"a\"", "backoff.max", "1s", "2s"],
             ),
             (format!("{task}title = ' '"), &["title", "empty"]),
+            (
+                format!("{task}limit = 2"),
+                &["task \"a\"", "limit 2", "limit_key"],
+            ),
+            (
+                format!("{task}limit_key = 'k'\nlimit = 0"),
+                &["task \"a\"", "limit is 0"],
+            ),
             (format!("{task}key = ''"), &["key", "empty"]),
             (
                 format!("{task}not_before = 2026-01-31"),

@@ -161,18 +161,9 @@ impl Burial {
 
     fn unseen(&self, is_proved: bool) -> End {
         let (reason, tree_unverified) = match self.grave {
-            Grave::Here => (
-                "the warden was killed, and nobody saw the worker's end",
-                !is_proved,
-            ),
-            Grave::EarlierBoot => (
-                "the host was started anew, and nobody saw the worker's end",
-                false,
-            ),
-            Grave::Elsewhere => (
-                "the warden lived on another host or in another pid namespace, and its lease is over",
-                true,
-            ),
+            Grave::Here => (End::WARDEN_KILLED, !is_proved),
+            Grave::EarlierBoot => (End::NEW_BOOT, false),
+            Grave::Elsewhere => (End::OUT_OF_REACH, true),
         };
         End::Unseen {
             reason: reason.to_owned(),

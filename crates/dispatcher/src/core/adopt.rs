@@ -9,7 +9,6 @@ use tenure_store::life::{Ask, End};
 use super::run::{Origin, Run, Stage};
 use super::{Core, Mode};
 use crate::action::Action;
-use crate::orphan::NEVER_LET_GO;
 
 /// How long after a look that left something unproved the next one comes.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -137,7 +136,7 @@ impl Core {
         let (stage, action) = match orphan.found {
             Found::Standing { warden, ask } => (Stage::Adopting { warden, ask }, None),
             Found::Unstarted => {
-                let reason = NEVER_LET_GO.to_owned();
+                let reason = End::NEVER_LET_GO.to_owned();
                 let end = End::NeverStarted { reason };
                 (
                     Stage::Closing { warden: None },

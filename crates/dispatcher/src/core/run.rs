@@ -86,7 +86,7 @@ impl Core {
                 vec![Action::Start(id)]
             }
             Err(reason) => {
-                self.held.own_fault(&run.profile, now);
+                self.held.own_fault(&run.profile, reason.clone(), now);
                 run.stage = Stage::Closing { warden: None };
                 vec![Action::Close(id, End::NeverStarted { reason })]
             }
@@ -233,11 +233,11 @@ impl Core {
         {
             self.leaving.insert(warden);
         }
-        match ended.map(|ended| ended.outcome) {
-            Some(Outcome::SpawnFailed) => {
-                self.held.spawn_failed(&run.profile, run.task, now);
+        match ended.map(|ended| (ended.outcome, ended.reason.as_str())) {
+            Some((Outcome::SpawnFailed, why)) => {
+                self.held.spawn_failed(&run.profile, run.task, why, now);
             }
-            Some(Outcome::NeverStarted) | None => {}
+            Some((Outcome::NeverStarted, _)) | None => {}
             Some(_) => self.held.ran(&run.profile),
         }
         let mut actions = vec![Action::Acknowledge(id)];

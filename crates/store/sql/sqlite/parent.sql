@@ -1,2 +1,2 @@
--- Whether a parent is done.
-SELECT status FROM tasks WHERE id = $1
+-- Whether a parent ended already, and how.
+SELECT status, block_kind FROM tasks WHERE id = $1

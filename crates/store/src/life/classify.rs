@@ -58,6 +58,16 @@ pub enum End {
 }
 
 impl End {
+    /// Why a run is closed that was claimed and never let go.
+    pub const NEVER_LET_GO: &str = "its dispatcher died before the command was let go";
+    /// How it comes that nobody saw an end: here,
+    pub const WARDEN_KILLED: &str = "the warden was killed, and nobody saw the worker's end";
+    /// in an earlier boot of this host,
+    pub const NEW_BOOT: &str = "the host was started anew, and nobody saw the worker's end";
+    /// and where nobody here can look.
+    pub const OUT_OF_REACH: &str =
+        "the warden lived on another host or in another pid namespace, and its lease is over";
+
     /// The kernel's word on the worker, where there was a worker.
     pub fn exit(&self) -> Option<Exit> {
         match self {

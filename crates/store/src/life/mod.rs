@@ -23,7 +23,7 @@ pub use backoff::Backoff;
 pub use classify::{Conclusion, End, Evidence, classify};
 pub use exit::Exit;
 pub use limits::{Limits, LimitsLayer, Protocol, TempfailExit};
-pub use link::LinkKind;
+pub use link::{LinkKind, TaskEnd, Told};
 pub use moves::{IllegalMove, Move, Rest};
 pub use outcome::Outcome;
 pub use recurrence::{CatchUp, Overlap, Recurrence, Times};

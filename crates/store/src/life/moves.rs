@@ -10,8 +10,10 @@ pub enum Move {
     Claimed,
     /// Its run closed; where it goes was concluded from the end.
     Ended(Next),
-    /// Its last parent is done.
+    /// Its last parent ended as it waits for.
     ParentsDone,
+    /// A parent ended otherwise than it waits for, and will not end so any more.
+    NotNeeded,
     /// Its time has come.
     Due,
     /// A person lets it wait.
@@ -61,6 +63,7 @@ impl Move {
             Self::Claimed => "claimed",
             Self::Ended(_) => "ended",
             Self::ParentsDone => "promoted",
+            Self::NotNeeded => "left out",
             Self::Due => "made ready",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
@@ -100,6 +103,8 @@ impl TaskStatus {
             (Self::Todo | Self::Scheduled | Self::Ready | Self::Blocked, Move::Cancelled) => {
                 Ok(Self::Cancelled)
             }
+            // What runs, or ran already, is somebody's; what waits for a person is nobody's yet.
+            (Self::Todo | Self::Blocked, Move::NotNeeded) => Ok(Self::Cancelled),
 
             (
                 Self::Todo
@@ -112,6 +117,7 @@ impl TaskStatus {
                 Move::Claimed
                 | Move::Ended(_)
                 | Move::ParentsDone
+                | Move::NotNeeded
                 | Move::Due
                 | Move::Blocked
                 | Move::Unblocked
@@ -143,6 +149,7 @@ mod tests {
             }),
             Move::Ended(Next::Cancelled { archived: false }),
             Move::ParentsDone,
+            Move::NotNeeded,
             Move::Due,
             Move::Blocked,
             Move::Unblocked,
@@ -153,14 +160,15 @@ mod tests {
 
     /// One column for each of [`moves`]; `R` is wherever the task rests, `-` is illegal.
     const TABLE: [(TaskStatus, &str); 7] = [
-        // claimed, done, again, blocked, cancelled; parents, due; block, unblock, retry, cancel
-        (TaskStatus::Todo, "-----R-B-RC"),
-        (TaskStatus::Scheduled, "------RB-RC"),
-        (TaskStatus::Ready, "X------B-RC"),
-        (TaskStatus::Running, "-DRBC------"),
-        (TaskStatus::Blocked, "--------RRC"),
-        (TaskStatus::Done, "-----------"),
-        (TaskStatus::Cancelled, "---------R-"),
+        // claimed, done, again, blocked, cancelled; parents, not needed, due; block, unblock, retry,
+        // cancel
+        (TaskStatus::Todo, "-----RC-B-RC"),
+        (TaskStatus::Scheduled, "-------RB-RC"),
+        (TaskStatus::Ready, "X-------B-RC"),
+        (TaskStatus::Running, "-DRBC-------"),
+        (TaskStatus::Blocked, "------C--RRC"),
+        (TaskStatus::Done, "------------"),
+        (TaskStatus::Cancelled, "----------R-"),
     ];
 
     const RESTS: [Rest; 4] = [
@@ -194,6 +202,7 @@ mod tests {
                         Move::Due => rest.waits_for_time,
                         Move::Claimed
                         | Move::Ended(_)
+                        | Move::NotNeeded
                         | Move::Blocked
                         | Move::Unblocked
                         | Move::Retried

@@ -2,11 +2,15 @@
 
 mod decode;
 mod rows;
+mod situation;
+mod stats;
 
 pub use rows::{
     CommentView, Context, Counts, Detail, EarlierAttempt, EventFilter, ExitView, Page,
     ParentResult, Related, RunView, TaskFilter, TaskRow,
 };
+pub use situation::{Counted, Pause, Place, Serving, Situation, WaitedFor};
+pub use stats::{OfProfile, Stats, Tally, Unfinished};
 
 use sqlx::FromRow;
 use tenure_guard::{RunId, TaskId};
@@ -177,6 +181,12 @@ struct CountColumns {
     number: i64,
 }
 
+#[derive(FromRow)]
+struct CountOfRuns {
+    dispatcher_id: String,
+    number: i64,
+}
+
 impl Counts {
     fn of(&mut self, status: TaskStatus) -> &mut u64 {
         match status {
@@ -216,23 +226,28 @@ async fn page(tx: &mut Transaction, filter: &TaskFilter) -> Result<Page<TaskRow>
         });
     let limit = filter.limit.map_or(i64::MAX, i64::from);
     let mut rows = Vec::new();
-    let mut total = 0;
+    let mut total = Counted::default();
     for status in wanted {
-        let assignee = filter.assignee.as_deref();
-        let found: Vec<TaskColumns> = match filter.batch {
-            Some(batch) => {
+        let found: Vec<TaskColumns> = match (filter.batch, filter.assignee.as_deref()) {
+            (Some(batch), assignee) => {
                 let asked = values![status, assignee, limit, batch];
                 tx.fetch(&sql::LIST_OF_BATCH, asked).await?
             }
-            None => {
-                tx.fetch(&sql::LIST, values![status, assignee, limit])
-                    .await?
+            (None, Some(assignee)) => {
+                let asked = values![status, limit, assignee];
+                tx.fetch(&sql::LIST_OF_ASSIGNEE, asked).await?
             }
+            (None, None) => tx.fetch(&sql::LIST, values![status, limit]).await?,
         };
-        total += match filter.limit {
-            None => i64::try_from(found.len()).unwrap_or(i64::MAX),
+        let counted = match filter.limit {
+            None => Counted {
+                number: u64::try_from(found.len()).unwrap_or(u64::MAX),
+                at_least: false,
+            },
             Some(_) => count(tx, filter, status).await?,
         };
+        total.number += counted.number;
+        total.at_least |= counted.at_least;
         rows.extend(show_all(found)?);
     }
     rows.sort_by_key(|row| row.id);
@@ -241,22 +256,33 @@ async fn page(tx: &mut Transaction, filter: &TaskFilter) -> Result<Page<TaskRow>
     }
     let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     Ok(Page {
-        more: total.unsigned_abs().saturating_sub(shown),
+        more: Counted {
+            number: total.number.saturating_sub(shown),
+            ..total
+        },
         rows,
     })
 }
+
+/// How far tasks of one status are counted: whoever pages through more does not ask how many.
+const COUNTED: u32 = 10_000;
 
 async fn count(
     tx: &mut Transaction,
     filter: &TaskFilter,
     status: TaskStatus,
-) -> Result<i64, Error> {
-    let assignee = filter.assignee.as_deref();
-    match filter.batch {
-        Some(batch) => {
-            let asked = values![status, assignee, batch];
-            tx.number(&sql::COUNT_OF_BATCH, asked).await
+) -> Result<Counted, Error> {
+    let bound = COUNTED + 1;
+    let number = match (filter.batch, filter.assignee.as_deref()) {
+        (Some(batch), assignee) => {
+            let asked = values![status, assignee, bound, batch];
+            tx.number(&sql::COUNT_OF_BATCH, asked).await?
         }
-        None => tx.number(&sql::COUNT, values![status, assignee]).await,
-    }
+        (None, Some(assignee)) => {
+            let asked = values![status, bound, assignee];
+            tx.number(&sql::COUNT_OF_ASSIGNEE, asked).await?
+        }
+        (None, None) => tx.number(&sql::COUNT, values![status, bound]).await?,
+    };
+    Ok(Counted::up_to(COUNTED, number))
 }

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tenure_guard::{BlockKind, RunId, TaskId};
 
+use super::situation::Counted;
 use crate::event::{Event, EventKind};
 use crate::ids::{BatchId, DispatcherId, EventId};
 use crate::life::{
-    Ask, Exit, Limits, LimitsLayer, LinkKind, Outcome, Recurrence, RunStatus, TaskStatus,
+    Ask, End, Exit, Limits, LimitsLayer, LinkKind, Outcome, Recurrence, RunStatus, TaskStatus,
 };
 
 /// Which tasks to list.
@@ -33,8 +34,8 @@ pub struct TaskFilter {
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// How many more.
-    pub more: u64,
+    /// How many more, counted up to a bound.
+    pub more: Counted,
 }
 
 /// A task as `list` and `show` print it.
@@ -121,9 +122,12 @@ pub struct RunView {
     pub outcome: Option<Outcome>,
     pub reason: Option<String>,
     pub exit: Option<ExitView>,
+    /// All that was seen of its end, the exit included.
+    pub seen: Option<End>,
     pub ask: Option<Ask>,
     pub ask_by: Option<String>,
     pub ask_reason: Option<String>,
+    pub asked_at: Option<Timestamp>,
     pub report: Option<serde_json::Value>,
     pub reported_at: Option<Timestamp>,
     pub heartbeat_at: Option<Timestamp>,
@@ -242,12 +246,16 @@ impl Context {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are the parent's columns and its report's fields"
+    reason = "the fields are the parent's columns, those of the link and of the newest run, and the \
+              report's fields"
 )]
 pub struct ParentResult {
     pub id: TaskId,
     pub title: String,
     pub status: TaskStatus,
+    pub kind: LinkKind,
+    pub outcome: Option<Outcome>,
+    pub reason: Option<String>,
     pub summary: Option<String>,
     pub metadata: Option<serde_json::Value>,
     pub artifacts: Vec<String>,

@@ -31,12 +31,24 @@ pub struct Add {
     /// A task that must be done first; may be repeated
     #[arg(long, value_name = "ID", value_parser = task_id, allow_negative_numbers = true)]
     pub after: Vec<TaskId>,
+    /// A task that must have come to an end, however; may be repeated
+    #[arg(long, value_name = "ID", value_parser = task_id, allow_negative_numbers = true)]
+    pub after_any_end: Vec<TaskId>,
+    /// A task that must have been given up; where it is done, this one is cancelled
+    #[arg(long, value_name = "ID", value_parser = task_id, allow_negative_numbers = true)]
+    pub after_failure: Vec<TaskId>,
     /// Higher first
     #[arg(long, value_name = "N", default_value = "0", value_parser = priority, allow_negative_numbers = true)]
     pub priority: i32,
     /// What the profile must offer; may be repeated
     #[arg(long = "skill", value_name = "SKILL", value_parser = NonEmptyStringValueParser::new())]
     pub skills: Vec<String>,
+    /// What it shares with others that shall not all run at once, like repo:x
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
+    pub limit_key: Option<String>,
+    /// How many with its limit key may run at once, this one among them; 1 where nothing is said
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, requires = "limit_key")]
+    pub limit: Option<u32>,
     /// Not before this time: RFC 3339, or +30m
     #[arg(long, value_name = "TIME", value_parser = not_before)]
     pub not_before: Option<NotBefore>,

@@ -1,5 +1,6 @@
 //! `add`: one task, from flags.
 
+use tenure_guard::TaskId;
 use tenure_store::task::{NewTask, Parent};
 
 use crate::cli::{Add, Global};
@@ -44,10 +45,15 @@ fn task(args: Add) -> Result<NewTask, Failure> {
     let cwd = args
         .cwd
         .map_or_else(|| folder.clone(), |path| absolute(&folder, &path));
+    let tasks = |ids: Vec<TaskId>| ids.into_iter().map(Parent::Task).collect();
+    let limit_key = task_file::limit_key(args.limit_key, args.limit).map_err(Failure::usage)?;
     Ok(NewTask {
         title: args.title,
         body: args.body,
-        after: args.after.into_iter().map(Parent::Task).collect(),
+        after: tasks(args.after),
+        after_any_end: tasks(args.after_any_end),
+        after_failure: tasks(args.after_failure),
+        limit_key,
         priority: args.priority,
         skills: args.skills,
         not_before: args.not_before,

@@ -1,6 +1,6 @@
 //! `list`: tasks, one a row.
 
-use tenure_store::read::{Page, TaskFilter, TaskRow};
+use tenure_store::read::{Counted, Page, TaskFilter, TaskRow};
 
 use crate::cli::{Global, List};
 use crate::failure::Failure;
@@ -32,7 +32,7 @@ pub async fn run(global: &Global, args: List) -> Result<(), Failure> {
         Some(store) => store.list(&filter).await?,
         None => Page {
             rows: Vec::new(),
-            more: 0,
+            more: Counted::default(),
         },
     };
     if args.json {
@@ -41,7 +41,7 @@ pub async fn run(global: &Global, args: List) -> Result<(), Failure> {
     if !page.rows.is_empty() {
         output::bytes(table(&page.rows).to_string().as_bytes())?;
     }
-    if page.more > 0 {
+    if page.more.number > 0 {
         output::message(format_args!(
             "{} more: use --limit, --status or --assignee",
             page.more

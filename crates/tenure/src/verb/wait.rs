@@ -82,14 +82,13 @@ async fn is_stuck(store: &Store, task: TaskId) -> Result<bool, Failure> {
         if !visited.insert(task) {
             continue;
         }
-        for parent in store.show(task).await?.parents {
+        let parents = store.show(task).await?.parents.into_iter();
+        for parent in parents.filter(|parent| parent.met_at.is_none()) {
             match parent.status {
-                TaskStatus::Blocked | TaskStatus::Cancelled => return Ok(true),
+                // It ended, but not as the task waits for.
+                TaskStatus::Blocked | TaskStatus::Cancelled | TaskStatus::Done => return Ok(true),
                 TaskStatus::Todo => walk.push(parent.id),
-                TaskStatus::Scheduled
-                | TaskStatus::Ready
-                | TaskStatus::Running
-                | TaskStatus::Done => {}
+                TaskStatus::Scheduled | TaskStatus::Ready | TaskStatus::Running => {}
             }
         }
     }

@@ -1,0 +1,329 @@
+//! situation: everything that decides why a task stands where it stands, read at one moment and
+//! within bounds. What follows from it is for whoever explains.
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+use tenure_guard::{BlockKind, TaskId};
+
+use super::decode::{EventColumns, RunColumns, Shown, show_all};
+use super::rows::{Detail, RunView, TaskRow};
+use super::{CountOfRuns, one_task};
+use crate::clock::timestamp;
+use crate::dispatcher::{Dispatcher, dispatcher_id, living};
+use crate::error::Error;
+use crate::event::Event;
+use crate::ids::DispatcherId;
+use crate::lane::Lane;
+use crate::life::{LinkKind, TaskStatus};
+use crate::moved::block_kind;
+use crate::open::Store;
+use crate::sql;
+use crate::transaction::Transaction;
+use crate::value::values;
+
+/// A task with all that it waits for, and its newest runs.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    /// When this was so, by the store's clock.
+    pub at: Timestamp,
+    /// The task.
+    pub task: TaskRow,
+    /// The parents that it waits for, the first [`Situation::MOST`].
+    pub parents: Vec<WaitedFor>,
+    /// Tasks that wait for it, the first [`Situation::MOST`].
+    pub children: Vec<TaskId>,
+    /// Its newest runs, newest first, at most [`Situation::RUNS`].
+    pub runs: Vec<RunView>,
+    /// Its newest events, newest first, at most [`Detail::EVENTS`].
+    pub events: Vec<Event>,
+    /// The dispatchers that live, each with how many open runs it has.
+    pub dispatchers: Vec<Serving>,
+    /// What may not start.
+    pub pauses: Vec<Pause>,
+    /// How many run of its profile, over the whole store.
+    pub running_of_profile: u64,
+    /// Which these are, at most [`Situation::MOST`].
+    pub running_with_profile: Vec<TaskId>,
+    /// What runs with its limit key, at most [`Situation::MOST`].
+    pub running_with_key: Vec<TaskId>,
+    /// Its place in the order, where it is ready.
+    pub place: Option<Place>,
+}
+
+impl Situation {
+    /// How many runs are looked at: the newest tell why, the others only how often.
+    pub const RUNS: u32 = 20;
+    /// How many related tasks are named: more are not for people.
+    pub const MOST: u32 = 100;
+}
+
+/// A parent that a task waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of the task and of the link, named alike"
+)]
+pub struct WaitedFor {
+    pub id: TaskId,
+    pub title: String,
+    pub status: TaskStatus,
+    pub block_kind: Option<BlockKind>,
+    pub since: Timestamp,
+    pub kind: LinkKind,
+}
+
+/// A living dispatcher at work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// It.
+    pub dispatcher: Dispatcher,
+    /// How many of its slots are taken.
+    pub runs: u64,
+}
+
+/// What may not start: the store as a whole, or a profile.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Pause {
+    /// The profile; `None` is the whole store.
+    pub profile: Option<String>,
+    /// Who paused it.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How many stand before a ready task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Place {
+    /// With its profile, its skills and its limit key.
+    pub before_in_lane: Counted,
+    /// With its profile, whatever else they ask for.
+    pub before_in_profile: Counted,
+}
+
+/// A number that was counted up to a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counted {
+    /// So many.
+    pub number: u64,
+    /// Or more.
+    pub at_least: bool,
+}
+
+impl Counted {
+    pub(super) fn up_to(bound: u32, number: i64) -> Self {
+        Self {
+            number: number.unsigned_abs().min(bound.into()),
+            at_least: number > i64::from(bound),
+        }
+    }
+}
+
+impl std::fmt::Display for Counted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.at_least {
+            write!(f, "more than {}", self.number)
+        } else {
+            write!(f, "{}", self.number)
+        }
+    }
+}
+
+/// How far a place in the order is counted: beyond this it is far.
+const FAR: u32 = 1000;
+
+/// In how many lanes of a profile a place is counted: each is a step of the index.
+const LANES: usize = 50;
+
+impl Store {
+    /// Everything that decides why a task stands where it stands.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`], [`Error::Unavailable`].
+    pub async fn situation(&self, task: TaskId) -> Result<Situation, Error> {
+        // Asked before the moment that is read: a lock is no part of the database.
+        let may_live = self.may_be_served();
+        self.read(async |tx| {
+            let row = one_task(tx, task).await?;
+            let newest = values![task, Situation::RUNS];
+            let runs = tx.fetch(&sql::NEWEST_RUNS_OF_TASK, newest).await?;
+            let newest = values![task, Detail::EVENTS];
+            let events = tx.fetch(&sql::NEWEST_EVENTS_OF_TASK, newest).await?;
+            let of_key = match &row.limit_key {
+                Some(key) => {
+                    let asked = values![key.as_str(), Situation::MOST];
+                    ids(tx, &sql::RUNNING_WITH_KEY, asked).await?
+                }
+                None => Vec::new(),
+            };
+            let of_profile = values![row.assignee.as_str(), Situation::MOST];
+            let related = values![task, Situation::MOST];
+            let parents: Vec<ParentColumns> = tx.fetch(&sql::UNMET_PARENTS, related).await?;
+            let related = values![task, Situation::MOST];
+            Ok(Situation {
+                at: timestamp(tx.now().await?)?,
+                runs: show_all::<RunColumns>(runs)?,
+                events: show_all::<EventColumns>(events)?,
+                parents: show_all(parents)?,
+                children: ids(tx, &sql::WAITING_CHILDREN, related).await?,
+                dispatchers: serving(tx, may_live).await?,
+                pauses: pauses(tx).await?,
+                running_of_profile: tx
+                    .number(&sql::RUNNING_OF_PROFILE, values![row.assignee.as_str()])
+                    .await?
+                    .unsigned_abs(),
+                running_with_profile: ids(tx, &sql::RUNNING_WITH_PROFILE, of_profile).await?,
+                running_with_key: of_key,
+                place: place(tx, &row).await?,
+                task: row,
+            })
+        })
+        .await
+    }
+}
+
+#[derive(FromRow)]
+struct ParentColumns {
+    id: i64,
+    title: String,
+    status: String,
+    block_kind: Option<String>,
+    since: i64,
+    kind: String,
+}
+
+impl Shown for ParentColumns {
+    type As = WaitedFor;
+
+    fn show(self) -> Result<WaitedFor, Error> {
+        Ok(WaitedFor {
+            id: TaskId(self.id),
+            title: self.title,
+            status: self.status.parse()?,
+            block_kind: self.block_kind.as_deref().map(block_kind).transpose()?,
+            since: timestamp(self.since)?,
+            kind: self.kind.parse()?,
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct PauseColumns {
+    what: String,
+    paused_by: String,
+    reason: Option<String>,
+    paused_at: i64,
+}
+
+/// What stands before a profile's name in the table of pauses.
+const PROFILE: &str = "profile:";
+
+impl Shown for PauseColumns {
+    type As = Pause;
+
+    fn show(self) -> Result<Pause, Error> {
+        Ok(Pause {
+            profile: self.what.strip_prefix(PROFILE).map(ToOwned::to_owned),
+            by: self.paused_by,
+            reason: self.reason,
+            since: timestamp(self.paused_at)?,
+        })
+    }
+}
+
+/// What may not start, the store first.
+pub(super) async fn pauses(tx: &mut Transaction) -> Result<Vec<Pause>, Error> {
+    let mut pauses = show_all::<PauseColumns>(tx.fetch(&sql::PAUSES, Vec::new()).await?)?;
+    pauses.sort_by(|one, other| one.profile.cmp(&other.profile));
+    Ok(pauses)
+}
+
+/// The living dispatchers with their open runs.
+pub(super) async fn serving(tx: &mut Transaction, may_live: bool) -> Result<Vec<Serving>, Error> {
+    let counts = open_runs(tx).await?;
+    let living = living(tx, may_live).await?;
+    let count = |id| counts.iter().find(|(of, _)| *of == id);
+    Ok(living
+        .into_iter()
+        .map(|dispatcher| Serving {
+            runs: count(dispatcher.id).map_or(0, |(_, number)| *number),
+            dispatcher,
+        })
+        .collect())
+}
+
+async fn open_runs(tx: &mut Transaction) -> Result<Vec<(DispatcherId, u64)>, Error> {
+    let rows: Vec<CountOfRuns> = tx.fetch(&sql::OPEN_RUNS, Vec::new()).await?;
+    rows.into_iter()
+        .map(|row| Ok((dispatcher_id(&row.dispatcher_id)?, row.number.unsigned_abs())))
+        .collect()
+}
+
+#[derive(FromRow)]
+struct IdColumn {
+    id: i64,
+}
+
+async fn ids(
+    tx: &mut Transaction,
+    statement: &sql::Statement,
+    values: Vec<crate::value::Value>,
+) -> Result<Vec<TaskId>, Error> {
+    let rows: Vec<IdColumn> = tx.fetch(statement, values).await?;
+    Ok(rows.into_iter().map(|row| TaskId(row.id)).collect())
+}
+
+#[derive(FromRow)]
+struct LaneColumn {
+    lane: String,
+}
+
+/// Counts who would be taken before a ready task, lane by lane.
+async fn place(tx: &mut Transaction, task: &TaskRow) -> Result<Option<Place>, Error> {
+    if task.status != TaskStatus::Ready || task.paused_at.is_some() {
+        return Ok(None);
+    }
+    let own = Lane::of(&task.skills, task.limit_key.as_deref()).text()?;
+    let before_in_lane = before(tx, task, &own, FAR).await?;
+    let profile = values![task.assignee.as_str()];
+    let lanes: Vec<LaneColumn> = tx.fetch(&sql::LANES, profile).await?;
+    let others = lanes.iter().map(|row| row.lane.as_str());
+    let others: Vec<&str> = others.filter(|lane| *lane != own).collect();
+    let mut number = before_in_lane;
+    for lane in others.iter().take(LANES) {
+        if number > i64::from(FAR) {
+            break;
+        }
+        number += before(tx, task, lane, FAR).await?;
+    }
+    let mut before_in_profile = Counted::up_to(FAR, number);
+    before_in_profile.at_least |= others.len() > LANES;
+    Ok(Some(Place {
+        before_in_lane: Counted::up_to(FAR, before_in_lane),
+        before_in_profile,
+    }))
+}
+
+async fn before(
+    tx: &mut Transaction,
+    task: &TaskRow,
+    lane: &str,
+    bound: u32,
+) -> Result<i64, Error> {
+    /// An hour of waiting is worth a point of priority; the index of ready tasks says the same.
+    const POINT_MS: i64 = 3_600_000;
+    let place = task
+        .queued_at
+        .as_millisecond()
+        .saturating_sub(task.priority.saturating_mul(POINT_MS));
+    let asked = values![
+        task.assignee.as_str(),
+        lane,
+        place,
+        task.id,
+        bound.saturating_add(1)
+    ];
+    tx.number(&sql::BEFORE_IN_LANE, asked).await
+}

@@ -1,0 +1,120 @@
+//! What to do next: by how the newest run ended and by what holds the task, each with the exact command
+//! where there is one. Nothing is advised where nothing is wrong.
+
+use serde::Serialize;
+use tenure_guard::{BlockKind, TaskId};
+use tenure_store::life::TaskStatus;
+use tenure_store::read::{RunView, Situation};
+
+use super::{Code, ended};
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// In words.
+    pub words: String,
+    /// The command, where one does it.
+    pub command: Option<String>,
+}
+
+fn step(words: impl Into<String>, command: impl Into<String>) -> Step {
+    Step {
+        words: words.into(),
+        command: Some(command.into()),
+    }
+}
+
+fn words(words: impl Into<String>) -> Step {
+    Step {
+        words: words.into(),
+        command: None,
+    }
+}
+
+/// What to do next, the best first.
+pub fn steps(situation: &Situation) -> Vec<Step> {
+    let task = &situation.task;
+    let mut steps = Vec::new();
+    let is_over = task.status.is_finished();
+    if let Some(run) = situation.runs.first().filter(|_| !is_over)
+        && let Some(code) = ended::code(run)
+    {
+        steps.extend(mend(task.id, run, code));
+    }
+    match (task.status, task.block_kind) {
+        (TaskStatus::Blocked, Some(BlockKind::NeedsInput)) => {
+            let answer = format!("tenure comment {} \"the answer\"", task.id);
+            steps.push(step("answer, where its next attempt reads it", answer));
+            steps.push(go_on(task.id, "let it go on"));
+        }
+        (TaskStatus::Blocked, Some(BlockKind::Capability)) => {
+            let reassign = format!("tenure reassign {} PROFILE", task.id);
+            steps.push(step("give it to a profile that can do it", reassign));
+            steps.push(go_on(task.id, "or let it go on, once its profile can"));
+        }
+        (TaskStatus::Blocked, Some(BlockKind::Operator | BlockKind::GaveUp) | None) => {
+            steps.push(go_on(task.id, "let it go on; all streaks begin anew"));
+        }
+        (
+            TaskStatus::Todo
+            | TaskStatus::Scheduled
+            | TaskStatus::Ready
+            | TaskStatus::Running
+            | TaskStatus::Done
+            | TaskStatus::Cancelled,
+            _,
+        ) => {}
+    }
+    if task.status == TaskStatus::Todo {
+        let promote = format!("tenure promote {} --force", task.id);
+        steps.push(step("let it start without waiting for its parents", promote));
+    }
+    steps
+}
+
+fn go_on(task: TaskId, words: &str) -> Step {
+    step(words, format!("tenure unblock {task}"))
+}
+
+fn log(task: TaskId, run: &RunView, words: &str) -> Step {
+    step(words, format!("tenure log {task} --run {}", run.run_id))
+}
+
+/// What mends the cause of an end.
+fn mend(task: TaskId, run: &RunView, code: Code) -> Vec<Step> {
+    let more = |key: &str| words(format!("or raise {key} of its profile, where that is too little"));
+    match code {
+        Code::FailedReported | Code::FailedExit | Code::CrashedSignal => {
+            vec![log(task, run, "read what it wrote")]
+        }
+        Code::FailedOom | Code::CrashedOom => {
+            vec![log(task, run, "read what it wrote before"), more("memory_max")]
+        }
+        Code::FailedNotToldToStandDown => vec![words(
+            "let the worker exit 79 only where its guard says \"stand down\"; any other code is a plain failure",
+        )],
+        Code::ViolationNoReport => vec![
+            log(task, run, "see where it left without a report"),
+            words("let it report complete, block, defer or fail before it exits, or set protocol = \"exit\""),
+        ],
+        Code::TimedOut => vec![log(task, run, "see what took so long"), more("max_runtime")],
+        Code::Silent => vec![
+            log(task, run, "see where it fell silent"),
+            more("heartbeat_timeout"),
+        ],
+        Code::SpawnNoEntry | Code::SpawnNoAccess | Code::SpawnNoProgram | Code::SpawnOther => vec![
+            step("mend the command, the folder or the user that is named above", "tenure config show"),
+            step("and look at what else this host lacks", "tenure doctor"),
+        ],
+        Code::NeverStartedOurs => vec![step("look at what this host lacks", "tenure doctor")],
+        Code::StaleEnvironment => vec![words(
+            "find who takes TENURE_* out of the worker's environment: a wrapper, sudo, a container, a clean shell",
+        )],
+        Code::LostWardenKilled | Code::LostOutOfReach | Code::LostUnobserved => vec![
+            step("see whether something of it is left on this host", "tenure doctor"),
+        ],
+        Code::BlockedWaits => Vec::new(),
+        Code::DeferredExit | Code::DeferredReported => vec![log(task, run, "read why it put itself off")],
+        _ => Vec::new(),
+    }
+}

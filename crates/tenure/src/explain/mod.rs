@@ -1,0 +1,149 @@
+//! Why a task stands where it stands, and why its runs ended as they did: pure functions from what
+//! the store said to an [`Explanation`]. Reading it is [`crate::verb`]'s part; the words for people
+//! are put on one page by [`page`].
+
+pub mod advice;
+pub mod code;
+pub mod ended;
+pub mod page;
+pub mod policy;
+pub mod serving;
+pub mod signal;
+pub mod waits;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tenure_guard::TaskId;
+use tenure_store::life::TaskStatus;
+use tenure_store::read::{Place, Situation};
+
+pub use advice::Step;
+pub use code::Code;
+pub use ended::{Attempt, Earlier};
+pub use policy::Policy;
+
+/// `explain --json`.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// When this was so, by the store's clock.
+    pub at: Timestamp,
+    /// The task.
+    pub task: Subject,
+    /// Why it stands there; the first is what would have to change first. Never empty.
+    pub reasons: Vec<Reason>,
+    /// How many stand before it, where it is ready.
+    pub place: Option<Place>,
+    /// Its newest run, told at length.
+    pub newest: Option<Attempt>,
+    /// The runs before that, newest first, a line each.
+    pub earlier: Vec<Earlier>,
+    /// How many earlier runs are not told of.
+    pub earlier_untold: u32,
+    /// What to do next, the best first.
+    pub next: Vec<Step>,
+    /// The policies in force, each with where it came from.
+    pub policies: Vec<Policy>,
+}
+
+/// Which task is explained.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are the columns of the task, named alike")]
+pub struct Subject {
+    pub id: TaskId,
+    pub title: String,
+    pub status: TaskStatus,
+    pub assignee: String,
+    pub since: Timestamp,
+    pub archived_at: Option<Timestamp>,
+    pub attempts: u32,
+    /// Tasks that wait for it, the first hundred.
+    pub waited_for_by: Vec<TaskId>,
+}
+
+/// One thing that holds a task where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// For programs.
+    pub code: Code,
+    /// For people.
+    pub words: String,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
+    /// Until when at the longest, where that is known.
+    pub until: Option<Timestamp>,
+    /// Other tasks that it is about.
+    pub tasks: Vec<TaskId>,
+    /// What would have to change.
+    pub change: String,
+    /// A command that brings it about, where one does.
+    pub command: Option<String>,
+}
+
+impl Reason {
+    fn new(code: Code, words: impl Into<String>, change: impl Into<String>) -> Self {
+        Self {
+            code,
+            words: words.into(),
+            since: None,
+            until: None,
+            tasks: Vec::new(),
+            change: change.into(),
+            command: None,
+        }
+    }
+
+    fn since(self, since: Timestamp) -> Self {
+        Self {
+            since: Some(since),
+            ..self
+        }
+    }
+
+    fn until(self, until: Option<Timestamp>) -> Self {
+        Self { until, ..self }
+    }
+
+    fn about(self, tasks: &[TaskId]) -> Self {
+        Self {
+            tasks: tasks.to_vec(),
+            ..self
+        }
+    }
+
+    fn command(self, command: impl Into<String>) -> Self {
+        Self {
+            command: Some(command.into()),
+            ..self
+        }
+    }
+}
+
+/// Explains; the newest run's log is read by whoever asks.
+pub fn explain(situation: &Situation, policies: Vec<Policy>, log_tail: Vec<String>) -> Explanation {
+    let task = &situation.task;
+    let (newest, earlier) = match situation.runs.split_first() {
+        Some((newest, earlier)) => (Some(newest), earlier),
+        None => (None, &[][..]),
+    };
+    let told = u32::try_from(situation.runs.len()).unwrap_or(u32::MAX);
+    Explanation {
+        at: situation.at,
+        task: Subject {
+            id: task.id,
+            title: task.title.clone(),
+            status: task.status,
+            assignee: task.assignee.clone(),
+            since: task.since,
+            archived_at: task.archived_at,
+            attempts: task.attempts,
+            waited_for_by: situation.children.clone(),
+        },
+        reasons: waits::reasons(situation),
+        place: situation.place,
+        newest: newest.map(|run| Attempt::of(run, situation, log_tail)),
+        earlier: earlier.iter().map(Earlier::of).collect(),
+        earlier_untold: task.attempts.saturating_sub(told),
+        next: advice::steps(situation),
+        policies,
+    }
+}
