@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
 use tenure_store::held::{Held, HeldNow};
+use tenure_store::life::LimitsLayer;
 use tenure_store::process::ProcessId;
 use tenure_store::{DispatcherId, Error};
 
@@ -16,6 +17,13 @@ on_both!(
     a_file_has_one_dispatcher_and_a_server_several,
     a_killed_dispatcher_is_not_listed,
 );
+
+fn limited(max_failures: u32) -> LimitsLayer {
+    LimitsLayer {
+        max_failures: Some(max_failures),
+        ..LimitsLayer::default()
+    }
+}
 
 fn dispatcher(pid: i32) -> Dispatcher {
     Dispatcher {
@@ -37,6 +45,8 @@ fn dispatcher(pid: i32) -> Dispatcher {
             name: "reviewer".into(),
             skills: vec!["rust".into()],
             max_running: Some(2),
+            limits: limited(3),
+            defaults: limited(9),
         }],
         batch: None,
         drain_at: None,

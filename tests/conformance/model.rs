@@ -2,7 +2,7 @@
 //! that is made of `life` alone; after every step the rows must say what the model says, and the
 //! invariants must hold by SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -11,8 +11,9 @@ use tenure_guard::{BlockKind, Reason, Report, TaskId, Tenure};
 use tenure_store::Error;
 use tenure_store::claim::Claimed;
 use tenure_store::life::{
-    Ask, Asked, Backoff, End, Ending, Evidence, Exit, Limits, LimitsLayer, LinkKind, Move, Next,
-    Protocol, Rest, Streaks, TaskEnd, TaskStatus, Told, classify,
+    Ask, Asked, Awaited, Backoff, End, Ending, Evidence, Exit, ExitKey, ExitRule, Limits,
+    LimitsLayer, LinkKind, Move, Next, OnExit, Protocol, Rest, Streaks, TaskEnd, TaskStatus, Told,
+    classify,
 };
 use tenure_store::person::{Granted, Wish};
 use tenure_store::task::{NewTask, Parent};
@@ -35,6 +36,10 @@ enum Step {
     Report {
         run: usize,
         report: Report,
+    },
+    Wait {
+        run: usize,
+        after: usize,
     },
     AskAsHolder {
         run: usize,
@@ -70,7 +75,8 @@ fn any_end() -> impl Strategy<Value = End> {
         tree_unverified: false,
         oom: false,
     };
-    let code = prop_oneof![4 => Just(0), 2 => Just(1), 1 => Just(75), 1 => Just(79)];
+    // For 2 to 4 there are rules.
+    let code = prop_oneof![4 => Just(0), 2 => Just(1), 1 => Just(75), 1 => Just(79), 1 => 2..5];
     prop_oneof![
         6 => (code, prop::bool::weighted(0.1), any::<bool>())
             .prop_map(move |(code, interrupted, told)| exited(Exit::Code(code), interrupted, told)),
@@ -105,6 +111,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => (1..4_u32).prop_map(|room| Step::Claim { room }),
         4 => run.clone().prop_map(|run| Step::Start { run }),
         2 => (run.clone(), any_report()).prop_map(|(run, report)| Step::Report { run, report }),
+        1 => (run.clone(), 0..8_usize).prop_map(|(run, after)| Step::Wait { run, after }),
         1 => (run.clone(), ask).prop_map(|(run, ask)| Step::AskAsHolder { run, ask }),
         2 => (0..8_usize, wish).prop_map(|(task, wish)| Step::Wish { task, wish }),
         6 => (run, any_end()).prop_map(|(run, end)| Step::End { run, end }),
@@ -147,6 +154,11 @@ struct Model {
 }
 
 fn limits(reports: bool) -> LimitsLayer {
+    let rules = [
+        (ExitKey::Code(2), ExitRule::Block(BlockKind::Capability)),
+        (ExitKey::Code(3), ExitRule::GiveUp),
+        (ExitKey::Code(4), ExitRule::Defer(None)),
+    ];
     LimitsLayer {
         protocol: reports.then_some(Protocol::Report),
         max_failures: Some(2),
@@ -154,6 +166,8 @@ fn limits(reports: bool) -> LimitsLayer {
         max_defers: Some(2),
         max_benign: Some(2),
         max_lost: Some(2),
+        max_blocks: Some(2),
+        on_exit: Some(OnExit(rules.into())),
         defer_for: Some(Duration::from_secs(7)),
         backoff: Some(Backoff {
             base: Duration::from_secs(4),
@@ -198,6 +212,13 @@ impl Model {
             Step::Report { run, report } => {
                 if let Some(place) = self.place(run) {
                     self.report(world, place, report).await;
+                }
+            }
+            Step::Wait { run, after } => {
+                if let (Some(place), Some(after)) = (self.place(run), self.id(after)) {
+                    let reason = None;
+                    self.report(world, place, Report::Wait { after, reason })
+                        .await;
                 }
             }
             Step::AskAsHolder { run, ask } => {
@@ -340,8 +361,10 @@ impl Model {
     async fn report(&mut self, world: &World, place: usize, report: Report) {
         self.reports += 1;
         let id = report_id(&self.reports.to_string());
+        let awaited = self.awaited(self.runs[place].tenure.task, Some(&report));
         let run = &mut self.runs[place];
-        let legal = run.open && run.report.is_none() && run.ask.is_none_or(Ask::takes_reports);
+        let is_free = run.open && run.report.is_none() && run.ask.is_none_or(Ask::takes_reports);
+        let legal = is_free && awaited.is_none_or(|awaited| awaited != Awaited::Circle);
         let reported = world
             .store
             .report(run.tenure.clone(), id, report.clone())
@@ -350,6 +373,28 @@ impl Model {
         if legal {
             run.report = Some(report);
         }
+    }
+
+    /// How the task stands for which a worker says that its own waits.
+    fn awaited(&self, task: TaskId, report: Option<&Report>) -> Option<Awaited> {
+        let Some(Report::Wait { after, .. }) = report else {
+            return None;
+        };
+        if *after != task && self.tasks[after].status == TaskStatus::Done {
+            return Some(Awaited::Done);
+        }
+        let mut walk = vec![*after];
+        let mut visited = BTreeSet::new();
+        while let Some(above) = walk.pop() {
+            if above == task {
+                return Some(Awaited::Circle);
+            }
+            if visited.insert(above) {
+                let links = self.tasks[&above].links.iter();
+                walk.extend(links.filter(|(_, (_, met))| !met).map(|(id, _)| *id));
+            }
+        }
+        Some(Awaited::Open)
     }
 
     async fn ask_as_holder(&mut self, world: &World, place: usize, ask: Ask) {
@@ -406,7 +451,9 @@ impl Model {
         let task = self.tasks.get_mut(&id).unwrap();
         match (granted, by) {
             (Ok(Granted::Moved(to)), Some(by)) => {
-                if matches!(by, Move::Unblocked | Move::Retried) {
+                if by == Move::Unblocked {
+                    task.streaks = task.streaks.after_unblock(task.block);
+                } else if by == Move::Retried {
                     task.streaks = Streaks::default();
                 }
                 task.status = status.after(by, rest).unwrap();
@@ -441,12 +488,14 @@ impl Model {
             report: run.report.as_ref(),
             ask: run.ask,
             end: &end,
+            on_exit: &run.limits.on_exit,
         });
         assert_eq!(
             (&ended.outcome, &ended.reason),
             (&conclusion.outcome, &conclusion.reason)
         );
         let id = run.tenure.task;
+        let awaited = self.awaited(id, run.report.as_ref());
         let task = self.tasks.get_mut(&id).unwrap();
         task.streaks = task.streaks.after(conclusion.outcome, run.ask);
         let next = task.streaks.next(
@@ -459,6 +508,9 @@ impl Model {
                     kind: run.block,
                     reason: (!ask.takes_reports()).then_some("because"),
                 }),
+                rule: conclusion.rule,
+                awaited,
+                story: &[],
                 // The most that chance can draw: the store may have drawn less.
                 jitter: u32::MAX,
             },
@@ -466,7 +518,7 @@ impl Model {
         );
         let longest = match &next {
             Next::Again { after } => i64::try_from(after.as_millis()).unwrap(),
-            Next::Done | Next::Blocked { .. } | Next::Cancelled { .. } => 0,
+            Next::Done | Next::Behind { .. } | Next::Blocked { .. } | Next::Cancelled { .. } => 0,
         };
         let row = world.task(id).await;
         task.not_before = row.not_before.map(jiff::Timestamp::as_millisecond);
@@ -481,8 +533,11 @@ impl Model {
         };
         task.block = match &next {
             Next::Blocked { kind, .. } => Some(*kind),
-            Next::Again { .. } | Next::Done | Next::Cancelled { .. } => None,
+            Next::Again { .. } | Next::Done | Next::Behind { .. } | Next::Cancelled { .. } => None,
         };
+        if let Next::Behind { parent } = &next {
+            task.links.insert(*parent, (LinkKind::Success, false));
+        }
         task.status = task.status.after(Move::Ended(next), rest).unwrap();
         assert_eq!(ended.status, task.status);
         assert_eq!(ended.promoted, self.tell_children(id), "promoted");
@@ -539,6 +594,7 @@ impl Model {
                 defers: row.defers,
                 benign: row.benign,
                 lost: row.lost,
+                blocks: row.blocks,
             };
             assert_eq!(
                 (row.status, row.block_kind, streaks),

@@ -182,6 +182,27 @@ impl World {
         detail.events.iter().map(|event| event.kind).collect()
     }
 
+    /// A statement past the store, for what it has no verb for yet.
+    pub async fn execute(&self, statement: &'static str) {
+        match &self.url {
+            StoreUrl::Sqlite(path) => {
+                let url = format!("sqlite://{}", path.display());
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query(statement)
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+            }
+            StoreUrl::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                sqlx::query(statement)
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+
     /// One number, by a statement past the store.
     pub async fn number(&self, statement: &'static str) -> i64 {
         match &self.url {

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use crate::identity::{Identity, NoIdentity};
+use crate::ids::TaskId;
 use crate::reason::{Reason, Verdict};
 use crate::report::{InvalidReport, Report, ReportId};
 use crate::wire::{self, Answer, Op, Request, Response};
@@ -159,6 +160,15 @@ impl Guard {
             kind,
             reason: reason.to_owned(),
         })
+    }
+
+    /// [`Guard::report`] with [`Report::Wait`]: the work goes on, as a new run, once that task is done.
+    /// [`Error::Refused`] where there is no such task, or where it waits for this one itself.
+    ///
+    /// # Errors
+    /// As [`Guard::report`].
+    pub fn wait_for(&self, after: TaskId, reason: Option<String>) -> Result<Acceptance, Error> {
+        self.report(&Report::Wait { after, reason })
     }
 
     /// [`Guard::report`] with [`Report::Defer`]; a wait over [`Report::MAX_DEFER_MS`] is refused.

@@ -87,7 +87,7 @@ pub struct Claims {
 impl Store {
     /// Makes scheduled tasks ready whose time has come, then claims: by profile and lane with room,
     /// highest priority first, oldest first among equals, where an hour of waiting is worth a point
-    /// of priority. Reads no task that it may not take.
+    /// of priority. Reads no task that it may not take; what is paused it does not take.
     ///
     /// # Errors
     /// [`Error::Unavailable`]; a claim whose answer was lost is found by

@@ -13,6 +13,7 @@ use crate::clock::{millis, timestamp};
 use crate::error::Error;
 use crate::held::Held;
 use crate::ids::{BatchId, DispatcherId};
+use crate::life::LimitsLayer;
 use crate::moved::small;
 use crate::open::Store;
 use crate::process::ProcessId;
@@ -23,7 +24,7 @@ use crate::value::values;
 use crate::writer::Write;
 
 /// A profile as a dispatcher publishes it, so that whoever adds a task can be told of a typo.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedProfile {
     /// Its name.
     pub name: String,
@@ -32,6 +33,12 @@ pub struct PublishedProfile {
     /// How many of it may run at once, over the whole store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
+    /// What it says about limits.
+    #[serde(default)]
+    pub limits: LimitsLayer,
+    /// What `[defaults]` says beneath it.
+    #[serde(default)]
+    pub defaults: LimitsLayer,
 }
 
 /// A dispatcher's row.

@@ -9,8 +9,8 @@ use crate::clock::millis;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::{
-    Ask, Asked, Conclusion, End, Ending, Evidence, Limits, Move, Next, Outcome, Rest, Streaks,
-    TaskEnd, TaskStatus, classify,
+    Ask, Asked, Awaited, Conclusion, End, Ending, Evidence, Limits, LinkKind, Move, Next, Outcome,
+    Rest, Streaks, TaskEnd, TaskStatus, classify,
 };
 use crate::moved::{Moved, Resting, block_kind, move_task};
 use crate::open::Store;
@@ -20,7 +20,13 @@ use crate::sql;
 use crate::standing::{Asking, not_owner};
 use crate::transaction::Transaction;
 use crate::value::values;
+use crate::wait::{awaited, link_behind};
 use crate::writer::Write;
+
+/// So many earlier blocks are told when the breaker gives a task up for them, and so much of each: a
+/// reason is for people to read.
+const STORY: u32 = 20;
+const STORY_CHARS: usize = 200;
 
 /// How a run closed, and where its task went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +102,8 @@ impl Write for Close {
         let Some(closing) = found.await? else {
             return Err(not_owner(tx, &self.tenure, Asking::Open).await?);
         };
-        let judged = self.judge(&closing)?;
+        let facts = self.facts(tx, &closing).await?;
+        let judged = self.judge(&closing, &facts)?;
         if !self.close(tx, &judged.conclusion).await? {
             return self.not_closed(tx, &closing).await;
         }
@@ -105,12 +112,23 @@ impl Write for Close {
             streaks,
             next,
         } = judged;
+        let behind = match next {
+            Next::Behind { parent } => Some(parent),
+            Next::Done | Next::Again { .. } | Next::Blocked { .. } | Next::Cancelled { .. } => None,
+        };
         let now = tx.now().await?;
-        let moved = self.moved(&closing, next, streaks, now)?;
+        let mut moved = self.moved(&closing, next, streaks, now)?;
+        if let Some(parent) = behind {
+            moved.pending_parents = link_behind(tx, *task, parent).await?;
+        }
         move_task(tx, *task, &moved).await?;
         self.write_events(tx, &conclusion, &moved);
         let took = closing.started_at.map_or(0, |started| now - started);
         tx.tally(closing.profile, conclusion.outcome, took.max(0));
+        if let Some(parent) = behind {
+            let payload = json!({ "parent": parent, "kind": LinkKind::Success });
+            tx.event(*task, *run, EventKind::Linked, &payload);
+        }
         let block = moved.block.as_ref().map(|(kind, _)| *kind);
         let promoted = match TaskEnd::of(moved.status, block) {
             Some(end) => tell_children(tx, *task, end, Some(*run)).await?,
@@ -125,6 +143,22 @@ impl Write for Close {
     }
 }
 
+/// What decides how a run closes, beside its own row.
+struct Facts {
+    limits: Limits,
+    report: Option<Report>,
+    /// How the task stands for which the worker said this one waits.
+    awaited: Option<Awaited>,
+    /// Why earlier attempts were blocked, where the blocks come to their limit.
+    story: Vec<String>,
+}
+
+#[derive(FromRow)]
+struct EarlierBlock {
+    run_id: i64,
+    reason: String,
+}
+
 /// What an end means.
 struct Judged {
     conclusion: Conclusion,
@@ -133,11 +167,45 @@ struct Judged {
 }
 
 impl Close {
-    /// Decides; writes nothing.
-    fn judge(&self, closing: &Closing) -> Result<Judged, Error> {
+    async fn facts(&self, tx: &mut Transaction, closing: &Closing) -> Result<Facts, Error> {
         let limits: Limits = serde_json::from_str(&closing.limits)?;
         let report = closing.report.as_deref().map(serde_json::from_str);
         let report: Option<Report> = report.transpose()?;
+        let task = self.tenure.task;
+        let is_open = closing.ended_at.is_none();
+        let awaited = match &report {
+            Some(Report::Wait { after, .. }) if is_open => Some(awaited(tx, task, *after).await?),
+            Some(_) | None => None,
+        };
+        let blocks = closing.resting.streaks()?.blocks;
+        let story = if blocks > 0 && blocks.saturating_add(1) >= limits.max_blocks && is_open {
+            self.story(tx, blocks).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Facts {
+            limits,
+            report,
+            awaited,
+            story,
+        })
+    }
+
+    /// Why the last attempts were blocked, oldest first.
+    async fn story(&self, tx: &mut Transaction, blocks: u32) -> Result<Vec<String>, Error> {
+        let Tenure { task, run, .. } = &self.tenure;
+        let asked = values![*task, *run, blocks.min(STORY)];
+        let rows: Vec<EarlierBlock> = tx.fetch(&sql::EARLIER_BLOCKS, asked).await?;
+        let told = rows.into_iter().rev().map(|row| {
+            let reason: String = row.reason.chars().take(STORY_CHARS).collect();
+            format!("run {}: {reason}", row.run_id)
+        });
+        Ok(told.collect())
+    }
+
+    /// Decides; writes nothing.
+    fn judge(&self, closing: &Closing, facts: &Facts) -> Result<Judged, Error> {
+        let Facts { limits, report, .. } = facts;
         let ask: Option<Ask> = closing.ask.as_deref().map(str::parse).transpose()?;
         let conclusion = classify(&Evidence {
             protocol: limits.protocol,
@@ -145,6 +213,7 @@ impl Close {
             report: report.as_ref(),
             ask,
             end: &self.end,
+            on_exit: &limits.on_exit,
         });
         let streaks = closing.resting.streaks()?.after(conclusion.outcome, ask);
         let kind = closing.ask_block_kind.as_deref().map(block_kind);
@@ -159,9 +228,12 @@ impl Close {
                     kind,
                     reason: closing.ask_reason.as_deref(),
                 }),
+                rule: conclusion.rule,
+                awaited: facts.awaited,
+                story: &facts.story,
                 jitter: self.jitter,
             },
-            &limits,
+            limits,
         );
         Ok(Judged {
             conclusion,
@@ -231,11 +303,15 @@ impl Close {
     ) -> Result<Moved, Error> {
         let not_before = match &next {
             Next::Again { after } if !after.is_zero() => Some(now.saturating_add(millis(*after))),
-            Next::Again { .. } | Next::Done | Next::Blocked { .. } | Next::Cancelled { .. } => None,
+            Next::Again { .. }
+            | Next::Done
+            | Next::Behind { .. }
+            | Next::Blocked { .. }
+            | Next::Cancelled { .. } => None,
         };
         let block = match &next {
             Next::Blocked { kind, reason } => Some((*kind, reason.clone())),
-            Next::Again { .. } | Next::Done | Next::Cancelled { .. } => None,
+            Next::Again { .. } | Next::Done | Next::Behind { .. } | Next::Cancelled { .. } => None,
         };
         let archived_at = matches!(next, Next::Cancelled { archived: true }).then_some(now);
         let rest = Rest {
@@ -251,6 +327,7 @@ impl Close {
             })?;
         Ok(Moved {
             status,
+            pending_parents: closing.resting.pending_parents,
             not_before,
             block,
             streaks,

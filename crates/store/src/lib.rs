@@ -50,6 +50,7 @@ mod transaction;
 pub mod url;
 pub mod validate;
 mod value;
+mod wait;
 mod writer;
 
 pub use clock::Clock;

@@ -19,6 +19,7 @@ pub(crate) struct Resting {
     defers: i64,
     benign: i64,
     lost: i64,
+    blocks: i64,
 }
 
 impl Resting {
@@ -29,6 +30,7 @@ impl Resting {
             defers: small(self.defers)?,
             benign: small(self.benign)?,
             lost: small(self.lost)?,
+            blocks: small(self.blocks)?,
         })
     }
 
@@ -45,6 +47,8 @@ impl Resting {
 #[derive(Clone, Debug)]
 pub(crate) struct Moved {
     pub status: TaskStatus,
+    /// How many of its links are not met.
+    pub pending_parents: i64,
     pub not_before: Option<i64>,
     pub block: Option<(BlockKind, String)>,
     pub streaks: Streaks,
@@ -75,6 +79,8 @@ pub(crate) async fn move_task(
         moved.streaks.lost,
         moved.archived_at,
         now,
+        moved.streaks.blocks,
+        moved.pending_parents,
     ];
     tx.execute(&sql::MOVE_TASK, place).await?;
     Ok(())

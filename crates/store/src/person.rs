@@ -9,7 +9,7 @@ use crate::children::tell_children;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::{Ask, IllegalMove, Move, Streaks, TaskEnd, TaskStatus};
-use crate::moved::{Moved, Resting, move_task};
+use crate::moved::{Moved, Resting, block_kind, move_task};
 use crate::open::Store;
 use crate::sql;
 use crate::transaction::Transaction;
@@ -106,6 +106,7 @@ struct Wished {
 struct WishedTask {
     status: String,
     current_run_id: Option<i64>,
+    block_kind: Option<String>,
     #[sqlx(flatten)]
     resting: Resting,
 }
@@ -125,7 +126,7 @@ impl Write for Wished {
         let status: TaskStatus = task.status.parse()?;
         match task.current_run_id {
             Some(run) => self.ask(tx, RunId(run)).await,
-            None => self.carry_out(tx, status, &task.resting).await,
+            None => self.carry_out(tx, status, &task).await,
         }
     }
 }
@@ -196,8 +197,9 @@ impl Wished {
         &self,
         tx: &mut Transaction,
         status: TaskStatus,
-        resting: &Resting,
+        task: &WishedTask,
     ) -> Result<Granted, Error> {
+        let resting = &task.resting;
         let now = tx.now().await?;
         let rest = resting.rest(now);
         let (by, kind) = match self.wish {
@@ -213,7 +215,11 @@ impl Wished {
             source,
         };
         let streaks = match by {
-            Move::Unblocked | Move::Retried => Streaks::default(),
+            Move::Retried => Streaks::default(),
+            Move::Unblocked => {
+                let kind = task.block_kind.as_deref().map(block_kind).transpose()?;
+                resting.streaks()?.after_unblock(kind)
+            }
             Move::Claimed
             | Move::Ended(_)
             | Move::ParentsDone
@@ -224,6 +230,7 @@ impl Wished {
         };
         let moved = Moved {
             status: status.after(by, rest).map_err(illegal)?,
+            pending_parents: resting.pending_parents,
             not_before: resting.not_before,
             block: match self.wish {
                 Wish::Block { kind } => Some((kind, self.reason.clone().unwrap_or_default())),

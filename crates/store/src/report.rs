@@ -11,6 +11,7 @@ use crate::sql;
 use crate::standing::{Asking, not_owner, refusal};
 use crate::transaction::Transaction;
 use crate::value::values;
+use crate::wait::may_wait;
 use crate::writer::Write;
 
 impl Store {
@@ -19,7 +20,8 @@ impl Store {
     /// still takes it.
     ///
     /// # Errors
-    /// [`Error::NotOwner`], [`Error::AlreadyReported`], [`Error::Invalid`], [`Error::Unavailable`].
+    /// [`Error::NotOwner`], [`Error::AlreadyReported`], [`Error::Invalid`], [`Error::Refused`] for a
+    /// wait that would never end, [`Error::Unavailable`].
     pub async fn report(&self, tenure: Tenure, id: ReportId, report: Report) -> Result<(), Error> {
         report
             .validate()
@@ -44,6 +46,9 @@ impl Write for Word {
         let shown = values![*task, *run, lock, self.id.0.as_str(), report, now];
         if tx.execute(&sql::REPORT, shown).await? == 0 {
             return self.not_recorded(tx).await;
+        }
+        if let Report::Wait { after, .. } = &self.report {
+            may_wait(tx, *task, *after).await?;
         }
         let payload = json!({ "report": self.report.name(), "content": self.report });
         tx.event(*task, *run, EventKind::Reported, &payload);

@@ -262,9 +262,12 @@ pub struct Block {
     /// Why it waits: `needs_input`, `capability`, or a person's `operator` (the default)
     #[arg(long, value_parser = value::block_kind)]
     pub kind: Option<BlockKind>,
-    /// In words what it waits for; must be given
+    /// In words what it waits for; must be given, but for --after
     #[arg(long, value_parser = value::words, allow_hyphen_values = true)]
     pub reason: Option<String>,
+    /// In a worker: go on, as a new run, once this task is done
+    #[arg(long, value_name = "ID", value_parser = task_id, allow_negative_numbers = true, conflicts_with = "kind")]
+    pub after: Option<TaskId>,
     #[command(flatten)]
     pub patience: Patience,
 }

@@ -24,7 +24,10 @@ macro_rules! with_limit_keys {
             defer_for: Option<std::time::Duration>,
             max_benign: Option<u32>,
             max_lost: Option<u32>,
+            max_blocks: Option<u32>,
             backoff: Option<tenure_store::life::Backoff>,
+            backoff_by: Option<tenure_store::life::BackoffBy>,
+            on_exit: Option<tenure_store::life::OnExit>,
             #[serde(with = "tenure_store::duration::optional", default)]
             max_runtime: Option<std::time::Duration>,
             #[serde(with = "tenure_store::duration::optional", default)]
@@ -43,7 +46,10 @@ macro_rules! with_limit_keys {
                     defer_for: self.defer_for,
                     max_benign: self.max_benign,
                     max_lost: self.max_lost,
+                    max_blocks: self.max_blocks,
                     backoff: self.backoff,
+                    backoff_by: self.backoff_by.clone(),
+                    on_exit: self.on_exit.clone(),
                     max_runtime: self.max_runtime,
                     heartbeat_timeout: self.heartbeat_timeout,
                     tempfail_exit: self.tempfail_exit,

@@ -108,6 +108,7 @@ fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
 
+    use tenure_store::life::LimitsLayer;
     use tenure_store::task::Work;
 
     use super::*;
@@ -117,6 +118,8 @@ mod tests {
             name: name.to_owned(),
             skills: skills.iter().map(ToString::to_string).collect(),
             max_running: None,
+            limits: LimitsLayer::default(),
+            defaults: LimitsLayer::default(),
         };
         let offered = Offered {
             profiles: vec![

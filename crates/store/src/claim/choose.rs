@@ -25,6 +25,15 @@ struct Share<'a> {
     lanes: Vec<Lane>,
 }
 
+/// What a row of `pauses` calls the whole store, and what it puts before a profile's name.
+const STORE: &str = "store";
+const PROFILE: &str = "profile:";
+
+#[derive(FromRow)]
+struct PauseRow {
+    what: String,
+}
+
 #[derive(FromRow)]
 struct LaneRow {
     lane: String,
@@ -43,7 +52,13 @@ impl Wanted {
         tx: &mut Transaction,
     ) -> Result<Vec<(&Offer, Candidate)>, Error> {
         let mut shares = Vec::with_capacity(self.offers.len());
-        for offer in &self.offers {
+        let paused: Vec<PauseRow> = tx.fetch(&sql::PAUSED, Vec::new()).await?;
+        let is_paused = |offer: &&Offer| {
+            paused.iter().any(|PauseRow { what }| {
+                what == STORE || what.strip_prefix(PROFILE) == Some(offer.profile.as_str())
+            })
+        };
+        for offer in self.offers.iter().filter(|offer| !is_paused(offer)) {
             shares.push(self.share(tx, offer).await?);
         }
         let mut running = self.running_by_key(tx, &shares).await?;

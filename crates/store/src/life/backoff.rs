@@ -1,9 +1,11 @@
 //! How long to wait before the next attempt: exponential, with full jitter.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::outcome::Outcome;
 use crate::duration;
 
 /// The bounds of the wait.
@@ -39,6 +41,57 @@ impl Backoff {
         let ceiling = self.base.saturating_mul(1 << doublings).min(self.max);
         let share = f64::from(jitter) / f64::from(u32::MAX);
         ceiling.mul_f64(share)
+    }
+}
+
+/// Bounds of the wait for some outcomes, over those for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Backoff>")]
+pub struct BackoffBy(pub BTreeMap<Outcome, Backoff>);
+
+impl BackoffBy {
+    /// These, and what the layer beneath says of other outcomes.
+    #[must_use]
+    pub fn over(mut self, beneath: Self) -> Self {
+        for (outcome, backoff) in beneath.0 {
+            self.0.entry(outcome).or_insert(backoff);
+        }
+        self
+    }
+}
+
+impl TryFrom<BTreeMap<String, Backoff>> for BackoffBy {
+    type Error = String;
+
+    fn try_from(said: BTreeMap<String, Backoff>) -> Result<Self, String> {
+        let mut bounds = BTreeMap::new();
+        for (word, backoff) in said {
+            let outcome: Outcome = word.parse().map_err(|error| format!("{error}"))?;
+            match outcome {
+                Outcome::Failed
+                | Outcome::Crashed
+                | Outcome::ProtocolViolation
+                | Outcome::TimedOut
+                | Outcome::Silent
+                | Outcome::SpawnFailed
+                | Outcome::NeverStarted
+                | Outcome::Stale
+                | Outcome::Reclaimed
+                | Outcome::Lost
+                | Outcome::Interrupted => bounds.insert(outcome, backoff),
+                Outcome::Deferred => {
+                    return Err(format!(
+                        "{word} waits as its worker says, else for defer_for: set that"
+                    ));
+                }
+                Outcome::Completed | Outcome::Blocked | Outcome::Stopped | Outcome::Cancelled => {
+                    return Err(format!(
+                        "after {word} nothing waits to be tried again: leave it out"
+                    ));
+                }
+            };
+        }
+        Ok(Self(bounds))
     }
 }
 

@@ -1,6 +1,7 @@
 //! (report, ask, end) → outcome: what a run's end means. Pure and total.
 //!
-//! Precedence: a recorded report, else the ask, else what was seen of the end. The class never
+//! Precedence: a recorded report, else the ask, else what was seen of the end, of which a rule of
+//! `on_exit` may say what it means. The class never
 //! comes from an exit code alone: a worker cannot buy itself an endless free pass with a code.
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use tenure_guard::{Reason, Report, exit_code};
 use super::ask::Ask;
 use super::exit::Exit;
 use super::limits::{Protocol, TempfailExit};
+use super::on_exit::{ExitKey, ExitRule, OnExit};
 use super::outcome::Outcome;
 
 /// What the holder's side saw of a run's end, once its whole tree was dead.
@@ -91,6 +93,8 @@ pub struct Evidence<'a> {
     pub ask: Option<Ask>,
     /// What was seen.
     pub end: &'a End,
+    /// What was said beforehand about exits.
+    pub on_exit: &'a OnExit,
 }
 
 /// The outcome and, in a few words, why it is that one.
@@ -100,16 +104,30 @@ pub struct Conclusion {
     pub outcome: Outcome,
     /// Why: the report's reason, the limit, the kernel's word.
     pub reason: String,
+    /// The rule about exits that decided, where one did.
+    pub rule: Option<(ExitKey, ExitRule)>,
+}
+
+impl Conclusion {
+    fn of(outcome: Outcome, reason: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            reason: reason.into(),
+            rule: None,
+        }
+    }
 }
 
 /// Concludes how a run ended.
 pub fn classify(evidence: &Evidence<'_>) -> Conclusion {
-    let (outcome, reason) = match (evidence.report, evidence.ask) {
-        (Some(report), _) => by_report(report),
-        (None, Some(ask)) => (by_ask(ask), format!("asked: {ask}")),
+    match (evidence.report, evidence.ask) {
+        (Some(report), _) => {
+            let (outcome, reason) = by_report(report);
+            Conclusion::of(outcome, reason)
+        }
+        (None, Some(ask)) => Conclusion::of(by_ask(ask), format!("asked: {ask}")),
         (None, None) => by_end(evidence),
-    };
-    Conclusion { outcome, reason }
+    }
 }
 
 fn by_report(report: &Report) -> (Outcome, String) {
@@ -148,7 +166,7 @@ fn by_ask(ask: Ask) -> Outcome {
     }
 }
 
-fn by_end(evidence: &Evidence<'_>) -> (Outcome, String) {
+fn by_end(evidence: &Evidence<'_>) -> Conclusion {
     match evidence.end {
         End::Exited {
             exit,
@@ -157,13 +175,13 @@ fn by_end(evidence: &Evidence<'_>) -> (Outcome, String) {
             oom,
             ..
         } => {
-            let (outcome, reason) = by_exit(evidence, *exit, *interrupted, stood_down.as_ref());
-            match (outcome, oom) {
-                (Outcome::Crashed | Outcome::Failed, true) => {
-                    (outcome, format!("{reason} (out of memory)"))
-                }
-                (outcome, _) => (outcome, reason),
+            let mut conclusion = by_exit(evidence, *exit, *interrupted, stood_down.as_ref());
+            let is_bad = matches!(conclusion.outcome, Outcome::Crashed | Outcome::Failed)
+                || conclusion.rule.is_some();
+            if is_bad && *oom {
+                conclusion.reason.push_str(" (out of memory)");
             }
+            conclusion
         }
         End::SpawnFailed {
             path,
@@ -175,14 +193,12 @@ fn by_end(evidence: &Evidence<'_>) -> (Outcome, String) {
                 0 => String::new(),
                 errno => format!(" (errno {errno})"),
             };
-            (
-                Outcome::SpawnFailed,
-                format!("cannot execute {path}: {message}{number}"),
-            )
+            let reason = format!("cannot execute {path}: {message}{number}");
+            Conclusion::of(Outcome::SpawnFailed, reason)
         }
-        End::NeverStarted { reason } => (Outcome::NeverStarted, reason.clone()),
-        End::StoodDown { reason } => (Outcome::Stale, stale(reason)),
-        End::Unseen { reason, .. } => (Outcome::Lost, reason.clone()),
+        End::NeverStarted { reason } => Conclusion::of(Outcome::NeverStarted, reason.as_str()),
+        End::StoodDown { reason } => Conclusion::of(Outcome::Stale, stale(reason)),
+        End::Unseen { reason, .. } => Conclusion::of(Outcome::Lost, reason.as_str()),
     }
 }
 
@@ -191,29 +207,61 @@ fn by_exit(
     exit: Exit,
     interrupted: bool,
     stood_down: Option<&Reason>,
-) -> (Outcome, String) {
-    match (exit, evidence.protocol) {
-        (Exit::Unobserved, _) => (Outcome::Lost, "the worker's end was not observed".into()),
-        (Exit::Code(exit_code::DONE), Protocol::Exit) => (Outcome::Completed, exit.to_string()),
-        (Exit::Code(_) | Exit::Signal(_), _) if interrupted => (
+) -> Conclusion {
+    match (exit, evidence.protocol, stood_down) {
+        (Exit::Unobserved, _, _) => {
+            Conclusion::of(Outcome::Lost, "the worker's end was not observed")
+        }
+        (Exit::Code(exit_code::DONE), Protocol::Exit, _) => {
+            Conclusion::of(Outcome::Completed, exit.to_string())
+        }
+        (Exit::Code(_) | Exit::Signal(_), _, _) if interrupted => Conclusion::of(
             Outcome::Interrupted,
             format!("told to end from outside: {exit}"),
         ),
-        (Exit::Code(exit_code::DONE), Protocol::Report) => {
-            (Outcome::ProtocolViolation, "exit 0 without a report".into())
+        (Exit::Code(exit_code::DONE), Protocol::Report, _) => {
+            Conclusion::of(Outcome::ProtocolViolation, "exit 0 without a report")
         }
-        (Exit::Code(code), _) if evidence.tempfail == TempfailExit::Code(code) => {
-            (Outcome::Deferred, format!("exit {code}: try later"))
+        (Exit::Code(exit_code::NOT_OWNER), _, Some(reason)) => {
+            Conclusion::of(Outcome::Stale, stale(reason))
         }
-        (Exit::Code(exit_code::NOT_OWNER), _) => match stood_down {
-            Some(reason) => (Outcome::Stale, stale(reason)),
-            None => (
-                Outcome::Failed,
-                "exit 79 by a worker that was never told \"not owner\"".into(),
-            ),
-        },
-        (Exit::Code(code), _) => (Outcome::Failed, format!("exit {code}")),
-        (Exit::Signal(signal), _) => (Outcome::Crashed, format!("killed by signal {signal}")),
+        (Exit::Code(_) | Exit::Signal(_), _, _) => {
+            by_rule(evidence, exit).unwrap_or_else(|| by_bad_exit(evidence, exit))
+        }
+    }
+}
+
+/// What a rule says of an end that is bad without one. A rule that says "retry" says nothing more.
+fn by_rule(evidence: &Evidence<'_>, exit: Exit) -> Option<Conclusion> {
+    let (key, rule) = evidence.on_exit.rule(exit)?;
+    let outcome = match (rule, exit) {
+        (ExitRule::Retry, _) => return None,
+        (ExitRule::Block(_), _) => Outcome::Blocked,
+        (ExitRule::Defer(_), _) => Outcome::Deferred,
+        (ExitRule::GiveUp, Exit::Signal(_)) => Outcome::Crashed,
+        (ExitRule::GiveUp, Exit::Code(_) | Exit::Unobserved) => Outcome::Failed,
+    };
+    Some(Conclusion {
+        outcome,
+        reason: format!("{exit}: on_exit says {key} = {rule}"),
+        rule: Some((key, rule)),
+    })
+}
+
+/// An end that is neither "done" nor anybody's wish.
+fn by_bad_exit(evidence: &Evidence<'_>, exit: Exit) -> Conclusion {
+    match exit {
+        Exit::Code(code) if evidence.tempfail == TempfailExit::Code(code) => {
+            Conclusion::of(Outcome::Deferred, format!("exit {code}: try later"))
+        }
+        Exit::Code(exit_code::NOT_OWNER) => Conclusion::of(
+            Outcome::Failed,
+            "exit 79 by a worker that was never told \"not owner\"",
+        ),
+        Exit::Code(_) | Exit::Unobserved => Conclusion::of(Outcome::Failed, exit.to_string()),
+        Exit::Signal(signal) => {
+            Conclusion::of(Outcome::Crashed, format!("killed by signal {signal}"))
+        }
     }
 }
 
@@ -380,6 +428,7 @@ mod tests {
                         report: report.as_ref(),
                         ask,
                         end: &end,
+                        on_exit: &OnExit::default(),
                     });
                     let expected = by_report.or(by_ask).unwrap_or(by_end);
                     assert_eq!(
@@ -387,6 +436,76 @@ mod tests {
                         "{report:?} {ask:?} {protocol} {end:?}"
                     );
                     assert!(!conclusion.reason.is_empty());
+                }
+            }
+        }
+    }
+
+    /// A rule for every code and signal of [`EXITS`].
+    fn rules(rule: ExitRule) -> OnExit {
+        let keys = EXITS.iter().filter_map(|(exit, _)| match exit {
+            Exit::Code(0) | Exit::Unobserved => None,
+            Exit::Code(code) => Some(ExitKey::Code(*code)),
+            Exit::Signal(signal) => Some(ExitKey::Signal(*signal)),
+        });
+        OnExit(keys.map(|key| (key, rule)).collect())
+    }
+
+    /// What becomes of a code, and of a signal, by each rule; nothing where the rule is none.
+    const RULES: [(ExitRule, Option<[Outcome; 2]>); 4] = [
+        (ExitRule::Retry, None),
+        (
+            ExitRule::Block(BlockKind::Capability),
+            Some([O::Blocked; 2]),
+        ),
+        (ExitRule::Defer(None), Some([O::Deferred; 2])),
+        (ExitRule::GiveUp, Some([O::Failed, O::Crashed])),
+    ];
+
+    #[test]
+    fn a_rule_speaks_of_bad_exits_only_and_only_where_nobody_else_did() {
+        for (rule, by_rule) in RULES {
+            let on_exit = rules(rule);
+            for (report, by_report) in reports() {
+                for (ask, by_ask) in ASKS {
+                    for (end, protocol, by_end) in ends() {
+                        let conclusion = classify(&Evidence {
+                            protocol,
+                            tempfail: TempfailExit::Code(75),
+                            report: report.as_ref(),
+                            ask,
+                            end: &end,
+                            on_exit: &on_exit,
+                        });
+                        // A rule changes what is a failure, a crash or a "try later", and no more.
+                        let is_code = !matches!(end.exit(), Some(Exit::Signal(_)));
+                        let ruled = match by_end {
+                            O::Failed | O::Crashed | O::Deferred => by_rule.map_or(
+                                by_end,
+                                |[code, signal]| {
+                                    if is_code { code } else { signal }
+                                },
+                            ),
+                            O::Completed
+                            | O::Blocked
+                            | O::ProtocolViolation
+                            | O::TimedOut
+                            | O::Silent
+                            | O::SpawnFailed
+                            | O::NeverStarted
+                            | O::Stale
+                            | O::Reclaimed
+                            | O::Lost
+                            | O::Interrupted
+                            | O::Stopped
+                            | O::Cancelled => by_end,
+                        };
+                        let expected = by_report.or(by_ask).unwrap_or(ruled);
+                        assert_eq!(
+                            conclusion.outcome, expected,
+                            "{rule} {report:?} {ask:?} {protocol} {end:?}"
+                        );
+                    }
                 }
             }
         }
@@ -406,6 +525,7 @@ mod tests {
                 report: None,
                 ask: None,
                 end: &exited(Exit::Code(code), false, false),
+                on_exit: &OnExit::default(),
             });
             assert_eq!(conclusion.outcome, expected, "{tempfail:?} {code}");
         }
@@ -421,6 +541,7 @@ mod tests {
             end: &End::StoodDown {
                 reason: Reason::MissingRunId,
             },
+            on_exit: &OnExit::default(),
         });
         assert_eq!(
             conclusion.reason,

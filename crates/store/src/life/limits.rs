@@ -1,10 +1,13 @@
 //! How often, how long, how far apart: every limit of a task, resolved in one place.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, BackoffBy};
+use super::on_exit::OnExit;
+use super::outcome::Outcome;
 use super::word::words;
 use crate::duration;
 
@@ -83,8 +86,17 @@ pub struct Limits {
     pub max_benign: u32,
     /// Lost ends in a row; then the breaker.
     pub max_lost: u32,
+    /// Blocks that its worker reported since it last came to an end; then the breaker.
+    #[serde(default = "max_blocks")]
+    pub max_blocks: u32,
     /// How long to wait before the next attempt.
     pub backoff: Backoff,
+    /// The same, for some outcomes.
+    #[serde(default)]
+    pub backoff_by: BackoffBy,
+    /// What follows from some exit codes and signals, where nobody said more.
+    #[serde(default)]
+    pub on_exit: OnExit,
     /// How long a run may take.
     #[serde(with = "duration::optional", default)]
     pub max_runtime: Option<Duration>,
@@ -93,6 +105,19 @@ pub struct Limits {
     pub heartbeat_timeout: Option<Duration>,
     /// Which exit code means "try later".
     pub tempfail_exit: TempfailExit,
+}
+
+/// A run that was claimed before there was such a limit has this one.
+fn max_blocks() -> u32 {
+    5
+}
+
+impl Limits {
+    /// How long to wait after this outcome.
+    pub fn backoff_after(&self, outcome: Outcome) -> Backoff {
+        let own = self.backoff_by.0.get(&outcome);
+        own.copied().unwrap_or(self.backoff)
+    }
 }
 
 impl Default for Limits {
@@ -105,7 +130,10 @@ impl Default for Limits {
             defer_for: Duration::from_mins(5),
             max_benign: 20,
             max_lost: 5,
+            max_blocks: max_blocks(),
             backoff: Backoff::default(),
+            backoff_by: BackoffBy::default(),
+            on_exit: OnExit::default(),
             max_runtime: None,
             heartbeat_timeout: None,
             tempfail_exit: TempfailExit::Code(tenure_guard::exit_code::TRY_LATER),
@@ -140,7 +168,13 @@ pub struct LimitsLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_lost: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_blocks: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_by: Option<BackoffBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_exit: Option<OnExit>,
     #[serde(
         with = "duration::optional",
         default,
@@ -158,12 +192,9 @@ pub struct LimitsLayer {
 }
 
 impl LimitsLayer {
-    /// What this layer says, and where it is silent, what the layer beneath says.
+    /// What this layer says, and where it is silent, what the layer beneath says. The tables
+    /// `on_exit` and `backoff_by` are laid over each other key by key.
     #[must_use]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a layer is used up where it is laid over another"
-    )]
     pub fn over(self, beneath: Self) -> Self {
         Self {
             protocol: self.protocol.or(beneath.protocol),
@@ -173,7 +204,10 @@ impl LimitsLayer {
             defer_for: self.defer_for.or(beneath.defer_for),
             max_benign: self.max_benign.or(beneath.max_benign),
             max_lost: self.max_lost.or(beneath.max_lost),
+            max_blocks: self.max_blocks.or(beneath.max_blocks),
             backoff: self.backoff.or(beneath.backoff),
+            backoff_by: both(self.backoff_by, beneath.backoff_by, BackoffBy::over),
+            on_exit: both(self.on_exit, beneath.on_exit, OnExit::over),
             max_runtime: self.max_runtime.or(beneath.max_runtime),
             heartbeat_timeout: self.heartbeat_timeout.or(beneath.heartbeat_timeout),
             tempfail_exit: self.tempfail_exit.or(beneath.tempfail_exit),
@@ -191,7 +225,10 @@ impl LimitsLayer {
             defer_for: self.defer_for.unwrap_or(builtin.defer_for),
             max_benign: self.max_benign.unwrap_or(builtin.max_benign),
             max_lost: self.max_lost.unwrap_or(builtin.max_lost),
+            max_blocks: self.max_blocks.unwrap_or(builtin.max_blocks),
             backoff: self.backoff.unwrap_or(builtin.backoff),
+            backoff_by: self.backoff_by.unwrap_or_default(),
+            on_exit: self.on_exit.unwrap_or_default(),
             max_runtime: self.max_runtime.or(builtin.max_runtime),
             heartbeat_timeout: self.heartbeat_timeout.or(builtin.heartbeat_timeout),
             tempfail_exit: self.tempfail_exit.unwrap_or(builtin.tempfail_exit),
@@ -209,11 +246,12 @@ impl LimitsLayer {
             ("max_defers", self.max_defers),
             ("max_benign", self.max_benign),
             ("max_lost", self.max_lost),
+            ("max_blocks", self.max_blocks),
         ];
         for (key, value) in at_least_one {
             if value == Some(0) {
                 return Err(InvalidLimit {
-                    key,
+                    key: key.into(),
                     problem: "is 0; at least 1 is expected".into(),
                 });
             }
@@ -222,28 +260,50 @@ impl LimitsLayer {
             ("defer_for", self.defer_for),
             ("max_runtime", self.max_runtime),
             ("heartbeat_timeout", self.heartbeat_timeout),
-            ("backoff.base", self.backoff.map(|backoff| backoff.base)),
         ];
         for (key, value) in positive {
             if value == Some(Duration::ZERO) {
                 return Err(InvalidLimit {
-                    key,
+                    key: key.into(),
                     problem: "is zero; leave it out instead".into(),
                 });
             }
         }
-        match self.backoff {
-            Some(backoff) if backoff.max < backoff.base => Err(InvalidLimit {
-                key: "backoff.max",
-                problem: format!(
-                    "is {}, less than backoff.base with {}: make it at least as long",
-                    duration::format(backoff.max),
-                    duration::format(backoff.base)
-                ),
-            }),
-            Some(_) | None => Ok(()),
-        }
+        self.backoff
+            .map_or(Ok(()), |backoff| check_backoff("backoff", backoff))?;
+        let mut by = self.backoff_by.iter().flat_map(|by| &by.0);
+        by.try_for_each(|(outcome, backoff)| {
+            check_backoff(&format!("backoff_by.{outcome}"), *backoff)
+        })
     }
+}
+
+/// A table of both layers, where both have one.
+fn both<T>(above: Option<T>, beneath: Option<T>, over: fn(T, T) -> T) -> Option<T> {
+    match (above, beneath) {
+        (Some(above), Some(beneath)) => Some(over(above, beneath)),
+        (above, beneath) => above.or(beneath),
+    }
+}
+
+fn check_backoff(key: &str, backoff: Backoff) -> Result<(), InvalidLimit> {
+    let (bound, problem) = if backoff.base.is_zero() {
+        ("base", "is zero: a wait is expected, like 2s".to_owned())
+    } else if backoff.max < backoff.base {
+        let (max, base) = (
+            duration::format(backoff.max),
+            duration::format(backoff.base),
+        );
+        let problem =
+            format!("is {max}, less than {key}.base with {base}: make it at least as long");
+        ("max", problem)
+    } else {
+        return Ok(());
+    };
+    Err(InvalidLimit {
+        key: format!("{key}.{bound}").into(),
+        problem,
+    })
 }
 
 /// A limit whose value makes no sense.
@@ -251,7 +311,7 @@ impl LimitsLayer {
 #[error("{key} {problem}")]
 pub struct InvalidLimit {
     /// Which key.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What is wrong with it, and the way out.
     pub problem: String,
 }

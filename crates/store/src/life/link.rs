@@ -41,6 +41,19 @@ pub enum Told {
     NotNeeded,
 }
 
+/// How a task stands for which another is to wait, as that one's worker said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// It is not done.
+    Open,
+    /// It is done already.
+    Done,
+    /// It waits for the other one itself, directly or through others.
+    Circle,
+    /// There is no such task.
+    Gone,
+}
+
 impl TaskEnd {
     /// The end to which a task came that stands so, where it came to one. A task that is blocked for
     /// any other reason than the breaker's goes on once a person lets it.

@@ -88,6 +88,7 @@ impl TaskStatus {
 
             (Self::Running, Move::Ended(Next::Done)) => Ok(Self::Done),
             (Self::Running, Move::Ended(Next::Again { .. })) => Ok(rest.status()),
+            (Self::Running, Move::Ended(Next::Behind { .. })) => Ok(Self::Todo),
             (Self::Running, Move::Ended(Next::Blocked { .. })) => Ok(Self::Blocked),
             (Self::Running, Move::Ended(Next::Cancelled { .. })) => Ok(Self::Cancelled),
 
@@ -148,6 +149,9 @@ mod tests {
                 reason: "max_lost".into(),
             }),
             Move::Ended(Next::Cancelled { archived: false }),
+            Move::Ended(Next::Behind {
+                parent: tenure_guard::TaskId(1),
+            }),
             Move::ParentsDone,
             Move::NotNeeded,
             Move::Due,
@@ -160,15 +164,15 @@ mod tests {
 
     /// One column for each of [`moves`]; `R` is wherever the task rests, `-` is illegal.
     const TABLE: [(TaskStatus, &str); 7] = [
-        // claimed, done, again, blocked, cancelled; parents, not needed, due; block, unblock, retry,
-        // cancel
-        (TaskStatus::Todo, "-----RC-B-RC"),
-        (TaskStatus::Scheduled, "-------RB-RC"),
-        (TaskStatus::Ready, "X-------B-RC"),
-        (TaskStatus::Running, "-DRBC-------"),
-        (TaskStatus::Blocked, "------C--RRC"),
-        (TaskStatus::Done, "------------"),
-        (TaskStatus::Cancelled, "----------R-"),
+        // claimed, done, again, blocked, cancelled, behind; parents, not needed, due; block, unblock,
+        // retry, cancel
+        (TaskStatus::Todo, "------RC-B-RC"),
+        (TaskStatus::Scheduled, "--------RB-RC"),
+        (TaskStatus::Ready, "X--------B-RC"),
+        (TaskStatus::Running, "-DRBCT-------"),
+        (TaskStatus::Blocked, "-------C--RRC"),
+        (TaskStatus::Done, "-------------"),
+        (TaskStatus::Cancelled, "-----------R-"),
     ];
 
     const RESTS: [Rest; 4] = [
@@ -213,6 +217,7 @@ mod tests {
                         'D' => Some(TaskStatus::Done),
                         'B' => Some(TaskStatus::Blocked),
                         'C' => Some(TaskStatus::Cancelled),
+                        'T' => Some(TaskStatus::Todo),
                         'R' if !waits_still => Some(rest.status()),
                         _ => None,
                     };

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use tenure_guard::{BlockKind, Report};
+use tenure_guard::{BlockKind, Report, TaskId};
 
 use super::ask::Ask;
+use super::backoff::Backoff;
 use super::limits::Limits;
+use super::link::Awaited;
+use super::on_exit::{ExitKey, ExitRule};
 use super::outcome::Outcome;
 
 /// Ends of each kind since the last end that reset it.
@@ -21,6 +24,8 @@ pub struct Streaks {
     pub benign: u32,
     /// Lost.
     pub lost: u32,
+    /// Blocks that its worker reported.
+    pub blocks: u32,
 }
 
 /// Which streak an end counts toward.
@@ -42,6 +47,11 @@ pub enum Next {
     Again {
         /// The wait.
         after: Duration,
+    },
+    /// It waits for another task to be done.
+    Behind {
+        /// That one.
+        parent: TaskId,
     },
     /// It waits for a person.
     Blocked {
@@ -68,6 +78,12 @@ pub struct Ending<'a> {
     pub report: Option<&'a Report>,
     /// What was asked, if anything.
     pub asked: Option<Asked<'a>>,
+    /// The rule about exits that decided, where one did.
+    pub rule: Option<(ExitKey, ExitRule)>,
+    /// How the task stands for which the worker said this one waits, where it said so.
+    pub awaited: Option<Awaited>,
+    /// Why earlier attempts were blocked, oldest first, where the blocks come to their limit.
+    pub story: &'a [String],
     /// A random number for the back-off.
     pub jitter: u32,
 }
@@ -123,19 +139,22 @@ impl Streaks {
 
     /// **The table of resets.** An end of one kind resets the kinds that it proves over.
     ///
-    /// | end | failures | violations | defers | benign | lost |
-    /// |---|---|---|---|---|---|
-    /// | completed | 0 | 0 | 0 | 0 | 0 |
-    /// | a failure | +1 | | 0 | 0 | 0 |
-    /// | a violation | | +1 | 0 | 0 | 0 |
-    /// | deferred | | | +1 | 0 | 0 |
-    /// | blocked by its worker | | | | 0 | 0 |
-    /// | a benign end | | | | +1 | |
-    /// | lost | | | | | +1 |
-    /// | what a person asked | | | | | |
+    /// | end | failures | violations | defers | benign | lost | blocks |
+    /// |---|---|---|---|---|---|---|
+    /// | completed | 0 | 0 | 0 | 0 | 0 | 0 |
+    /// | a failure | +1 | | 0 | 0 | 0 | |
+    /// | a violation | | +1 | 0 | 0 | 0 | |
+    /// | deferred | | | +1 | 0 | 0 | |
+    /// | blocked by its worker, or behind another task | | | | 0 | 0 | +1 |
+    /// | a benign end | | | | +1 | | |
+    /// | lost | | | | | +1 | |
+    /// | what a person asked | | | | | | |
+    /// | a person's `retry`, or `unblock` of what the breaker gave up | 0 | 0 | 0 | 0 | 0 | 0 |
+    /// | a person's `unblock` otherwise | 0 | 0 | 0 | 0 | 0 | |
     ///
     /// **Invariant:** nothing repeats without bound. Each streak is reset only by ends that count
-    /// toward a streak to its left, by a completion, or by a person.
+    /// toward a streak to its left, by a completion, or by a person; and whoever answers a worker's
+    /// questions again and again does not reset the count of them.
     #[must_use]
     pub fn after(self, outcome: Outcome, ask: Option<Ask>) -> Self {
         if outcome == Outcome::Completed {
@@ -169,8 +188,25 @@ impl Streaks {
                 lost: self.lost.saturating_add(1),
                 ..self
             },
-            None if outcome == Outcome::Blocked && ask != Some(Ask::Block) => worked,
+            None if outcome == Outcome::Blocked && ask != Some(Ask::Block) => Self {
+                blocks: self.blocks.saturating_add(1),
+                ..worked
+            },
             None => self,
+        }
+    }
+
+    /// After a person let a task go on that was blocked so.
+    #[must_use]
+    pub fn after_unblock(self, kind: Option<BlockKind>) -> Self {
+        match kind {
+            Some(BlockKind::GaveUp) => Self::default(),
+            Some(BlockKind::NeedsInput | BlockKind::Capability | BlockKind::Operator) | None => {
+                Self {
+                    blocks: self.blocks,
+                    ..Self::default()
+                }
+            }
         }
     }
 
@@ -178,7 +214,7 @@ impl Streaks {
     pub fn next(self, ending: &Ending<'_>, limits: &Limits) -> Next {
         match Self::kind(ending.outcome, ending.ask()) {
             Some(kind) => self.again(kind, ending, limits),
-            None => Self::settled(ending),
+            None => self.settled(ending, limits),
         }
     }
 
@@ -191,6 +227,15 @@ impl Streaks {
             Kind::Benign => (self.benign, limits.max_benign, "max_benign"),
             Kind::Lost => (self.lost, limits.max_lost, "max_lost"),
         };
+        if let Some((key, ExitRule::GiveUp)) = ending.rule {
+            return Next::Blocked {
+                kind: BlockKind::GaveUp,
+                reason: format!(
+                    "on_exit.{key} = give_up: {}: {}",
+                    ending.outcome, ending.reason
+                ),
+            };
+        }
         if streak >= limit {
             return Next::Blocked {
                 kind: BlockKind::GaveUp,
@@ -200,35 +245,35 @@ impl Streaks {
                 ),
             };
         }
+        let backoff = limits.backoff_after(ending.outcome);
         let after = match kind {
-            Kind::Failure | Kind::Violation => limits.backoff.wait(streak, ending.jitter),
-            Kind::Defer => match ending.report {
-                Some(Report::Defer {
-                    for_ms: Some(ms), ..
-                }) => Duration::from_millis(*ms),
-                Some(_) | None => limits.defer_for,
+            Kind::Failure | Kind::Violation => backoff.wait(streak, ending.jitter),
+            Kind::Defer => match (ending.report, ending.rule) {
+                (
+                    Some(Report::Defer {
+                        for_ms: Some(ms), ..
+                    }),
+                    _,
+                ) => Duration::from_millis(*ms),
+                (_, Some((_, ExitRule::Defer(Some(wait))))) => wait,
+                (_, _) => limits.defer_for,
             },
-            // The first such end in a row is nobody's fault: ready at once.
-            Kind::Benign | Kind::Lost if streak < 2 => Duration::ZERO,
-            Kind::Benign | Kind::Lost => limits.backoff.wait(streak - 1, ending.jitter),
+            Kind::Benign | Kind::Lost => leniently(streak, backoff, ending.jitter),
         };
         Next::Again { after }
     }
 
     /// After an end that counts toward nothing.
-    fn settled(ending: &Ending<'_>) -> Next {
+    fn settled(self, ending: &Ending<'_>, limits: &Limits) -> Next {
         match ending.outcome {
             Outcome::Completed => Next::Done,
             Outcome::Cancelled => Next::Cancelled {
                 archived: ending.ask() == Some(Ask::Archive),
             },
-            Outcome::Blocked => match ending.report {
-                Some(Report::Block { kind, reason }) => Next::Blocked {
-                    kind: *kind,
-                    reason: reason.clone(),
-                },
-                Some(_) | None => ending.blocked_by_a_person(),
-            },
+            Outcome::Blocked if ending.report.is_none() && ending.ask() == Some(Ask::Block) => {
+                ending.blocked_by_a_person()
+            }
+            Outcome::Blocked => self.blocked(ending, limits),
             Outcome::Stopped => ending.blocked_by_a_person(),
             Outcome::Reclaimed => Next::Again {
                 after: Duration::ZERO,
@@ -248,23 +293,91 @@ impl Streaks {
     }
 }
 
+impl Streaks {
+    /// After a block that its worker reported, or a rule about exits: waits for a person or for the
+    /// other task, or the breaker.
+    fn blocked(self, ending: &Ending<'_>, limits: &Limits) -> Next {
+        if self.blocks >= limits.max_blocks {
+            let earlier = if ending.story.is_empty() {
+                String::new()
+            } else {
+                format!("; before that: {}", ending.story.join("; "))
+            };
+            return Next::Blocked {
+                kind: BlockKind::GaveUp,
+                reason: format!(
+                    "max_blocks = {} reached: {}: {}{earlier}",
+                    limits.max_blocks, ending.outcome, ending.reason
+                ),
+            };
+        }
+        match (ending.report, ending.rule) {
+            (Some(Report::Block { kind, reason }), _) => Next::Blocked {
+                kind: *kind,
+                reason: reason.clone(),
+            },
+            (Some(Report::Wait { after, .. }), _) => self.behind(*after, ending, limits),
+            (_, Some((_, ExitRule::Block(kind)))) => Next::Blocked {
+                kind,
+                reason: ending.reason.to_owned(),
+            },
+            (_, _) => ending.blocked_by_a_person(),
+        }
+    }
+
+    /// After "it waits for another task". What changed since that was said is a question for a
+    /// person, and no task waits for what will never come.
+    fn behind(self, parent: TaskId, ending: &Ending<'_>, limits: &Limits) -> Next {
+        let question = |reason| Next::Blocked {
+            kind: BlockKind::NeedsInput,
+            reason,
+        };
+        match ending.awaited {
+            Some(Awaited::Open) => Next::Behind { parent },
+            Some(Awaited::Done) => Next::Again {
+                after: leniently(
+                    self.blocks,
+                    limits.backoff_after(ending.outcome),
+                    ending.jitter,
+                ),
+            },
+            Some(Awaited::Circle) => question(format!(
+                "it was to wait for task {parent}, which by now waits for it: a circle that a person must break"
+            )),
+            Some(Awaited::Gone) | None => question(format!(
+                "it was to wait for task {parent}, and there is no such task any more"
+            )),
+        }
+    }
+}
+
+/// The first such end in a row is nobody's fault: ready at once.
+fn leniently(streak: u32, backoff: Backoff, jitter: u32) -> Duration {
+    match streak.checked_sub(1) {
+        None | Some(0) => Duration::ZERO,
+        Some(before) => backoff.wait(before, jitter),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::life::backoff::BackoffBy;
     use Outcome as O;
 
-    /// The streaks `[failures, violations, defers, benign, lost]`.
-    fn array(streaks: Streaks) -> [u32; 5] {
+    /// The streaks `[failures, violations, defers, benign, lost, blocks]`.
+    fn array(streaks: Streaks) -> [u32; 6] {
         let Streaks {
             failures,
             violations,
             defers,
             benign,
             lost,
+            blocks,
         } = streaks;
-        [failures, violations, defers, benign, lost]
+        [failures, violations, defers, benign, lost, blocks]
     }
 
     const FROM: Streaks = Streaks {
@@ -273,30 +386,35 @@ mod tests {
         defers: 30,
         benign: 40,
         lost: 50,
+        blocks: 60,
     };
 
     /// From [`FROM`], where every end leads.
-    const TABLE: [(Outcome, Option<Ask>, [u32; 5]); 20] = [
-        (O::Completed, None, [0, 0, 0, 0, 0]),
-        (O::Failed, None, [11, 20, 0, 0, 0]),
-        (O::Crashed, None, [11, 20, 0, 0, 0]),
-        (O::TimedOut, Some(Ask::Timeout), [11, 20, 0, 0, 0]),
-        (O::Silent, Some(Ask::Silence), [11, 20, 0, 0, 0]),
-        (O::SpawnFailed, None, [11, 20, 0, 0, 0]),
-        (O::ProtocolViolation, None, [10, 21, 0, 0, 0]),
-        (O::Deferred, None, [10, 20, 31, 0, 0]),
-        (O::Blocked, None, [10, 20, 30, 0, 0]),
-        (O::Blocked, Some(Ask::Timeout), [10, 20, 30, 0, 0]),
-        (O::Blocked, Some(Ask::Block), [10, 20, 30, 40, 50]),
-        (O::NeverStarted, None, [10, 20, 30, 41, 50]),
-        (O::Stale, None, [10, 20, 30, 41, 50]),
-        (O::Reclaimed, None, [10, 20, 30, 41, 50]),
-        (O::Reclaimed, Some(Ask::Reclaim), [10, 20, 30, 40, 50]),
-        (O::Interrupted, Some(Ask::Shutdown), [10, 20, 30, 41, 50]),
-        (O::Interrupted, None, [10, 20, 30, 41, 50]),
-        (O::Lost, None, [10, 20, 30, 40, 51]),
-        (O::Stopped, Some(Ask::Stop), [10, 20, 30, 40, 50]),
-        (O::Cancelled, Some(Ask::Cancel), [10, 20, 30, 40, 50]),
+    const TABLE: [(Outcome, Option<Ask>, [u32; 6]); 20] = [
+        (O::Completed, None, [0, 0, 0, 0, 0, 0]),
+        (O::Failed, None, [11, 20, 0, 0, 0, 60]),
+        (O::Crashed, None, [11, 20, 0, 0, 0, 60]),
+        (O::TimedOut, Some(Ask::Timeout), [11, 20, 0, 0, 0, 60]),
+        (O::Silent, Some(Ask::Silence), [11, 20, 0, 0, 0, 60]),
+        (O::SpawnFailed, None, [11, 20, 0, 0, 0, 60]),
+        (O::ProtocolViolation, None, [10, 21, 0, 0, 0, 60]),
+        (O::Deferred, None, [10, 20, 31, 0, 0, 60]),
+        (O::Blocked, None, [10, 20, 30, 0, 0, 61]),
+        (O::Blocked, Some(Ask::Timeout), [10, 20, 30, 0, 0, 61]),
+        (O::Blocked, Some(Ask::Block), [10, 20, 30, 40, 50, 60]),
+        (O::NeverStarted, None, [10, 20, 30, 41, 50, 60]),
+        (O::Stale, None, [10, 20, 30, 41, 50, 60]),
+        (O::Reclaimed, None, [10, 20, 30, 41, 50, 60]),
+        (O::Reclaimed, Some(Ask::Reclaim), [10, 20, 30, 40, 50, 60]),
+        (
+            O::Interrupted,
+            Some(Ask::Shutdown),
+            [10, 20, 30, 41, 50, 60],
+        ),
+        (O::Interrupted, None, [10, 20, 30, 41, 50, 60]),
+        (O::Lost, None, [10, 20, 30, 40, 51, 60]),
+        (O::Stopped, Some(Ask::Stop), [10, 20, 30, 40, 50, 60]),
+        (O::Cancelled, Some(Ask::Cancel), [10, 20, 30, 40, 50, 60]),
     ];
 
     #[test]
@@ -326,6 +444,9 @@ mod tests {
                 kind: None,
                 reason: None,
             }),
+            rule: None,
+            awaited: None,
+            story: &[],
             jitter,
         }
     }
@@ -428,9 +549,128 @@ mod tests {
                         assert_eq!(reason, &expected);
                     }
                     Next::Again { .. } => assert!(count < limit, "{outcome} went on"),
-                    Next::Done | Next::Cancelled { .. } => panic!("{outcome}: {next:?}"),
+                    Next::Done | Next::Cancelled { .. } | Next::Behind { .. } => {
+                        panic!("{outcome}: {next:?}")
+                    }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_persons_unblock_keeps_the_count_of_blocks_unless_the_breaker_gave_up() {
+        for kind in BlockKind::ALL {
+            let blocks = if kind == BlockKind::GaveUp { 0 } else { 60 };
+            let after = array(FROM.after_unblock(Some(kind)));
+            assert_eq!(after, [0, 0, 0, 0, 0, blocks], "{kind:?}");
+        }
+    }
+
+    fn blocked_by(report: &Report, awaited: Option<Awaited>, blocks: u32) -> Next {
+        let streaks = Streaks {
+            blocks,
+            ..Streaks::default()
+        };
+        let said = Ending {
+            report: Some(report),
+            awaited,
+            story: &["run 3: which?".to_owned()],
+            ..ending(O::Blocked, None, u32::MAX)
+        };
+        streaks.next(&said, &Limits::default())
+    }
+
+    #[test]
+    fn a_worker_that_blocks_again_and_again_is_given_up_with_the_story() {
+        let report = Report::Block {
+            kind: BlockKind::Capability,
+            reason: "no key".into(),
+        };
+        let blocked = Next::Blocked {
+            kind: BlockKind::Capability,
+            reason: "no key".into(),
+        };
+        assert_eq!(blocked_by(&report, None, 4), blocked);
+        let reason = "max_blocks = 5 reached: blocked: because; before that: run 3: which?";
+        let gave_up = Next::Blocked {
+            kind: BlockKind::GaveUp,
+            reason: reason.into(),
+        };
+        assert_eq!(blocked_by(&report, None, 5), gave_up);
+    }
+
+    #[test]
+    fn who_waits_for_another_task_stands_behind_it_unless_it_is_done() {
+        let parent = TaskId(9);
+        let report = Report::Wait {
+            after: parent,
+            reason: None,
+        };
+        let again = |seconds| Next::Again {
+            after: Duration::from_secs(seconds),
+        };
+        let next = |awaited, blocks| blocked_by(&report, Some(awaited), blocks);
+        assert_eq!(next(Awaited::Open, 1), Next::Behind { parent });
+        assert_eq!(next(Awaited::Done, 1), again(0));
+        assert_eq!(next(Awaited::Done, 3), again(4));
+        for awaited in [Awaited::Circle, Awaited::Gone] {
+            let Next::Blocked { kind, reason } = next(awaited, 1) else {
+                panic!("{awaited:?} is no question");
+            };
+            assert_eq!(kind, BlockKind::NeedsInput);
+            assert!(reason.contains("task 9"), "{reason}");
+        }
+        for awaited in [Awaited::Open, Awaited::Done] {
+            let next = next(awaited, 5);
+            let gave_up = BlockKind::GaveUp;
+            assert!(matches!(next, Next::Blocked { kind, .. } if kind == gave_up));
+        }
+    }
+
+    #[test]
+    fn a_rule_about_exits_decides_where_its_task_goes() {
+        let by = |outcome, rule| {
+            let ruled = Ending {
+                rule: Some((ExitKey::Code(2), rule)),
+                ..ending(outcome, None, u32::MAX)
+            };
+            let streaks = Streaks::default().after(outcome, None);
+            streaks.next(&ruled, &Limits::default())
+        };
+        let blocked = |kind, reason: &str| Next::Blocked {
+            kind,
+            reason: reason.into(),
+        };
+        let wait = Duration::from_secs(7);
+        assert_eq!(
+            by(O::Blocked, ExitRule::Block(BlockKind::Capability)),
+            blocked(BlockKind::Capability, "because")
+        );
+        assert_eq!(
+            by(O::Deferred, ExitRule::Defer(Some(wait))),
+            Next::Again { after: wait }
+        );
+        assert_eq!(
+            by(O::Failed, ExitRule::GiveUp),
+            blocked(BlockKind::GaveUp, "on_exit.2 = give_up: failed: because")
+        );
+    }
+
+    #[test]
+    fn a_back_off_of_its_own_goes_before_that_of_all_outcomes() {
+        let hour = Duration::from_hours(1);
+        let own = Backoff {
+            base: hour,
+            max: hour,
+        };
+        let limits = Limits {
+            backoff_by: BackoffBy([(O::TimedOut, own)].into()),
+            ..Limits::default()
+        };
+        for (outcome, after) in [(O::TimedOut, hour), (O::Failed, Duration::from_secs(2))] {
+            let streaks = Streaks::default().after(outcome, None);
+            let next = streaks.next(&ending(outcome, None, u32::MAX), &limits);
+            assert_eq!(next, Next::Again { after }, "{outcome}");
         }
     }
 

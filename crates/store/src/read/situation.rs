@@ -167,7 +167,7 @@ impl Store {
                 runs: show_all::<RunColumns>(runs)?,
                 events: show_all::<EventColumns>(events)?,
                 parents: show_all(parents)?,
-                children: ids(tx, &sql::WAITING_CHILDREN, related).await?,
+                children: ids(tx, &sql::UNMET_CHILDREN, related).await?,
                 dispatchers: serving(tx, may_live).await?,
                 pauses: pauses(tx).await?,
                 running_of_profile: tx

@@ -7,10 +7,12 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use tenure_guard::TaskId;
 use tenure_store::duration;
-use tenure_store::life::{Backoff, LimitsLayer, Protocol, TempfailExit};
+use tenure_store::life::{Backoff, BackoffBy, LimitsLayer, OnExit, Protocol, TempfailExit};
 use tenure_store::task::NotBefore;
 
-use super::value::{backoff, count, not_before, priority, task_id, tempfail, variable};
+use super::value::{
+    backoff, backoff_by, count, not_before, on_exit, priority, task_id, tempfail, variable,
+};
 
 #[derive(Debug, Default, Args)]
 pub struct Add {
@@ -97,9 +99,19 @@ pub struct LimitFlags {
     /// Lost ends in a row that block the task
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub max_lost: Option<u32>,
+    /// Blocks that its worker reports that block the task for good
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub max_blocks: Option<u32>,
     /// The wait before the next attempt, as BASE..MAX, like 2s..10m
     #[arg(long, value_name = "BASE..MAX", value_parser = backoff)]
     pub backoff: Option<Backoff>,
+    /// The same after one outcome, like `timed_out=1m..1h`; may be repeated
+    #[arg(long, value_name = "OUTCOME=BASE..MAX", value_parser = backoff_by)]
+    pub backoff_by: Vec<BackoffBy>,
+    /// What follows from an exit code or a signal: retry, `block:needs_input`, defer:5m, `give_up`; like
+    /// `2=block:needs_input`; may be repeated
+    #[arg(long, value_name = "EXIT=RULE", value_parser = on_exit)]
+    pub on_exit: Vec<OnExit>,
     /// How long a run may take
     #[arg(long, value_name = "D", value_parser = duration::parse)]
     pub max_runtime: Option<Duration>,
@@ -121,10 +133,19 @@ impl From<LimitFlags> for LimitsLayer {
             defer_for: flags.defer_for,
             max_benign: flags.max_benign,
             max_lost: flags.max_lost,
+            max_blocks: flags.max_blocks,
             backoff: flags.backoff,
+            backoff_by: last_first(flags.backoff_by, BackoffBy::over),
+            on_exit: last_first(flags.on_exit, OnExit::over),
             max_runtime: flags.max_runtime,
             heartbeat_timeout: flags.heartbeat_timeout,
             tempfail_exit: flags.tempfail_exit,
         }
     }
+}
+
+/// What was said by several flags, of which a later one goes over an earlier one.
+fn last_first<T>(said: Vec<T>, over: fn(T, T) -> T) -> Option<T> {
+    said.into_iter()
+        .reduce(|earlier, later| over(later, earlier))
 }

@@ -1,11 +1,12 @@
 //! Values as people write them on a command line: times, variables, back-offs. Durations are the
 //! store's ([`duration`]); each error says what was expected.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use tenure_guard::{BlockKind, MalformedId, RunId, TaskId};
 use tenure_store::duration;
-use tenure_store::life::{Backoff, TempfailExit};
+use tenure_store::life::{Backoff, BackoffBy, OnExit, TempfailExit};
 use tenure_store::task::NotBefore;
 
 use crate::config::variable_problem;
@@ -84,6 +85,22 @@ pub(super) fn backoff(text: &str) -> Result<Backoff, String> {
         base: part(base)?,
         max: part(max)?,
     })
+}
+
+/// The back-off after one outcome.
+pub(super) fn backoff_by(text: &str) -> Result<BackoffBy, String> {
+    let (outcome, bounds) = text.split_once('=').ok_or_else(|| {
+        format!("{text:?} has no =: OUTCOME=BASE..MAX is expected, like timed_out=1m..1h")
+    })?;
+    BTreeMap::from([(outcome.to_owned(), backoff(bounds)?)]).try_into()
+}
+
+/// A rule about one exit code or signal.
+pub(super) fn on_exit(text: &str) -> Result<OnExit, String> {
+    let (exit, rule) = text.split_once('=').ok_or_else(|| {
+        format!("{text:?} has no =: EXIT=RULE is expected, like 2=block:needs_input")
+    })?;
+    BTreeMap::from([(exit.to_owned(), rule.to_owned())]).try_into()
 }
 
 pub(super) fn tempfail(text: &str) -> Result<TempfailExit, String> {

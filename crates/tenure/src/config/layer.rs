@@ -53,6 +53,7 @@ max_defers = {max_defers}
 defer_for = "{defer_for}"
 max_benign = {max_benign}
 max_lost = {max_lost}
+max_blocks = {max_blocks}
 backoff = {{ base = "{base}", max = "{max}" }}
 tempfail_exit = {tempfail}
 
@@ -67,6 +68,7 @@ protocol = "exit"
             defer_for = duration::format(limits.defer_for),
             max_benign = limits.max_benign,
             max_lost = limits.max_lost,
+            max_blocks = limits.max_blocks,
             base = duration::format(limits.backoff.base),
             max = duration::format(limits.backoff.max),
             tempfail = tenure_guard::exit_code::TRY_LATER,

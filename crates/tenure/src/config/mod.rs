@@ -108,6 +108,8 @@ impl Config {
             name: name.clone(),
             skills: profile.skills.clone(),
             max_running: profile.max_running,
+            limits: profile.limits.clone(),
+            defaults: self.defaults.clone(),
         };
         self.profiles.iter().map(publish).collect()
     }

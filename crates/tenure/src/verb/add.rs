@@ -38,7 +38,7 @@ fn task(args: Add) -> Result<NewTask, Failure> {
         .map_err(|problem| Failure::usage(format!("{problem} (the command stands after --)")))?;
     let limits = args.limits.into();
     tenure_store::life::LimitsLayer::validate(&limits).map_err(|error| {
-        let flag = error.key.split('.').next().unwrap_or(error.key);
+        let flag = error.key.split('.').next().unwrap_or_default();
         Failure::usage(format!("--{}: {error}", flag.replace('_', "-")))
     })?;
     let folder = cwd()?;

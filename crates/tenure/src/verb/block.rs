@@ -12,12 +12,21 @@ pub fn run(global: &Global, args: Block) -> Result<(), Failure> {
     if worker::is_worker() {
         let id = args.id.map(|id| id.to_string());
         worker::require("block", id.as_deref())?;
-        let (Some(kind), Some(reason)) = (args.kind, args.reason) else {
-            return Err(Failure::usage(
-                "a worker says --kind needs_input or capability, and --reason",
-            ));
+        let report = match (args.after, args.kind, args.reason) {
+            (Some(after), _, reason) => Report::Wait { after, reason },
+            (None, Some(kind), Some(reason)) => Report::Block { kind, reason },
+            (None, _, _) => {
+                return Err(Failure::usage(
+                    "a worker says --kind needs_input or capability and --reason, or --after ID",
+                ));
+            }
         };
-        return worker::say(global, Word::Report(Report::Block { kind, reason }));
+        return worker::say(global, Word::Report(report));
+    }
+    if args.after.is_some() {
+        return Err(Failure::usage(
+            "--after is a worker's word about its own task: add a task with `add --after ID`, or give a reason to block this one",
+        ));
     }
     let Some(id) = args.id else {
         return Err(Failure::usage(

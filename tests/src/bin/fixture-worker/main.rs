@@ -194,6 +194,10 @@ impl Steps {
             "fail" => Report::Fail {
                 reason: self.word(),
             },
+            "behind" => Report::Wait {
+                after: self.word().parse().expect("a task's id"),
+                reason: None,
+            },
             unknown => panic!("{unknown:?} is no step of this worker"),
         }
     }

@@ -1,0 +1,2 @@
+-- What may not start.
+SELECT what FROM pauses
