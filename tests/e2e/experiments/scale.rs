@@ -1,7 +1,6 @@
 //! Many tasks: what waits costs nothing, and what has ended costs no verb.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::process::Command;
 
 use tenure_tests::home::event_kinds;
@@ -47,8 +46,6 @@ fn every_verb_answers_on_a_store_of_many_tasks() {
         "--tasks", "2000", "--events", "20000", "--factor", "3", "--runs", "1",
     ];
     let said = Said::by(program.args(flags)).ok();
-    // Its figures are seen although the test passes.
-    let _ = std::io::stderr().write_all(said.out.as_bytes());
     for verb in ["list", "show (done)", "events (done)"] {
         assert!(said.out.contains(verb), "{said}");
     }

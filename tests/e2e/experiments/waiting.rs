@@ -82,25 +82,66 @@ on_both!(
 );
 
 on_both!(
-    a_worker_that_blocks_again_and_again_can_be_let_go_on_each_time,
-    "",
+    a_worker_that_waits_again_and_again_for_what_is_over_comes_to_a_bound,
+    "[defaults]\nmax_blocks = 3",
+    |home| {
+        let mut dispatcher = home.serve();
+        let over = home.add(&[], &["exit", "0"]);
+        home.until(over, "done");
+        let over = over.to_string();
+        let script = format!("\"$TENURE_BIN\" block --after {over}");
+        let added = home.tenure(&["add", "--json", "--", "sh", "-c", &script]);
+        let task = added.ok().json()["id"].as_i64().unwrap();
+        let shown = home.until(task, "blocked");
+        assert_eq!(outcomes(&shown), ["blocked"; 3]);
+        assert_eq!(shown["task"]["block_kind"], "gave_up");
+        let story = shown["task"]["block_reason"].as_str().unwrap();
+        for part in ["max_blocks", &over] {
+            assert!(story.contains(part), "{part} is missing in {story}");
+        }
+        sweep_and_restart(home, &mut dispatcher);
+        assert_eq!(home.show(task)["task"], shown["task"]);
+    }
+);
+
+#[test]
+fn a_worker_that_waits_for_a_task_goes_on_behind_it() {
+    let home = Home::new();
+    let _dispatcher = home.serve();
+    let (go, order) = (home.at("go"), home.at("order"));
+    let first = home.add(&[], &["wait-for", &go, "append", &order, "first"]);
+    let script = format!(
+        "[ $TENURE_ATTEMPT = 1 ] && exec \"$TENURE_BIN\" block --after {first}; echo second >> {order}"
+    );
+    let added = home.tenure(&["add", "--json", "--", "sh", "-c", &script]);
+    let second = added.ok().json()["id"].as_i64().unwrap();
+    let shown = home.until(second, "todo");
+    assert_eq!(shown["parents"][0]["id"], first);
+    sweep(&home);
+    assert_eq!(home.show(second)["task"]["status"], "todo");
+    home.touch("go");
+    home.until(second, "done");
+    assert_eq!(home.read("order"), "first\nsecond\n");
+}
+
+on_both!(
+    a_worker_that_blocks_again_and_again_can_be_let_go_on_each_time_and_comes_to_a_bound,
+    "[defaults]\nmax_blocks = 3",
     |home| {
         let _dispatcher = home.serve();
         let worker = tenure_tests::program::worker().display().to_string();
         let script = format!(
-            "[ $TENURE_ATTEMPT = 4 ] && exec {worker} complete well; exec {worker} block which?"
+            "[ $TENURE_ATTEMPT = 5 ] && exec {worker} complete well; exec {worker} block which?"
         );
         let added = home.tenure(&["add", "--json", "--", "sh", "-c", &script]);
         let task = added.ok().json()["id"].as_i64().unwrap();
-        for _ in 0..3 {
+        for kind in ["needs_input", "needs_input", "gave_up", "needs_input"] {
             let shown = home.until(task, "blocked");
-            assert_eq!(shown["task"]["block_kind"], "needs_input");
+            assert_eq!(shown["task"]["block_kind"], kind, "{shown:#}");
             let _ = home.tenure(&["unblock", &task.to_string()]).ok();
         }
         let shown = home.until(task, "done");
-        assert_eq!(
-            outcomes(&shown),
-            ["blocked", "blocked", "blocked", "completed"]
-        );
+        assert_eq!(outcomes(&shown)[..4], ["blocked"; 4]);
+        assert_eq!(outcomes(&shown)[4], "completed");
     }
 );

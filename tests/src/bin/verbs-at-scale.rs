@@ -9,11 +9,15 @@
 //! A tenth of `--tasks` is unfinished: ready behind a full cap, ready behind a limit key, paused,
 //! scheduled, waiting for parents, blocked by people and by the breaker. The rest is finished. A real
 //! dispatcher serves the store. Each verb is run `--runs` times, each time as a process of its own;
-//! then there are `--factor` times as many finished tasks, and each verb is run again.
+//! then there are `--factor` times as many finished tasks, and each verb is run again. Beside the time
+//! from start to end stands the time that the process had a core for, which other programs on the machine
+//! hardly change; a server's share of the work is not in it.
 
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
 use tenure_store::StoreUrl;
 use tenure_store::life::{End, Exit, Limits};
@@ -87,32 +91,33 @@ fn measure(home: &Home, flags: &Flags) {
         bulk.number("SELECT count(*) FROM events"),
     );
     println!(
-        "{:<34} {:>9} {:>9} {:>9} {:>9} {:>6}",
-        "verb", "p50 ms", "p95 ms", "p50 ms", "p95 ms", "ratio"
+        "{:<32} {:>8} {:>8} {:>8} | {:>8} {:>8} {:>8} | {:>6}",
+        "milliseconds", "p50", "p95", "core p50", "p50", "p95", "core p50", "ratio"
     );
     for (few, many) in few.iter().zip(&many) {
+        let [few_p50, few_p95, few_core] = few.figures();
+        let [many_p50, many_p95, many_core] = many.figures();
         println!(
-            "{:<34} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>6.2}",
+            "{:<32} {few_p50:>8.1} {few_p95:>8.1} {few_core:>8.1} | \
+             {many_p50:>8.1} {many_p95:>8.1} {many_core:>8.1} | {:>6.2}",
             few.verb,
-            few.at(50),
-            few.at(95),
-            many.at(50),
-            many.at(95),
-            many.at(50) / few.at(50),
+            many_p50 / few_p50,
         );
     }
     drop(dispatcher);
 }
 
-/// How long one verb took, each time.
+/// How long one verb took, each time, and how long it had a core; in milliseconds, sorted.
 struct Taken {
     verb: String,
-    millis: Vec<f64>,
+    all: Vec<f64>,
+    core: Vec<f64>,
 }
 
 impl Taken {
-    fn at(&self, percent: usize) -> f64 {
-        self.millis[(self.millis.len() - 1) * percent / 100]
+    fn figures(&self) -> [f64; 3] {
+        let at = |sorted: &[f64], percent: usize| sorted[(sorted.len() - 1) * percent / 100];
+        [at(&self.all, 50), at(&self.all, 95), at(&self.core, 50)]
     }
 }
 
@@ -151,30 +156,42 @@ fn round(home: &Home, ids: &[(&'static str, i64)], runs: usize) -> Vec<Taken> {
         .map(|(verb, words)| {
             // The first one warms the pages of whatever it reads, as anybody's second one finds them.
             time(home, &words);
-            let mut millis: Vec<f64> = (0..runs.max(1)).map(|_| time(home, &words)).collect();
-            millis.sort_by(f64::total_cmp);
-            Taken { verb, millis }
+            let (mut all, mut core): (Vec<f64>, Vec<f64>) =
+                (0..runs.max(1)).map(|_| time(home, &words)).unzip();
+            all.sort_by(f64::total_cmp);
+            core.sort_by(f64::total_cmp);
+            Taken { verb, all, core }
         })
         .collect()
 }
 
-/// Milliseconds from the start of a process to its end.
-fn time(home: &Home, words: &[String]) -> f64 {
+/// Milliseconds from the start of a process to its end, and those for which it had a core.
+fn time(home: &Home, words: &[String]) -> (f64, f64) {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut command = home.command(&words);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let began = Instant::now();
+    let (began, core) = (Instant::now(), childrens_core());
     let status = command.status().expect("tenure can be started");
-    let taken = began.elapsed();
+    let taken = (millis(began.elapsed()), childrens_core() - core);
     // 1 is a finding of `diagnose` or `doctor`.
     assert!(
         matches!(status.code(), Some(0 | 1)),
         "{words:?} ended with {status}"
     );
-    millis(taken)
+    taken
+}
+
+/// How many milliseconds the children that were waited for had a core.
+fn childrens_core() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("one may ask that of oneself");
+    [usage.user_time(), usage.system_time()]
+        .iter()
+        .map(|time| Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0)))
+        .map(millis)
+        .sum()
 }
 
 fn millis(taken: Duration) -> f64 {
