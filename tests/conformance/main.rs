@@ -23,6 +23,7 @@ mod person;
 mod policies;
 mod reading;
 mod report;
+mod situation;
 mod start;
 mod statements;
 mod waiting;

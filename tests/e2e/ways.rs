@@ -260,6 +260,7 @@ fn until_ended(home: &Home, rows: &[Row], when: When) {
 #[track_caller]
 fn compare(home: &Home, rows: &[Row]) -> Vec<Found> {
     let found: Vec<Found> = rows.iter().map(|row| find(&home.show(row.task))).collect();
+    explained(home, rows);
     let mut matrix: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     let mut wrong = String::new();
     for (row, found) in rows.iter().zip(&found) {
@@ -291,6 +292,20 @@ fn compare(home: &Home, rows: &[Row]) -> Vec<Found> {
     assert!(wrong.is_empty(), "not diagonal:\n{text}\n{wrong}");
     println!("{} ways:\n{text}", rows.len());
     found
+}
+
+/// Every end is explained by its own outcome, and every standing by a reason.
+#[track_caller]
+fn explained(home: &Home, rows: &[Row]) {
+    for row in rows {
+        let id = row.task.to_string();
+        let explained = home.tenure(&["explain", &id, "--json"]).ok().json();
+        let code = explained["newest"]["code"].as_str().unwrap_or_default();
+        let outcome = explained["newest"]["outcome"].as_str().unwrap_or_default();
+        let cause = code.strip_prefix(outcome).unwrap_or_default();
+        assert!(cause.starts_with('+'), "{:?}: {explained:#}", row.way.label);
+        assert!(explained["reasons"][0]["code"].is_string(), "{explained:#}");
+    }
 }
 
 fn find(shown: &Value) -> Found {

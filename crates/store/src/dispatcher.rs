@@ -194,10 +194,7 @@ impl Store {
 }
 
 /// The dispatchers that live, where any may.
-pub(crate) async fn living(
-    tx: &mut Transaction,
-    may_live: bool,
-) -> Result<Vec<Dispatcher>, Error> {
+pub(crate) async fn living(tx: &mut Transaction, may_live: bool) -> Result<Vec<Dispatcher>, Error> {
     if !may_live {
         return Ok(Vec::new());
     }

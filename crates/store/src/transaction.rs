@@ -189,7 +189,8 @@ impl Transaction {
             });
         let untold = serde_json::to_string(&untold.collect::<Vec<_>>())?;
         let day = now.div_euclid(DAY_MS);
-        self.execute(&sql::ADD_TALLIES, values![untold, day]).await?;
+        self.execute(&sql::ADD_TALLIES, values![untold, day])
+            .await?;
         Ok(())
     }
 

@@ -98,6 +98,10 @@ pub enum Verb {
     Events(Events),
     /// Wait until tasks are done, or cannot move without a person
     Wait(Wait),
+    /// Say why a task stands where it stands, why its runs ended so, and what to do next
+    Explain(One),
+    /// Show how the store as a whole is doing
+    Stats(Stats),
     /// Leave a remark: `comment ID TEXT`; inside a worker `comment TEXT`
     Comment(Comment),
     /// Let a task wait for a person: `block ID`; inside a worker report it blocked
@@ -194,6 +198,13 @@ pub struct One {
     /// The task
     #[arg(value_parser = task_id, allow_negative_numbers = true)]
     pub id: TaskId,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Stats {
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -9,7 +9,7 @@ pub use rows::{
     CommentView, Context, Counts, Detail, EarlierAttempt, EventFilter, ExitView, Page,
     ParentResult, Related, RunView, TaskFilter, TaskRow,
 };
-pub use situation::{Counted, Pause, Place, Serving, Situation, WaitedFor};
+pub use situation::{Counted, Holder, Pause, Place, Serving, Situation, WaitedFor};
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
 
 use sqlx::FromRow;
@@ -178,12 +178,6 @@ impl Store {
 #[derive(FromRow)]
 struct CountColumns {
     status: String,
-    number: i64,
-}
-
-#[derive(FromRow)]
-struct CountOfRuns {
-    dispatcher_id: String,
     number: i64,
 }
 

@@ -6,8 +6,8 @@ use sqlx::FromRow;
 use tenure_guard::{BlockKind, TaskId};
 
 use super::decode::{EventColumns, RunColumns, Shown, show_all};
+use super::one_task;
 use super::rows::{Detail, RunView, TaskRow};
-use super::{CountOfRuns, one_task};
 use crate::clock::timestamp;
 use crate::dispatcher::{Dispatcher, dispatcher_id, living};
 use crate::error::Error;
@@ -43,9 +43,9 @@ pub struct Situation {
     /// How many run of its profile, over the whole store.
     pub running_of_profile: u64,
     /// Which these are, at most [`Situation::MOST`].
-    pub running_with_profile: Vec<TaskId>,
+    pub running_with_profile: Vec<Holder>,
     /// What runs with its limit key, at most [`Situation::MOST`].
-    pub running_with_key: Vec<TaskId>,
+    pub running_with_key: Vec<Holder>,
     /// Its place in the order, where it is ready.
     pub place: Option<Place>,
 }
@@ -72,6 +72,15 @@ pub struct WaitedFor {
     pub kind: LinkKind,
 }
 
+/// A task that runs, and takes up room by that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The task.
+    pub id: TaskId,
+    /// Since when it runs.
+    pub since: Timestamp,
+}
+
 /// A living dispatcher at work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Serving {
@@ -79,6 +88,8 @@ pub struct Serving {
     pub dispatcher: Dispatcher,
     /// How many of its slots are taken.
     pub runs: u64,
+    /// When it claimed the newest of these runs.
+    pub newest: Option<Timestamp>,
 }
 
 /// What may not start: the store as a whole, or a profile.
@@ -154,27 +165,28 @@ impl Store {
             let of_key = match &row.limit_key {
                 Some(key) => {
                     let asked = values![key.as_str(), Situation::MOST];
-                    ids(tx, &sql::RUNNING_WITH_KEY, asked).await?
+                    show_all::<HolderColumns>(tx.fetch(&sql::RUNNING_WITH_KEY, asked).await?)?
                 }
                 None => Vec::new(),
             };
             let of_profile = values![row.assignee.as_str(), Situation::MOST];
             let related = values![task, Situation::MOST];
             let parents: Vec<ParentColumns> = tx.fetch(&sql::UNMET_PARENTS, related).await?;
-            let related = values![task, Situation::MOST];
             Ok(Situation {
                 at: timestamp(tx.now().await?)?,
                 runs: show_all::<RunColumns>(runs)?,
                 events: show_all::<EventColumns>(events)?,
                 parents: show_all(parents)?,
-                children: ids(tx, &sql::UNMET_CHILDREN, related).await?,
+                children: children(tx, task).await?,
                 dispatchers: serving(tx, may_live).await?,
                 pauses: pauses(tx).await?,
                 running_of_profile: tx
                     .number(&sql::RUNNING_OF_PROFILE, values![row.assignee.as_str()])
                     .await?
                     .unsigned_abs(),
-                running_with_profile: ids(tx, &sql::RUNNING_WITH_PROFILE, of_profile).await?,
+                running_with_profile: show_all::<HolderColumns>(
+                    tx.fetch(&sql::RUNNING_WITH_PROFILE, of_profile).await?,
+                )?,
                 running_with_key: of_key,
                 place: place(tx, &row).await?,
                 task: row,
@@ -244,21 +256,60 @@ pub(super) async fn pauses(tx: &mut Transaction) -> Result<Vec<Pause>, Error> {
 pub(super) async fn serving(tx: &mut Transaction, may_live: bool) -> Result<Vec<Serving>, Error> {
     let counts = open_runs(tx).await?;
     let living = living(tx, may_live).await?;
-    let count = |id| counts.iter().find(|(of, _)| *of == id);
-    Ok(living
+    living
         .into_iter()
-        .map(|dispatcher| Serving {
-            runs: count(dispatcher.id).map_or(0, |(_, number)| *number),
-            dispatcher,
+        .map(|dispatcher| {
+            let count = counts.iter().find(|row| row.id == dispatcher.id);
+            Ok(Serving {
+                dispatcher,
+                runs: count.map_or(0, |row| row.number.unsigned_abs()),
+                newest: count.map(|row| timestamp(row.newest)).transpose()?,
+            })
         })
-        .collect())
+        .collect()
 }
 
-async fn open_runs(tx: &mut Transaction) -> Result<Vec<(DispatcherId, u64)>, Error> {
-    let rows: Vec<CountOfRuns> = tx.fetch(&sql::OPEN_RUNS, Vec::new()).await?;
-    rows.into_iter()
-        .map(|row| Ok((dispatcher_id(&row.dispatcher_id)?, row.number.unsigned_abs())))
-        .collect()
+#[derive(FromRow)]
+struct OpenRunsColumns {
+    dispatcher_id: String,
+    number: i64,
+    newest: i64,
+}
+
+/// The open runs of a dispatcher, living or not.
+struct OpenRuns {
+    id: DispatcherId,
+    number: i64,
+    newest: i64,
+}
+
+async fn open_runs(tx: &mut Transaction) -> Result<Vec<OpenRuns>, Error> {
+    let rows: Vec<OpenRunsColumns> = tx.fetch(&sql::OPEN_RUNS, Vec::new()).await?;
+    let read = |row: OpenRunsColumns| {
+        Ok(OpenRuns {
+            id: dispatcher_id(&row.dispatcher_id)?,
+            number: row.number,
+            newest: row.newest,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+#[derive(FromRow)]
+struct HolderColumns {
+    id: i64,
+    since: i64,
+}
+
+impl Shown for HolderColumns {
+    type As = Holder;
+
+    fn show(self) -> Result<Holder, Error> {
+        Ok(Holder {
+            id: TaskId(self.id),
+            since: timestamp(self.since)?,
+        })
+    }
 }
 
 #[derive(FromRow)]
@@ -266,12 +317,10 @@ struct IdColumn {
     id: i64,
 }
 
-async fn ids(
-    tx: &mut Transaction,
-    statement: &sql::Statement,
-    values: Vec<crate::value::Value>,
-) -> Result<Vec<TaskId>, Error> {
-    let rows: Vec<IdColumn> = tx.fetch(statement, values).await?;
+/// The tasks that wait for a task.
+async fn children(tx: &mut Transaction, task: TaskId) -> Result<Vec<TaskId>, Error> {
+    let asked = values![task, Situation::MOST];
+    let rows: Vec<IdColumn> = tx.fetch(&sql::UNMET_CHILDREN, asked).await?;
     Ok(rows.into_iter().map(|row| TaskId(row.id)).collect())
 }
 

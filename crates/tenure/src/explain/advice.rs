@@ -67,7 +67,10 @@ pub fn steps(situation: &Situation) -> Vec<Step> {
     }
     if task.status == TaskStatus::Todo {
         let promote = format!("tenure promote {} --force", task.id);
-        steps.push(step("let it start without waiting for its parents", promote));
+        steps.push(step(
+            "let it start without waiting for its parents",
+            promote,
+        ));
     }
     steps
 }
@@ -82,20 +85,29 @@ fn log(task: TaskId, run: &RunView, words: &str) -> Step {
 
 /// What mends the cause of an end.
 fn mend(task: TaskId, run: &RunView, code: Code) -> Vec<Step> {
-    let more = |key: &str| words(format!("or raise {key} of its profile, where that is too little"));
+    let more = |key: &str| {
+        words(format!(
+            "or raise {key} of its profile, where that is too little"
+        ))
+    };
     match code {
         Code::FailedReported | Code::FailedExit | Code::CrashedSignal => {
             vec![log(task, run, "read what it wrote")]
         }
         Code::FailedOom | Code::CrashedOom => {
-            vec![log(task, run, "read what it wrote before"), more("memory_max")]
+            vec![
+                log(task, run, "read what it wrote before"),
+                more("memory_max"),
+            ]
         }
         Code::FailedNotToldToStandDown => vec![words(
             "let the worker exit 79 only where its guard says \"stand down\"; any other code is a plain failure",
         )],
         Code::ViolationNoReport => vec![
             log(task, run, "see where it left without a report"),
-            words("let it report complete, block, defer or fail before it exits, or set protocol = \"exit\""),
+            words(
+                "let it report complete, block, defer or fail before it exits, or set protocol = \"exit\"",
+            ),
         ],
         Code::TimedOut => vec![log(task, run, "see what took so long"), more("max_runtime")],
         Code::Silent => vec![
@@ -103,18 +115,24 @@ fn mend(task: TaskId, run: &RunView, code: Code) -> Vec<Step> {
             more("heartbeat_timeout"),
         ],
         Code::SpawnNoEntry | Code::SpawnNoAccess | Code::SpawnNoProgram | Code::SpawnOther => vec![
-            step("mend the command, the folder or the user that is named above", "tenure config show"),
+            step(
+                "mend the command, the folder or the user that is named above",
+                "tenure config show",
+            ),
             step("and look at what else this host lacks", "tenure doctor"),
         ],
         Code::NeverStartedOurs => vec![step("look at what this host lacks", "tenure doctor")],
         Code::StaleEnvironment => vec![words(
             "find who takes TENURE_* out of the worker's environment: a wrapper, sudo, a container, a clean shell",
         )],
-        Code::LostWardenKilled | Code::LostOutOfReach | Code::LostUnobserved => vec![
-            step("see whether something of it is left on this host", "tenure doctor"),
-        ],
+        Code::LostWardenKilled | Code::LostOutOfReach | Code::LostUnobserved => vec![step(
+            "see whether something of it is left on this host",
+            "tenure doctor",
+        )],
         Code::BlockedWaits => Vec::new(),
-        Code::DeferredExit | Code::DeferredReported => vec![log(task, run, "read why it put itself off")],
+        Code::DeferredExit | Code::DeferredReported => {
+            vec![log(task, run, "read why it put itself off")]
+        }
         _ => Vec::new(),
     }
 }

@@ -13,6 +13,7 @@ macro_rules! codes {
 
         impl Code {
             /// Every one of them.
+            #[cfg(test)]
             pub const ALL: &'static [Self] = &[$( Self::$variant ),+];
 
             /// The word for programs.
@@ -20,7 +21,8 @@ macro_rules! codes {
                 match self { $( Self::$variant => $word ),+ }
             }
 
-            /// What it means, for people.
+            /// What it means, as the README has it.
+            #[cfg(test)]
             pub const fn meaning(self) -> &'static str {
                 match self { $( Self::$variant => $meaning ),+ }
             }
@@ -149,7 +151,10 @@ mod tests {
     fn a_trip_is_known_by_the_limit_that_it_names() {
         let trip = "max_failures = 3 reached: crashed: killed by signal 9";
         assert_eq!(Code::of_trip(trip), Code::GaveUpFailures);
-        assert_eq!(Code::of_trip("on_exit: 2 = give_up: failed: exit 2"), Code::GaveUpOnExit);
+        assert_eq!(
+            Code::of_trip("on_exit: 2 = give_up: failed: exit 2"),
+            Code::GaveUpOnExit
+        );
         assert_eq!(Code::of_trip("something newer"), Code::GaveUp);
     }
 }

@@ -16,7 +16,6 @@ use super::{Code, signal, waits};
 
 /// A run, told at length.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "most fields are the columns of the run, named alike")]
 pub struct Attempt {
     pub run_id: RunId,
     pub attempt: u32,
@@ -55,7 +54,6 @@ pub struct StoodDown {
 
 /// An earlier run, in a line.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are the columns of the run, named alike")]
 pub struct Earlier {
     pub run_id: RunId,
     pub attempt: u32,
@@ -125,7 +123,10 @@ pub fn code(run: &RunView) -> Option<Code> {
     let seen = run.seen.as_ref();
     let is_oom = matches!(seen, Some(End::Exited { oom: true, .. }));
     let has_reported = run.report.is_some();
-    let says_wait = run.report.as_ref().is_some_and(|report| report.get("wait").is_some());
+    let says_wait = run
+        .report
+        .as_ref()
+        .is_some_and(|report| report.get("wait").is_some());
     Some(match run.outcome? {
         Outcome::Completed if has_reported => Code::CompletedReported,
         Outcome::Completed => Code::CompletedExit,
@@ -187,7 +188,9 @@ fn stale(seen: Option<&End>) -> Code {
     let reason = match seen {
         Some(End::StoodDown { reason }) => Some(reason),
         Some(End::Exited { stood_down, .. }) => stood_down.as_ref(),
-        Some(End::SpawnFailed { .. } | End::NeverStarted { .. } | End::Unseen { .. }) | None => None,
+        Some(End::SpawnFailed { .. } | End::NeverStarted { .. } | End::Unseen { .. }) | None => {
+            None
+        }
     };
     match reason.and_then(Verdict::variable) {
         Some(_) => Code::StaleEnvironment,
@@ -225,28 +228,48 @@ fn evidence(run: &RunView) -> Vec<String> {
         }) => {
             said.push(format!("the kernel says: {}", exited(*exit)));
             if *oom {
-                said.push("the kernel killed something of the run because its memory was at an end".into());
+                said.push(
+                    "the kernel killed something of the run because its memory was at an end"
+                        .into(),
+                );
             }
             if *interrupted {
-                said.push("a TERM, HUP or INT reached its warden or its dispatcher, and was passed on".into());
+                said.push(
+                    "a TERM, HUP or INT reached its warden or its dispatcher, and was passed on"
+                        .into(),
+                );
             }
             if let Some(reason) = stood_down {
-                said.push(format!("it was told, or said, that it is not the owner: {reason}"));
+                said.push(format!(
+                    "it was told, or said, that it is not the owner: {reason}"
+                ));
             }
             said.extend(sender(run, *exit, *interrupted, *oom));
         }
-        Some(End::SpawnFailed { path, errno, message }) => {
+        Some(End::SpawnFailed {
+            path,
+            errno,
+            message,
+        }) => {
             let number = Errno::from_raw(*errno);
             said.push(match errno {
                 0 => format!("{path} could not be started: {message}"),
-                errno => format!("{path} could not be executed: {message} ({number:?}, errno {errno})"),
+                errno => {
+                    format!("{path} could not be executed: {message} ({number:?}, errno {errno})")
+                }
             });
         }
-        Some(End::NeverStarted { reason }) => said.push(format!("nothing of it ran: {reason}")),
+        Some(End::NeverStarted { .. }) => said.push("nothing of its command ran".into()),
         Some(End::StoodDown { reason }) => {
-            said.push(format!("its command was never started: its guard said {reason}"));
+            said.push(format!(
+                "its command was never started: its guard said {reason}"
+            ));
         }
-        Some(End::Unseen { reason, .. }) => said.push(format!("nobody saw the end: {reason}")),
+        Some(End::Unseen {
+            tree_unverified: false,
+            ..
+        }) => said.push("nothing of it is left: that was proved".into()),
+        Some(End::Unseen { .. }) => {}
         None => {}
     }
     if run.tree_unverified {
@@ -275,7 +298,8 @@ fn sender(run: &RunView, exit: Exit, interrupted: bool, oom: bool) -> Option<Str
     Some(match (run.ask, &run.report) {
         (Some(_), _) if by_us => "its warden sent the signal, because of what was asked".into(),
         (_, Some(_)) if by_us => {
-            "its warden sent the signal: it had reported and did not exit within finish_grace".into()
+            "its warden sent the signal: it had reported and did not exit within finish_grace"
+                .into()
         }
         _ if interrupted && by_us => "its warden passed the signal on".into(),
         _ if oom => "the kernel sent the signal".into(),

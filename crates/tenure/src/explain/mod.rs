@@ -11,6 +11,9 @@ pub mod serving;
 pub mod signal;
 pub mod waits;
 
+#[cfg(test)]
+mod tests;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use tenure_guard::TaskId;
@@ -47,7 +50,6 @@ pub struct Explanation {
 
 /// Which task is explained.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are the columns of the task, named alike")]
 pub struct Subject {
     pub id: TaskId,
     pub title: String,

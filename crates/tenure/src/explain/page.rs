@@ -13,6 +13,9 @@ use crate::verb::seconds;
 /// How many earlier runs are told of in words; programs get all that were read.
 const EARLIER: usize = 5;
 
+/// Below this a span is told to the millisecond.
+const SHORT: Duration = Duration::from_secs(10);
+
 /// How much of a reason is shown in a line of its own.
 const REASON_CHARS: usize = 160;
 
@@ -74,10 +77,15 @@ fn ago(time: Timestamp, at: Timestamp) -> String {
     format!("{}, {} ago", seconds(time), span(time, at))
 }
 
-/// How long it is from one time to another, to the second.
+/// How long it is from one time to another; what is long is told to the second.
 fn span(from: Timestamp, to: Timestamp) -> String {
-    let seconds = to.as_second().saturating_sub(from.as_second());
-    duration::format(Duration::from_secs(seconds.max(0).unsigned_abs()))
+    let millis = to.as_millisecond().saturating_sub(from.as_millisecond());
+    let span = Duration::from_millis(millis.max(0).unsigned_abs());
+    duration::format(if span < SHORT {
+        span
+    } else {
+        Duration::from_secs(span.as_secs())
+    })
 }
 
 fn told(reason: &Reason, at: Timestamp) -> String {
@@ -135,12 +143,18 @@ fn timings(attempt: &Attempt, at: Timestamp) -> String {
             let waited = span(attempt.claimed_at, started);
             let _ = write!(text, ", started {waited} later");
         }
-        None => text.push_str(", never started"),
+        None if attempt.ended_at.is_some() => text.push_str(", never started"),
+        None => text.push_str(", not started yet"),
     }
     let from = attempt.started_at.unwrap_or(attempt.claimed_at);
     match attempt.ended_at {
         Some(ended) => {
-            let _ = write!(text, ", ended {} after {}", seconds(ended), span(from, ended));
+            let _ = write!(
+                text,
+                ", ended {} after {}",
+                seconds(ended),
+                span(from, ended)
+            );
         }
         None => {
             let _ = write!(text, ", open for {}", span(from, at));
@@ -162,7 +176,11 @@ fn earlier(text: &mut String, explanation: &Explanation) {
         .unwrap_or(u32::MAX)
         .saturating_add(explanation.earlier_untold);
     if more > 0 {
-        let _ = writeln!(text, "  and {more} more: tenure runs {}", explanation.task.id);
+        let _ = writeln!(
+            text,
+            "  and {more} more: tenure runs {}",
+            explanation.task.id
+        );
     }
 }
 
@@ -185,6 +203,11 @@ fn next(text: &mut String, steps: &[Step]) {
     let _ = writeln!(text, "\nwhat to do next");
     for step in steps {
         let command = step.command.as_ref().map(|command| format!(": {command}"));
-        let _ = writeln!(text, "  {}{}", step.words, escape::line(&command.unwrap_or_default()));
+        let _ = writeln!(
+            text,
+            "  {}{}",
+            step.words,
+            escape::line(&command.unwrap_or_default())
+        );
     }
 }

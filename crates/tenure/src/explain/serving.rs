@@ -21,9 +21,9 @@ enum Obstacle {
     Drains(Timestamp),
     /// It holds the profile back.
     Holds {
+        until: Timestamp,
+        since: Timestamp,
         why: String,
-        since: Option<Timestamp>,
-        until: Option<Timestamp>,
     },
     /// Its slots are taken.
     NoSlot,
@@ -106,6 +106,18 @@ fn obstacle(situation: &Situation, serving: &Serving) -> Option<Obstacle> {
     if !missing.is_empty() {
         return Some(Obstacle::NoSkill(missing));
     }
+    if let Some(since) = dispatcher.drain_at {
+        return Some(Obstacle::Drains(since));
+    }
+    let held = dispatcher.held.iter();
+    let mut held = held.filter(|held| held.profile == profile.name && held.until > situation.at);
+    if let Some(held) = held.next() {
+        return Some(Obstacle::Holds {
+            until: held.until,
+            since: held.since,
+            why: held.why.clone(),
+        });
+    }
     (serving.runs >= u64::from(dispatcher.slots)).then_some(Obstacle::NoSlot)
 }
 
@@ -144,21 +156,24 @@ fn reason(situation: &Situation, obstacles: &[(Obstacle, &Serving)]) -> Option<R
         )
         .since(*since)
         .command("tenure serve"),
-        Obstacle::Holds { why, since, until } => Reason {
-            since: *since,
-            ..Reason::new(
-                Code::HeldBack,
-                format!("profile {:?} is held back: {why}: {who}", task.assignee),
-                "the cause is mended; it is tried again by itself",
-            )
-            .until(*until)
-        },
-        Obstacle::NoSlot => Reason::new(
-            Code::NoSlot,
-            format!("every slot is taken: {who}"),
-            "a run ends, or `slots` of a dispatcher is raised",
+        Obstacle::Holds { why, since, until } => Reason::new(
+            Code::HeldBack,
+            format!("profile {:?} is held back: {why}: {who}", task.assignee),
+            "the cause is mended; it is tried again by itself",
         )
-        .command("tenure list --status running"),
+        .since(*since)
+        .until(Some(*until))
+        .command("tenure doctor"),
+        Obstacle::NoSlot => Reason {
+            // Since the last of them was filled.
+            since: obstacles.iter().filter_map(|(_, one)| one.newest).max(),
+            ..Reason::new(
+                Code::NoSlot,
+                format!("every slot is taken: {who}"),
+                "a run ends, or `slots` of a dispatcher is raised",
+            )
+            .command("tenure list --status running")
+        },
     })
 }
 
@@ -167,7 +182,9 @@ const NAMED: usize = 5;
 
 fn who(obstacles: &[(Obstacle, &Serving)]) -> String {
     let named = obstacles.iter().take(NAMED).map(|(_, serving)| {
-        let Serving { dispatcher, runs } = serving;
+        let Serving {
+            dispatcher, runs, ..
+        } = serving;
         let pid = dispatcher.process.pid;
         let (host, slots) = (&dispatcher.host_name, dispatcher.slots);
         format!("pid {pid} on {host} ({runs} of {slots} slots taken)")

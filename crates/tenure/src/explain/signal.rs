@@ -55,7 +55,10 @@ mod tests {
     fn codes_and_signals_have_their_names() {
         assert_eq!(named(9), "signal 9 (SIGKILL)");
         assert_eq!(named(64), "signal 64");
-        assert_eq!(code(137), "exit code 137 (a shell says so after signal 9 (SIGKILL))");
+        assert_eq!(
+            code(137),
+            "exit code 137 (a shell says so after signal 9 (SIGKILL))"
+        );
         assert_eq!(code(2), "exit code 2");
         assert_eq!(code(75), "exit code 75 (try later)");
     }

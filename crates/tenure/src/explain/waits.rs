@@ -4,7 +4,7 @@
 use tenure_guard::{BlockKind, TaskId};
 use tenure_store::event::EventKind;
 use tenure_store::life::{Ask, LinkKind, Outcome, RunStatus, TaskStatus};
-use tenure_store::read::{Pause, RunView, Situation, WaitedFor};
+use tenure_store::read::{Holder, Pause, RunView, Situation, WaitedFor};
 
 use super::{Code, Reason, serving};
 
@@ -105,7 +105,9 @@ fn time(situation: &Situation) -> Vec<Reason> {
         Some((run, Outcome::Deferred)) => {
             format!("run {} put the task off: {}", run.run_id, why(run))
         }
-        Some((run, Outcome::Completed)) => format!("it was asked for that time, after run {}", run.run_id),
+        Some((run, Outcome::Completed)) => {
+            format!("it was asked for that time, after run {}", run.run_id)
+        }
         Some((run, outcome)) => format!(
             "it backs off after run {}, which ended {outcome}: {}",
             run.run_id,
@@ -114,9 +116,13 @@ fn time(situation: &Situation) -> Vec<Reason> {
         None if task.recurrence.is_some() => "it recurs, and its next time has not come".to_owned(),
         None => "it was asked not to start before that time".to_owned(),
     };
-    let reason = Reason::new(Code::NotYetDue, words, "the time comes")
-        .since(task.since)
-        .until(Some(time));
+    let reason = Reason::new(
+        Code::NotYetDue,
+        words,
+        "the time comes, or a person lets it go now",
+    )
+    .since(task.since)
+    .until(Some(time));
     vec![reason.command(format!("tenure promote {}", task.id))]
 }
 
@@ -127,10 +133,12 @@ fn why(run: &RunView) -> &str {
 
 fn pauses(situation: &Situation) -> Vec<Reason> {
     let task = &situation.task;
-    let concerned = situation
-        .pauses
-        .iter()
-        .filter(|pause| pause.profile.as_ref().is_none_or(|name| *name == task.assignee));
+    let concerned = situation.pauses.iter().filter(|pause| {
+        pause
+            .profile
+            .as_ref()
+            .is_none_or(|name| *name == task.assignee)
+    });
     let mut reasons: Vec<Reason> = concerned.map(pause).collect();
     if let Some(since) = task.paused_at {
         let words = match said(situation, EventKind::Paused) {
@@ -157,7 +165,11 @@ fn pause(pause: &Pause) -> Reason {
         ),
     };
     let reason = pause.reason.as_ref().map(|reason| format!(": {reason}"));
-    let words = format!("{what} is paused by {}{}", pause.by, reason.unwrap_or_default());
+    let words = format!(
+        "{what} is paused by {}{}",
+        pause.by,
+        reason.unwrap_or_default()
+    );
     Reason::new(code, words, "a person resumes it")
         .since(pause.since)
         .command(command)
@@ -183,11 +195,11 @@ fn full(situation: &Situation) -> Vec<Reason> {
             "{} of profile {:?} run, and max_running = {cap}: {}",
             situation.running_of_profile,
             task.assignee,
-            named(&situation.running_with_profile)
+            named(&ids(&situation.running_with_profile))
         );
         let change = "one of them ends, or max_running of the profile is raised";
         let reason = Reason::new(Code::ProfileFull, words, change);
-        reasons.push(reason.about(&situation.running_with_profile));
+        reasons.push(held_by(reason, &situation.running_with_profile));
     }
     let holders = u64::try_from(situation.running_with_key.len()).unwrap_or(u64::MAX);
     if let (Some(key), Some(limit)) = (&task.limit_key, task.limit)
@@ -195,13 +207,26 @@ fn full(situation: &Situation) -> Vec<Reason> {
     {
         let words = format!(
             "{holders} run with limit key {key:?}, and its limit = {limit}: {}",
-            named(&situation.running_with_key)
+            named(&ids(&situation.running_with_key))
         );
         let change = "one of them ends";
         let reason = Reason::new(Code::LimitKeyFull, words, change);
-        reasons.push(reason.about(&situation.running_with_key));
+        reasons.push(held_by(reason, &situation.running_with_key));
     }
     reasons
+}
+
+fn ids(holders: &[Holder]) -> Vec<TaskId> {
+    holders.iter().map(|holder| holder.id).collect()
+}
+
+/// A cap is reached since the last of those who reach it began.
+fn held_by(reason: Reason, holders: &[Holder]) -> Reason {
+    let since = holders.iter().map(|holder| holder.since).max();
+    Reason {
+        since,
+        ..reason.about(&ids(holders))
+    }
 }
 
 /// Tasks in words, the first few.
@@ -255,7 +280,10 @@ fn running(situation: &Situation) -> Reason {
         _ if !is_attended => unattended(run),
         RunStatus::Claimed => Reason::new(
             Code::Starting,
-            format!("run {} was claimed, and its command is about to start", run.run_id),
+            format!(
+                "run {} was claimed, and its command is about to start",
+                run.run_id
+            ),
             "its warden is made, and its room",
         )
         .since(run.claimed_at),
@@ -277,14 +305,17 @@ fn unattended(run: &RunView) -> Reason {
         run.run_id,
         pid(run)
     );
-    let change = "the next dispatcher of its host takes the run up, or closes it where nothing of it lives";
+    let change =
+        "the next dispatcher of its host takes the run up, or closes it where nothing of it lives";
     Reason::new(Code::Unattended, words, change)
         .since(run.claimed_at)
         .command("tenure serve")
 }
 
 fn pid(run: &RunView) -> String {
-    run.pid.map(|pid| format!(" as pid {pid}")).unwrap_or_default()
+    run.pid
+        .map(|pid| format!(" as pid {pid}"))
+        .unwrap_or_default()
 }
 
 fn note(run: &RunView) -> String {
@@ -321,7 +352,10 @@ pub(super) fn asked(run: &RunView, ask: Ask) -> String {
 
 fn blocked(situation: &Situation) -> Reason {
     let task = &situation.task;
-    let why = task.block_reason.as_deref().unwrap_or("for no reason given");
+    let why = task
+        .block_reason
+        .as_deref()
+        .unwrap_or("for no reason given");
     let unblock = format!("tenure unblock {}", task.id);
     let by = who_blocked(situation);
     let reason = match task.block_kind {
@@ -370,7 +404,10 @@ fn who_blocked(situation: &Situation) -> String {
 
 fn done(situation: &Situation) -> Reason {
     let task = &situation.task;
-    let words = match (said(situation, EventKind::Completed), situation.runs.first()) {
+    let words = match (
+        said(situation, EventKind::Completed),
+        situation.runs.first(),
+    ) {
         (Some(said), _) => format!("a person completed it: {said}"),
         (None, Some(run)) => format!("run {} completed it: {}", run.run_id, why(run)),
         (None, None) => "it is done".to_owned(),
@@ -388,7 +425,11 @@ fn cancelled(situation: &Situation) -> Reason {
     let words = match (said(situation, EventKind::Cancelled), asked_of_run) {
         (Some(said), _) => format!("it was cancelled by {said}"),
         (None, Some((run, ask))) => {
-            format!("it was cancelled with run {}: {}", run.run_id, asked(run, ask))
+            format!(
+                "it was cancelled with run {}: {}",
+                run.run_id,
+                asked(run, ask)
+            )
         }
         (None, None) => "it was cancelled".to_owned(),
     };

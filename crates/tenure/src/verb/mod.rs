@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod events;
 mod exec;
+mod explain;
 mod guard;
 mod list;
 mod log;
@@ -16,10 +17,13 @@ mod runs;
 mod serve;
 mod settle;
 mod show;
+mod stats;
 mod submit;
 mod version;
 mod wait;
 mod wish;
+
+pub use runs::seconds;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -47,6 +51,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Log(args) => block_on(log::run(global, &args)),
         Verb::Events(args) => block_on(events::run(global, &args)),
         Verb::Wait(args) => block_on(wait::run(global, &args)),
+        Verb::Explain(args) => block_on(explain::run(global, &args)),
+        Verb::Stats(args) => block_on(stats::run(global, &args)),
         Verb::Comment(args) => comment::run(global, &args.words),
         Verb::Block(args) => block::run(global, args),
         Verb::Unblock(args) => block_on(wish::at_once(global, args, Wish::Unblock)),

@@ -98,6 +98,9 @@ fn fields(detail: &Detail) -> String {
     if let Some(reason) = &task.block_reason {
         field(&mut text, "because", reason);
     }
+    if !task.status.is_finished() {
+        field(&mut text, "why", &format!("tenure explain {}", task.id));
+    }
     if let Some(time) = task.not_before {
         field(&mut text, "not before", &seconds(time));
     }

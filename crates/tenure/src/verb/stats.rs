@@ -59,6 +59,8 @@ struct ShownDispatcher<'a> {
     slots: u32,
     runs: u64,
     batch_id: Option<tenure_store::BatchId>,
+    drain_at: Option<jiff::Timestamp>,
+    held: &'a [tenure_store::held::Held],
 }
 
 impl<'a> Shown<'a> {
@@ -79,7 +81,9 @@ impl<'a> Shown<'a> {
 
 impl<'a> ShownDispatcher<'a> {
     fn of(serving: &'a Serving) -> Self {
-        let Serving { dispatcher, runs } = serving;
+        let Serving {
+            dispatcher, runs, ..
+        } = serving;
         Self {
             id: dispatcher.id,
             host: &dispatcher.host_name,
@@ -88,6 +92,8 @@ impl<'a> ShownDispatcher<'a> {
             slots: dispatcher.slots,
             runs: *runs,
             batch_id: dispatcher.batch,
+            drain_at: dispatcher.drain_at,
+            held: &dispatcher.held,
         }
     }
 }
@@ -122,14 +128,25 @@ fn text(stats: &Stats) -> String {
 }
 
 fn dispatcher(serving: &Serving) -> String {
-    let Serving { dispatcher, runs } = serving;
-    format!(
+    let Serving {
+        dispatcher, runs, ..
+    } = serving;
+    let mut text = format!(
         "dispatcher {} (pid {} on {}): {runs} of {} slots taken",
         dispatcher.id,
         dispatcher.process.pid,
         escape::line(&dispatcher.host_name),
         dispatcher.slots
-    )
+    );
+    if let Some(since) = dispatcher.drain_at {
+        let _ = write!(text, ", takes nothing new since {}", seconds(since));
+    }
+    for held in &dispatcher.held {
+        let (profile, why) = (escape::line(&held.profile), escape::line(&held.why));
+        let until = seconds(held.until);
+        let _ = write!(text, "\n  holds {profile} back until {until}: {why}");
+    }
+    text
 }
 
 fn paused(pause: &Pause) -> String {
@@ -142,7 +159,9 @@ fn paused(pause: &Pause) -> String {
         "{what} is paused since {} by {}{}",
         seconds(pause.since),
         escape::line(&pause.by),
-        reason.map(|reason| format!(": {reason}")).unwrap_or_default()
+        reason
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default()
     )
 }
 

@@ -1,0 +1,52 @@
+//! A case for every reason: the words of each, and a table that no reason is missing from.
+
+mod ends;
+mod fixture;
+mod standing;
+
+use std::fmt::Write as _;
+
+use super::{Code, explain, page};
+use fixture::Case;
+
+/// Their pages, from a part on.
+fn words(cases: &[Case], from: &str) -> String {
+    let mut text = String::new();
+    for case in cases {
+        let log = vec!["the last line".to_owned()];
+        let page = page::text(&explain(&case.situation, Vec::new(), log));
+        let part = page.find(from).map_or("", |at| &page[at..]);
+        let _ = writeln!(text, "== {}\n{part}", case.label);
+    }
+    text
+}
+
+#[test]
+fn every_standing_in_words() {
+    insta::assert_snapshot!(words(&standing::cases(), "task 7"));
+}
+
+#[test]
+fn every_end_in_words() {
+    insta::assert_snapshot!(words(&ends::cases(), "run 40"));
+}
+
+#[test]
+fn every_case_has_its_code_and_every_code_its_case() {
+    let mut missing: Vec<Code> = Code::ALL.to_vec();
+    let standing = standing::cases().into_iter().map(|case| (false, case));
+    let ends = ends::cases().into_iter().map(|case| (true, case));
+    for (is_end, case) in standing.chain(ends) {
+        let explanation = explain(&case.situation, Vec::new(), Vec::new());
+        let found = if is_end {
+            explanation.newest.and_then(|run| run.code)
+        } else {
+            let reasons = explanation.reasons.iter();
+            let codes: Vec<Code> = reasons.map(|reason| reason.code).collect();
+            codes.iter().find(|code| **code == case.code).copied()
+        };
+        assert_eq!(found, Some(case.code), "{}", case.label);
+        missing.retain(|code| *code != case.code);
+    }
+    assert!(missing.is_empty(), "no case for {missing:?}");
+}
