@@ -260,48 +260,49 @@ async fn plan(world: &World, name: &str) -> Vec<String> {
         .collect()
 }
 
+/// Statements by name, each with the index that it must use.
+const INDEXES: &[(&str, &str)] = &[
+    ("candidates", "ready_by_lane"),
+    ("lanes", "ready_by_lane"),
+    ("lanes_of_batch", "ready_by_batch"),
+    ("candidates_of_batch", "ready_by_batch"),
+    ("running_of_profile", "tasks_by_assignee"),
+    ("may_claim", "ready_by_lane"),
+    ("may_claim", "scheduled_by_time"),
+    ("unmet_parents", "links_by_child"),
+    ("unmet_links", "links_by_child"),
+    ("due", "scheduled_by_time"),
+    ("next_due", "scheduled_by_time"),
+    ("unstarted", "open_runs_by_dispatcher"),
+    ("asks", "open_runs_by_dispatcher"),
+    ("orphans", "open_runs_by_dispatcher"),
+    ("events_of_task", "events_by_task"),
+    ("newest_events_of_task", "events_by_task"),
+    ("comments_of_task", "comments_by_task"),
+    ("list", "tasks_by_status"),
+    ("list_of_assignee", "tasks_by_assignee"),
+    ("count", "tasks_by_status"),
+    ("count_of_assignee", "tasks_by_assignee"),
+    ("before_in_lane", "ready_by_lane"),
+    ("by_profile", "tasks_by_assignee"),
+    ("open_runs", "open_runs_by_dispatcher"),
+    ("ready_longest", "ready_since"),
+    ("running_with_key", "tasks_by_status"),
+    ("running_with_profile", "tasks_by_assignee"),
+    ("list_of_batch", "tasks_by_batch"),
+];
+
 #[tokio::test]
 async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
     let world = World::sqlite().await;
-    let indexes = [
-        ("candidates", "ready_by_lane"),
-        ("lanes", "ready_by_lane"),
-        ("lanes_of_batch", "ready_by_batch"),
-        ("candidates_of_batch", "ready_by_batch"),
-        ("running_of_profile", "tasks_by_assignee"),
-        ("may_claim", "ready_by_lane"),
-        ("may_claim", "scheduled_by_time"),
-        ("waits_for", "links_by_child"),
-        ("unmet_links", "links_by_child"),
-        ("due", "scheduled_by_time"),
-        ("next_due", "scheduled_by_time"),
-        ("unstarted", "open_runs_by_dispatcher"),
-        ("asks", "open_runs_by_dispatcher"),
-        ("orphans", "open_runs_by_dispatcher"),
-        ("events_of_task", "events_by_task"),
-        ("newest_events_of_task", "events_by_task"),
-        ("comments_of_task", "comments_by_task"),
-        ("list", "tasks_by_status"),
-        ("list_of_assignee", "tasks_by_assignee"),
-        ("count", "tasks_by_status"),
-        ("count_of_assignee", "tasks_by_assignee"),
-        ("before_in_lane", "ready_by_lane"),
-        ("by_profile", "tasks_by_assignee"),
-        ("open_runs", "open_runs_by_dispatcher"),
-        ("ready_longest", "ready_since"),
-        ("running_with_key", "tasks_by_status"),
-        ("running_with_profile", "tasks_by_assignee"),
-        ("unmet_parents", "links_by_child"),
-        ("list_of_batch", "tasks_by_batch"),
-    ];
     let mut slow = Vec::new();
-    for (name, index) in indexes {
+    for (name, index) in INDEXES {
         let plan = plan(&world, name).await;
         if !plan.iter().any(|step| step.contains(index)) {
-            slow.push((name, plan));
+            slow.push((*name, plan));
         }
     }
-    // Each of these works on what is small, or once. A foreign key's children are looked for after
+    // Each of these works on what is small, or once, or up to a bound. A foreign key's children are looked for after
     // an insert only where one is violated.
     let small = [
         "add_batch",
@@ -313,8 +314,8 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         "lock_schema",
         "meta",
         "now",
-        "paused",
         "pauses",
+        "ready_longest",
         "retire_all",
         "running_by_key",
         "set_meta",
@@ -333,6 +334,8 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
                         "SCAN above",
                         "SCAN looked_at",
                         "SCAN profiles",
+                        "SCAN counted",
+                        "SCAN before",
                     ]
                     .iter()
                     .any(|small| step.contains(small)))

@@ -25,7 +25,7 @@ fn limited(max_failures: u32) -> LimitsLayer {
     }
 }
 
-fn dispatcher(pid: i32) -> Dispatcher {
+pub fn dispatcher(pid: i32) -> Dispatcher {
     Dispatcher {
         id: DispatcherId::random(),
         process: ProcessId {
@@ -41,7 +41,6 @@ fn dispatcher(pid: i32) -> Dispatcher {
         version: "0.1.0".into(),
         slots: 4,
         profiles: vec![PublishedProfile {
-            max_running: None,
             name: "reviewer".into(),
             skills: vec!["rust".into()],
             max_running: Some(2),

@@ -14,6 +14,7 @@ mod deadlines;
 mod dispatchers;
 mod end;
 mod fence;
+mod freeing;
 mod lanes;
 mod links;
 mod model;

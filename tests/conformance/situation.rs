@@ -39,7 +39,7 @@ async fn a_situation_names_what_a_task_waits_for(world: World) {
 }
 
 async fn a_ready_task_knows_its_place(world: World) {
-    let of = |skills: &[&str], priority: i64| NewTask {
+    let of = |skills: &[&str], priority: i32| NewTask {
         work: Work::Assignee("counter".into()),
         skills: skills.iter().map(ToString::to_string).collect(),
         priority,
@@ -159,7 +159,7 @@ async fn what_is_unfinished_is_counted_by_status_and_profile(world: World) {
     assert_eq!(profiles, [("counter", 1, 0, 0), ("shell", 1, 1, 0)]);
     let since = stats.profiles[0]
         .ready_since
-        .map(|time| time.as_millisecond());
+        .map(jiff::Timestamp::as_millisecond);
     assert_eq!(since, Some(world.now()));
 }
 

@@ -111,24 +111,21 @@ on_both!(
     }
 );
 
-on_both!(
-    a_profile_that_nobody_has_any_more_is_named,
-    Home::profile("gone", "skills = ['rust']", &["exit", "0"]),
-    |home| {
-        let skilled = home.add_for("gone", &["--skill", "rust"]);
-        home.configure(&Home::profile("gone", "", &["exit", "0"]));
-        let first = home.serve();
-        until_code(home, skilled, "skill_missing");
-        home.configure("");
-        drop(first);
-        let _dispatcher = home.serve();
-        let explained = until_code(home, skilled, "profile_missing");
-        assert_eq!(codes(&explained), ["profile_missing"]);
-    }
-);
+#[test]
+fn a_profile_that_nobody_has_any_more_is_named() {
+    let home = Home::with(&Home::profile("gone", "skills = ['rust']", &["exit", "0"]));
+    let skilled = home.add_for("gone", &["--skill", "rust"]);
+    home.configure(&Home::profile("gone", "", &["exit", "0"]));
+    let first = home.serve();
+    assert_eq!(codes(&explain(&home, skilled)), ["skill_missing"]);
+    drop(first);
+    home.configure("");
+    let _second = home.serve();
+    assert_eq!(codes(&explain(&home, skilled)), ["profile_missing"]);
+}
 
 on_both!(
-    a_full_dispatcher_and_a_limit_key_are_named,
+    a_full_dispatcher_is_named,
     "[dispatcher]\nslots = 1",
     |home| {
         let _dispatcher = home.serve();
@@ -139,6 +136,22 @@ on_both!(
         until_code(home, waiting[3], "no_slot");
         home.touch("go");
         home.until(waiting[3], "done");
+    }
+);
+
+on_both!(
+    a_limit_key_that_is_taken_is_named_with_who_has_it,
+    "",
+    |home| {
+        let _dispatcher = home.serve();
+        let first = home.add(&["--limit-key", "repo:x"], &["wait-for", "go"]);
+        until_code(home, first, "running");
+        let second = home.add(&["--limit-key", "repo:x", "--limit", "1"], &["exit", "0"]);
+        let explained = explain(home, second);
+        assert_eq!(codes(&explained), ["limit_key_full"]);
+        assert_eq!(explained["reasons"][0]["tasks"], serde_json::json!([first]));
+        home.touch("go");
+        home.until(second, "done");
     }
 );
 
@@ -193,6 +206,11 @@ on_both!(
             assert_eq!(explained["newest"]["code"], code, "{explained:#}");
             let reason = explained["reasons"][0]["code"].as_str().unwrap();
             assert!(reason.starts_with("gave_up:"), "{explained:#}");
+            let limit = serde_json::json!({
+                "key": "max_failures", "value": "1", "origin": "defaults"
+            });
+            let policies = explained["policies"].as_array().unwrap();
+            assert!(policies.contains(&limit), "{policies:?}");
             let page = page(home, task);
             assert!(page.contains(words), "{page}");
             assert!(page.contains(&format!("tenure unblock {task}")), "{page}");

@@ -51,6 +51,7 @@ mod isolation;
 mod logs;
 mod mischief;
 mod people;
+mod policies;
 mod proofs;
 mod readme;
 mod reload;

@@ -238,7 +238,11 @@ impl Submission {
             request.as_str(),
             tx.now().await?,
             row.queued_at,
-            Lane::of(&task.skills, limit_key.map(|limit| limit.key.as_str())).text()?,
+            Lane::of(
+                &task.skills,
+                limit_key.map(|limit| (limit.key.as_str(), limit.limit)),
+            )
+            .text()?,
             limit_key.map(|limit| limit.key.as_str()),
             limit_key.map(|limit| limit.limit),
             recurrence,

@@ -40,7 +40,7 @@ pub(crate) async fn tell_children(
     let mut freed = Vec::new();
     let mut ended = vec![Ended { parent, end, run }];
     while let Some(task) = ended.pop() {
-        let waiting = tx.fetch(&sql::WAITING_CHILDREN, values![task.parent]);
+        let waiting = tx.fetch(&sql::CHILDREN_TO_TELL, values![task.parent]);
         let children: Vec<Child> = waiting.await?;
         for child in children {
             let kind: LinkKind = child.kind.parse()?;

@@ -12,6 +12,7 @@ use sqlx::FromRow;
 use tenure_guard::{ClaimLock, RunId, TaskId, Tenure};
 
 use crate::clock::millis;
+use crate::drain::is_draining;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::ids::{BatchId, DispatcherId};
@@ -82,6 +83,8 @@ pub struct Claims {
     pub claimed: Vec<Claimed>,
     /// How long until the next scheduled task is due, where one is scheduled.
     pub next_due: Option<Duration>,
+    /// Whether the dispatcher is asked to take nothing new; then nothing was claimed.
+    pub draining: bool,
 }
 
 impl Store {
@@ -171,6 +174,12 @@ impl Write for Wanted {
     type Answer = Claims;
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Claims, Error> {
+        if is_draining(tx, self.dispatcher).await? {
+            return Ok(Claims {
+                draining: true,
+                ..Claims::default()
+            });
+        }
         make_due_ready(tx).await?;
         let chosen = self.choose(tx).await?;
         let mut claimed = Vec::with_capacity(chosen.len());
@@ -180,6 +189,7 @@ impl Write for Wanted {
         Ok(Claims {
             claimed,
             next_due: next_due(tx).await?,
+            draining: false,
         })
     }
 }

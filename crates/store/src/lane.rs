@@ -1,5 +1,5 @@
 //! A lane: the tasks of one profile that the same dispatchers may take at the same moment, because
-//! they require the same skills and share a limit key. The claim looks at each lane's best tasks, and
+//! they require the same skills and share a limit key with its limit. The claim looks at each lane's best tasks, and
 //! never at a task of a lane that it cannot take from, however many wait there.
 
 use serde::{Deserialize, Serialize};
@@ -15,16 +15,21 @@ pub(crate) struct Lane {
     /// How many may run at once is counted by this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) limit_key: Option<String>,
+    /// At most so many with that key, as all tasks of this lane say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u32>,
 }
 
 impl Lane {
-    pub(crate) fn of(skills: &[String], limit_key: Option<&str>) -> Self {
+    /// Of tasks that require these skills, and share a limit key with its limit.
+    pub(crate) fn of(skills: &[String], limit: Option<(&str, u32)>) -> Self {
         let mut skills = skills.to_vec();
         skills.sort_unstable();
         skills.dedup();
         Self {
             skills,
-            limit_key: limit_key.map(ToOwned::to_owned),
+            limit_key: limit.map(|(key, _)| key.to_owned()),
+            limit: limit.map(|(_, limit)| limit),
         }
     }
 

@@ -51,7 +51,22 @@ impl Offered {
     /// # Errors
     /// What is missing, and what there is instead.
     pub fn check(&self, task: &NewTask) -> Result<(), String> {
-        let profile = task.work.profile();
+        self.check_work(task.work.profile(), &task.skills)
+    }
+
+    /// Checks that there is such a profile.
+    ///
+    /// # Errors
+    /// Which there are.
+    pub fn check_profile(&self, profile: &str) -> Result<(), String> {
+        self.check_work(profile, &[])
+    }
+
+    /// Checks that somebody who is such a profile has all these skills.
+    ///
+    /// # Errors
+    /// What is missing, and what there is instead.
+    pub fn check_work(&self, profile: &str, skills: &[String]) -> Result<(), String> {
         let named: Vec<_> = self
             .profiles
             .iter()
@@ -64,22 +79,20 @@ impl Offered {
                 self.by
             ));
         }
-        let has_all = |known: &&PublishedProfile| {
-            task.skills.iter().all(|skill| known.skills.contains(skill))
-        };
+        let has_all =
+            |known: &&PublishedProfile| skills.iter().all(|skill| known.skills.contains(skill));
         if named.iter().any(has_all) {
             return Ok(());
         }
         let offers = |skill: &&String| named.iter().any(|known| known.skills.contains(skill));
-        let missing: Vec<String> = task
-            .skills
+        let missing: Vec<String> = skills
             .iter()
             .filter(|skill| !offers(skill))
             .map(|skill| format!("{skill:?}"))
             .collect();
         let missing = if missing.is_empty() {
             // Each is offered by one dispatcher or another, but none offers them together.
-            task.skills.join(" and ")
+            skills.join(" and ")
         } else {
             missing.join(", ")
         };

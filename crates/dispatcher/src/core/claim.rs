@@ -95,6 +95,9 @@ impl Core {
             self.look_by(now + STORE_PAUSE);
             return Vec::new();
         };
+        if claims.draining {
+            return self.drain();
+        }
         if let Some(due) = claims.next_due {
             self.look_by(now + due);
         }

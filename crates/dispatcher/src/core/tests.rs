@@ -69,6 +69,7 @@ impl World {
         self.tell(Event::Claimed(Ok(Claims {
             claimed,
             next_due: None,
+            draining: false,
         })))
     }
 

@@ -19,7 +19,7 @@ CREATE INDEX events_by_task ON events (task_id, id);
 ALTER TABLE tasks ADD COLUMN since BIGINT NOT NULL DEFAULT 0;
 -- From when its place in the order is counted: its adding, or the time it was not to start before.
 ALTER TABLE tasks ADD COLUMN queued_at BIGINT NOT NULL DEFAULT 0;
--- The skills it requires and its limit key, in one text; empty where it has neither.
+-- The skills it requires and its limit key with its limit, in one text; empty where it has neither.
 ALTER TABLE tasks ADD COLUMN lane TEXT NOT NULL DEFAULT '';
 ALTER TABLE tasks ADD COLUMN limit_key TEXT;
 ALTER TABLE tasks ADD COLUMN key_limit BIGINT

@@ -1,5 +1,5 @@
 -- What a person wants something of, held until it has moved.
-SELECT status, current_run_id, block_kind, pending_parents, not_before, failures, violations,
-       defers, benign, lost, blocks
+SELECT status, current_run_id, pending_parents, not_before, failures, violations, defers, benign,
+       lost, blocks, archived_at, block_kind, block_reason, assignee, paused_at
 FROM tasks WHERE id = $1
 FOR NO KEY UPDATE

@@ -52,7 +52,7 @@ impl Wanted {
         tx: &mut Transaction,
     ) -> Result<Vec<(&Offer, Candidate)>, Error> {
         let mut shares = Vec::with_capacity(self.offers.len());
-        let paused: Vec<PauseRow> = tx.fetch(&sql::PAUSED, Vec::new()).await?;
+        let paused: Vec<PauseRow> = tx.fetch(&sql::PAUSES, Vec::new()).await?;
         let is_paused = |offer: &&Offer| {
             paused.iter().any(|PauseRow { what }| {
                 what == STORE || what.strip_prefix(PROFILE) == Some(offer.profile.as_str())
@@ -62,6 +62,9 @@ impl Wanted {
             shares.push(self.share(tx, offer).await?);
         }
         let mut running = self.running_by_key(tx, &shares).await?;
+        for share in &mut shares {
+            share.lanes.retain(|lane| has_room(&running, lane));
+        }
         let mut candidates = Vec::new();
         for (index, share) in shares.iter().enumerate() {
             let found = self.candidates(tx, share).await?;
@@ -167,6 +170,14 @@ impl Wanted {
             &sql::CANDIDATES
         };
         tx.fetch(best, asked).await
+    }
+}
+
+/// Whether one more task of a lane may run, by its limit key.
+fn has_room(running: &HashMap<String, u32>, lane: &Lane) -> bool {
+    match (&lane.limit_key, lane.limit) {
+        (Some(key), Some(limit)) => running.get(key).is_none_or(|running| *running < limit),
+        (_, _) => true,
     }
 }
 

@@ -79,60 +79,115 @@ fn go_on(task: TaskId, words: &str) -> Step {
     step(words, format!("tenure unblock {task}"))
 }
 
-fn log(task: TaskId, run: &RunView, words: &str) -> Step {
-    step(words, format!("tenure log {task} --run {}", run.run_id))
+/// A way to mend the cause of an end.
+#[derive(Clone, Copy)]
+enum Mend {
+    /// Reading what the run wrote.
+    Log(&'static str),
+    /// Raising a limit of its profile.
+    Raise(&'static str),
+    /// What no command does.
+    Do(&'static str),
+    /// What a command does.
+    Run(&'static str, &'static str),
 }
 
-/// What mends the cause of an end.
-fn mend(task: TaskId, run: &RunView, code: Code) -> Vec<Step> {
-    let more = |key: &str| {
-        words(format!(
-            "or raise {key} of its profile, where that is too little"
-        ))
-    };
-    match code {
-        Code::FailedReported | Code::FailedExit | Code::CrashedSignal => {
-            vec![log(task, run, "read what it wrote")]
-        }
-        Code::FailedOom | Code::CrashedOom => {
-            vec![
-                log(task, run, "read what it wrote before"),
-                more("memory_max"),
-            ]
-        }
-        Code::FailedNotToldToStandDown => vec![words(
+/// What mends the causes of ends; whatever is not named needs no mending.
+const MENDS: &[(&[Code], &[Mend])] = &[
+    (
+        &[Code::FailedReported, Code::FailedExit, Code::CrashedSignal],
+        &[Mend::Log("read what it wrote")],
+    ),
+    (
+        &[Code::FailedOom, Code::CrashedOom],
+        &[
+            Mend::Log("read what it wrote before"),
+            Mend::Raise("memory_max"),
+        ],
+    ),
+    (
+        &[Code::FailedNotToldToStandDown],
+        &[Mend::Do(
             "let the worker exit 79 only where its guard says \"stand down\"; any other code is a plain failure",
         )],
-        Code::ViolationNoReport => vec![
-            log(task, run, "see where it left without a report"),
-            words(
+    ),
+    (
+        &[Code::ViolationNoReport],
+        &[
+            Mend::Log("see where it left without a report"),
+            Mend::Do(
                 "let it report complete, block, defer or fail before it exits, or set protocol = \"exit\"",
             ),
         ],
-        Code::TimedOut => vec![log(task, run, "see what took so long"), more("max_runtime")],
-        Code::Silent => vec![
-            log(task, run, "see where it fell silent"),
-            more("heartbeat_timeout"),
+    ),
+    (
+        &[Code::TimedOut],
+        &[
+            Mend::Log("see what took so long"),
+            Mend::Raise("max_runtime"),
         ],
-        Code::SpawnNoEntry | Code::SpawnNoAccess | Code::SpawnNoProgram | Code::SpawnOther => vec![
-            step(
+    ),
+    (
+        &[Code::Silent],
+        &[
+            Mend::Log("see where it fell silent"),
+            Mend::Raise("heartbeat_timeout"),
+        ],
+    ),
+    (
+        &[
+            Code::SpawnNoEntry,
+            Code::SpawnNoAccess,
+            Code::SpawnNoProgram,
+            Code::SpawnOther,
+        ],
+        &[
+            Mend::Run(
                 "mend the command, the folder or the user that is named above",
                 "tenure config show",
             ),
-            step("and look at what else this host lacks", "tenure doctor"),
+            Mend::Run("and look at what else this host lacks", "tenure doctor"),
         ],
-        Code::NeverStartedOurs => vec![step("look at what this host lacks", "tenure doctor")],
-        Code::StaleEnvironment => vec![words(
+    ),
+    (
+        &[Code::NeverStartedOurs],
+        &[Mend::Run("look at what this host lacks", "tenure doctor")],
+    ),
+    (
+        &[Code::StaleEnvironment],
+        &[Mend::Do(
             "find who takes TENURE_* out of the worker's environment: a wrapper, sudo, a container, a clean shell",
         )],
-        Code::LostWardenKilled | Code::LostOutOfReach | Code::LostUnobserved => vec![step(
+    ),
+    (
+        &[
+            Code::LostWardenKilled,
+            Code::LostOutOfReach,
+            Code::LostUnobserved,
+        ],
+        &[Mend::Run(
             "see whether something of it is left on this host",
             "tenure doctor",
         )],
-        Code::BlockedWaits => Vec::new(),
-        Code::DeferredExit | Code::DeferredReported => {
-            vec![log(task, run, "read why it put itself off")]
-        }
-        _ => Vec::new(),
-    }
+    ),
+    (
+        &[Code::DeferredExit, Code::DeferredReported],
+        &[Mend::Log("read why it put itself off")],
+    ),
+];
+
+/// What mends the cause of an end.
+fn mend(task: TaskId, run: &RunView, code: Code) -> Vec<Step> {
+    let named = MENDS.iter().filter(|(codes, _)| codes.contains(&code));
+    let mends = named.flat_map(|(_, mends)| *mends);
+    mends
+        .map(|mend| match mend {
+            Mend::Log(words) => step(*words, format!("tenure log {task} --run {}", run.run_id)),
+            Mend::Raise(key) => words(format!(
+                "or raise {key} of its profile, where that is too little"
+            )),
+            Mend::Do(what) => words(*what),
+            Mend::Run(words, command) => step(*words, *command),
+        })
+        .collect()
 }

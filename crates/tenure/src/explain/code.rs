@@ -114,7 +114,7 @@ impl std::fmt::Display for Code {
 impl Code {
     /// The breaker's trip, from the reason that it wrote: the limit's name comes first.
     pub fn of_trip(reason: &str) -> Self {
-        let limit = reason.split([' ', ':']).next().unwrap_or_default();
+        let limit = reason.split([' ', ':', '.']).next().unwrap_or_default();
         match limit {
             "max_failures" => Self::GaveUpFailures,
             "violation_limit" => Self::GaveUpViolations,
@@ -152,7 +152,7 @@ mod tests {
         let trip = "max_failures = 3 reached: crashed: killed by signal 9";
         assert_eq!(Code::of_trip(trip), Code::GaveUpFailures);
         assert_eq!(
-            Code::of_trip("on_exit: 2 = give_up: failed: exit 2"),
+            Code::of_trip("on_exit.2 = give_up: failed: exit 2"),
             Code::GaveUpOnExit
         );
         assert_eq!(Code::of_trip("something newer"), Code::GaveUp);

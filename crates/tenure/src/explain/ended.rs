@@ -16,6 +16,10 @@ use super::{Code, signal, waits};
 
 /// A run, told at length.
 #[derive(Debug, Serialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "`attempt` is the column's name, as in `runs --json`"
+)]
 pub struct Attempt {
     pub run_id: RunId,
     pub attempt: u32,

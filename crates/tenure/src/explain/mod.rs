@@ -17,13 +17,13 @@ mod tests;
 use jiff::Timestamp;
 use serde::Serialize;
 use tenure_guard::TaskId;
-use tenure_store::life::TaskStatus;
+use tenure_store::dispatcher::PublishedProfile;
+use tenure_store::life::{TaskStatus, Traced};
 use tenure_store::read::{Place, Situation};
 
 pub use advice::Step;
 pub use code::Code;
 pub use ended::{Attempt, Earlier};
-pub use policy::Policy;
 
 /// `explain --json`.
 #[derive(Debug, Serialize)]
@@ -44,8 +44,10 @@ pub struct Explanation {
     pub earlier_untold: u32,
     /// What to do next, the best first.
     pub next: Vec<Step>,
-    /// The policies in force, each with where it came from.
-    pub policies: Vec<Policy>,
+    /// The policies that its next run would have, each with where its value came from.
+    pub policies: Vec<Traced>,
+    /// Whether the run that is open was begun with others, which hold until it closes.
+    pub policies_differ_from_run: bool,
 }
 
 /// Which task is explained.
@@ -120,8 +122,13 @@ impl Reason {
     }
 }
 
-/// Explains; the newest run's log is read by whoever asks.
-pub fn explain(situation: &Situation, policies: Vec<Policy>, log_tail: Vec<String>) -> Explanation {
+/// Explains. What the own configuration has counts where no dispatcher says otherwise; the newest run's
+/// log is read by whoever asks.
+pub fn explain(
+    situation: &Situation,
+    own: &[PublishedProfile],
+    log_tail: Vec<String>,
+) -> Explanation {
     let task = &situation.task;
     let (newest, earlier) = match situation.runs.split_first() {
         Some((newest, earlier)) => (Some(newest), earlier),
@@ -146,6 +153,7 @@ pub fn explain(situation: &Situation, policies: Vec<Policy>, log_tail: Vec<Strin
         earlier: earlier.iter().map(Earlier::of).collect(),
         earlier_untold: task.attempts.saturating_sub(told),
         next: advice::steps(situation),
-        policies,
+        policies: policy::policies(situation, own),
+        policies_differ_from_run: policy::differ_from_run(situation, own),
     }
 }

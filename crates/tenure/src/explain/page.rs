@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tenure_store::duration;
+use tenure_store::life::Origin;
 
 use super::{Attempt, Earlier, Explanation, Reason, Step};
 use crate::escape;
@@ -42,17 +43,7 @@ pub fn text(explanation: &Explanation) -> String {
     }
     earlier(&mut text, explanation);
     next(&mut text, &explanation.next);
-    if !explanation.policies.is_empty() {
-        let _ = writeln!(text, "\npolicies in force");
-        for policy in &explanation.policies {
-            let value = match &policy.value {
-                serde_json::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            let value = escape::line(&value);
-            let _ = writeln!(text, "  {:<18} {value} ({})", policy.key, policy.from);
-        }
-    }
+    policies(&mut text, explanation);
     text
 }
 
@@ -209,5 +200,26 @@ fn next(text: &mut String, steps: &[Step]) {
             step.words,
             escape::line(&command.unwrap_or_default())
         );
+    }
+}
+
+/// The policies by who said them, a line each.
+fn policies(text: &mut String, explanation: &Explanation) {
+    let differ = if explanation.policies_differ_from_run {
+        " for its next run (the open one began with others: `tenure runs --json`)"
+    } else {
+        ""
+    };
+    let _ = writeln!(text, "\npolicies in force{differ}");
+    for origin in Origin::ALL {
+        let said = explanation
+            .policies
+            .iter()
+            .filter(|policy| policy.origin == *origin && policy.value != "none")
+            .map(|policy| format!("{} = {}", policy.key, escape::line(&policy.value)));
+        let said: Vec<String> = said.collect();
+        if !said.is_empty() {
+            let _ = writeln!(text, "  {origin}: {}", said.join(", "));
+        }
     }
 }

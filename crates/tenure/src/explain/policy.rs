@@ -1,20 +1,47 @@
-//! The policies in force for a task, each with where its value came from.
+//! The policies in force for a task, each with where its value came from: the task, its profile and
+//! `[defaults]` as a living dispatcher published them, else as the own configuration has them.
 
-use serde::Serialize;
+use tenure_store::dispatcher::PublishedProfile;
+use tenure_store::life::{Origin, Traced, trace};
 use tenure_store::read::Situation;
 
-/// One policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Policy {
-    /// Its key, as a configuration writes it.
-    pub key: String,
-    /// Its value, as a configuration writes it.
-    pub value: serde_json::Value,
-    /// Where the value came from: `task`, `profile`, `defaults` or `built-in`.
-    pub from: &'static str,
+/// The policies that the task's next run would have.
+pub fn policies(situation: &Situation, own: &[PublishedProfile]) -> Vec<Traced> {
+    let task = &situation.task;
+    let published = published(situation, own).unwrap_or_default();
+    let said = |key: &str, value: String, origin| Traced {
+        key: key.to_owned(),
+        value,
+        origin,
+    };
+    let mut policies = trace(&task.limits, &published.limits, &published.defaults);
+    let cap = published.max_running;
+    policies.extend(cap.map(|cap| said("max_running", cap.to_string(), Origin::Profile)));
+    let key = task.limit_key.clone();
+    policies.extend(key.map(|key| said("limit_key", key, Origin::Task)));
+    let limit = task.limit;
+    policies.extend(limit.map(|limit| said("limit", limit.to_string(), Origin::Task)));
+    policies
 }
 
-/// The policies in force.
-pub fn policies(_situation: &Situation) -> Vec<Policy> {
-    Vec::new()
+/// Whether its open run was begun with others: what was resolved then holds until it closes.
+pub fn differ_from_run(situation: &Situation, own: &[PublishedProfile]) -> bool {
+    let task = &situation.task;
+    let published = published(situation, own).unwrap_or_default();
+    let limits = task.limits.clone().over(published.limits);
+    let limits = limits.over(published.defaults).resolve();
+    situation
+        .runs
+        .first()
+        .is_some_and(|run| Some(run.run_id) == task.current_run_id && run.limits != limits)
+}
+
+fn published(situation: &Situation, own: &[PublishedProfile]) -> Option<PublishedProfile> {
+    let living = situation.dispatchers.iter();
+    let mut published = living.flat_map(|serving| &serving.dispatcher.profiles);
+    let is_its = |profile: &&PublishedProfile| profile.name == situation.task.assignee;
+    published
+        .find(is_its)
+        .or_else(|| own.iter().find(is_its))
+        .cloned()
 }

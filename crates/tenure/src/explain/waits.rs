@@ -397,6 +397,9 @@ fn who_blocked(situation: &Situation) -> String {
     match (by_verb, asked, by_run) {
         (Some(by), _, _) => by.to_owned(),
         (None, Some(run), _) => run.ask_by.clone().unwrap_or_else(|| "somebody".into()),
+        (None, None, Some(run)) if run.report.is_none() => {
+            format!("a rule of on_exit, for run {},", run.run_id)
+        }
         (None, None, Some(run)) => format!("the worker of run {}", run.run_id),
         (None, None, None) => "somebody".into(),
     }

@@ -1,19 +1,19 @@
 //! `explain`: why a task stands where it stands, why its runs ended so, and what to do next.
 
 use crate::cli::{Global, One};
-use crate::explain::{explain, page, policy};
+use crate::explain::{explain, page};
 use crate::failure::Failure;
 use crate::place::Place;
 use crate::{log_tail, output};
 
 /// Explains.
 pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
-    let store = Place::find(global)?.read_about(args.id).await?;
+    let place = Place::find(global)?;
+    let store = place.read_about(args.id).await?;
     let situation = store.situation(args.id).await?;
     let log = situation.runs.first().and_then(|run| run.log.as_deref());
     let log_tail = log.map(log_tail::read).unwrap_or_default();
-    let policies = policy::policies(&situation);
-    let explanation = explain(&situation, policies, log_tail);
+    let explanation = explain(&situation, &place.config.published(), log_tail);
     if args.json {
         output::json(&explanation)
     } else {

@@ -1,5 +1,10 @@
 //! A case for every way in which a run can have ended.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what is special about a case is written out where it is given"
+)]
+
 use serde_json::{Value, json};
 use tenure_store::event::Event;
 use tenure_store::life::End;
@@ -8,7 +13,7 @@ use super::fixture::{Case, case, run, with_runs};
 use crate::explain::Code;
 
 pub fn cases() -> Vec<Case> {
-    [well(), badly(), unexecuted(), benign(), asked()]
+    [well(), badly(), limits(), unexecuted(), benign(), asked()]
         .into_iter()
         .flatten()
         .collect()
@@ -159,6 +164,12 @@ fn badly() -> Vec<Case> {
             "killed by signal 9 (out of memory)",
             with(killed(), "oom", json!(true)),
         ),
+    ]
+}
+
+fn limits() -> Vec<Case> {
+    let killed = || exited(json!({"signal": 9}));
+    vec![
         ended(
             "no report",
             Code::ViolationNoReport,

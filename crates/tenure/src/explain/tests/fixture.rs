@@ -95,9 +95,7 @@ pub fn dispatcher() -> Serving {
             profiles: vec![PublishedProfile {
                 name: "counter".into(),
                 skills: vec!["rust".into()],
-                max_running: None,
-                limits: LimitsLayer::default(),
-                defaults: LimitsLayer::default(),
+                ..PublishedProfile::default()
             }],
             batch: None,
             drain_at: None,

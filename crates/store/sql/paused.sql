@@ -1,2 +1,0 @@
--- What may not start.
-SELECT what FROM pauses
