@@ -28,5 +28,6 @@ mod report;
 mod situation;
 mod start;
 mod statements;
+mod suspects;
 mod waiting;
 mod world;

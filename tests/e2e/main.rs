@@ -57,5 +57,6 @@ mod readme;
 mod reload;
 mod reports;
 mod run_file;
+mod specimens;
 mod verbs;
 mod workspaces;

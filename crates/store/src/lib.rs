@@ -48,6 +48,7 @@ pub mod report;
 pub mod sql;
 mod standing;
 pub mod start;
+pub mod suspects;
 pub mod task;
 mod transaction;
 pub mod url;

@@ -22,20 +22,43 @@ impl Offered {
     /// # Errors
     /// The store's.
     pub async fn at(store: &Store, config: &Config) -> Result<Self, Failure> {
-        let living = store.living_dispatchers().await?;
+        Ok(Self::of(store.living_dispatchers().await?, config))
+    }
+
+    /// What these dispatchers offer, else the own configuration.
+    pub fn of(living: Vec<Dispatcher>, config: &Config) -> Self {
         // Who serves one batch only will not take what is added now.
         let open: Vec<Dispatcher> = living
             .into_iter()
             .filter(|one| one.batch.is_none())
             .collect();
-        Ok(if open.is_empty() {
+        if open.is_empty() {
             Self::by_configuration(config)
         } else {
             Self {
                 profiles: open.into_iter().flat_map(|one| one.profiles).collect(),
                 by: "a living dispatcher",
             }
-        })
+        }
+    }
+
+    /// What a dispatcher published, as a test says.
+    #[cfg(test)]
+    pub fn published(profiles: Vec<PublishedProfile>) -> Self {
+        Self {
+            profiles,
+            by: "a living dispatcher",
+        }
+    }
+
+    /// The profiles; one of a name for each dispatcher that has it.
+    pub fn profiles(&self) -> &[PublishedProfile] {
+        &self.profiles
+    }
+
+    /// Who says so.
+    pub fn by(&self) -> &'static str {
+        self.by
     }
 
     /// What the own configuration offers.

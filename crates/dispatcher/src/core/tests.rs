@@ -295,7 +295,10 @@ fn a_profile_whose_wardens_cannot_be_made_is_held_back_and_the_others_are_not() 
     });
     assert!(matches!(
         actions[..],
-        [Action::Close(_, End::NeverStarted { .. })]
+        [
+            Action::Close(_, End::NeverStarted { .. }),
+            Action::TellHeld(_)
+        ]
     ));
     assert_eq!(profiles(&world.ended(1, Outcome::NeverStarted)), ["b"]);
     world.claimed(&[]);
