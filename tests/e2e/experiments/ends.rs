@@ -10,13 +10,14 @@ use tenure_tests::{Home, program, skip, wait_until};
 use super::sweep;
 
 /// The verbs that take a running task away, and the one that lets it go on after that.
-const VERBS: [(&[&str], Option<&str>); 4] = [
+const VERBS: [(&[&str], Option<&str>); 5] = [
     (
         &["block", "--kind", "needs_input", "--reason", "which?"],
         Some("unblock"),
     ),
     (&["stop"], Some("retry")),
     (&["cancel"], Some("retry")),
+    (&["archive"], Some("retry")),
     (&["reclaim"], None),
 ];
 

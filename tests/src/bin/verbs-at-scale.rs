@@ -130,6 +130,9 @@ fn round(home: &Home, ids: &[(&'static str, i64)], runs: usize) -> Vec<Taken> {
         "list --all --limit 50",
         "list --status done --limit 50",
         "list --status ready --limit 50",
+        "stats",
+        "diagnose",
+        "diagnose --json",
         "doctor",
     ]
     .iter()
@@ -139,7 +142,7 @@ fn round(home: &Home, ids: &[(&'static str, i64)], runs: usize) -> Vec<Taken> {
     })
     .collect();
     for (what, id) in ids {
-        for verb in ["show", "runs", "events"] {
+        for verb in ["show", "explain", "runs", "events", "diagnose"] {
             let words = vec![verb.to_owned(), id.to_string()];
             lines.push((format!("{verb} ({what})"), words));
         }
