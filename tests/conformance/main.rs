@@ -9,6 +9,7 @@
 )]
 
 mod add;
+mod anything;
 mod claim;
 mod deadlines;
 mod dispatchers;

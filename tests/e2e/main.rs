@@ -44,6 +44,7 @@ mod dispatch;
 mod doctor;
 mod ends;
 mod environment;
+mod experiments;
 mod explain;
 mod fence;
 mod freeing;
