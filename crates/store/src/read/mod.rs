@@ -220,6 +220,7 @@ async fn page(tx: &mut Transaction, filter: &TaskFilter) -> Result<Page<TaskRow>
             None => filter.all || !status.is_finished(),
         });
     let limit = filter.limit.map_or(i64::MAX, i64::from);
+    let put_away = i64::from(filter.shows_archived());
     let mut rows = Vec::new();
     let mut total = Counted::default();
     for status in wanted {
@@ -229,10 +230,13 @@ async fn page(tx: &mut Transaction, filter: &TaskFilter) -> Result<Page<TaskRow>
                 tx.fetch(&sql::LIST_OF_BATCH, asked).await?
             }
             (None, Some(assignee)) => {
-                let asked = values![status, limit, assignee];
+                let asked = values![status, limit, assignee, put_away];
                 tx.fetch(&sql::LIST_OF_ASSIGNEE, asked).await?
             }
-            (None, None) => tx.fetch(&sql::LIST, values![status, limit]).await?,
+            (None, None) => {
+                tx.fetch(&sql::LIST, values![status, limit, put_away])
+                    .await?
+            }
         };
         let counted = match filter.limit {
             None => Counted {
@@ -274,8 +278,13 @@ async fn count(
             tx.number(&sql::COUNT_OF_BATCH, asked).await?
         }
         (None, Some(assignee)) => {
-            let asked = values![status, bound, assignee];
+            let put_away = i64::from(filter.shows_archived());
+            let asked = values![status, bound, assignee, put_away];
             tx.number(&sql::COUNT_OF_ASSIGNEE, asked).await?
+        }
+        // Of the others those that were put away are finished, and only asked for together with them.
+        (None, None) if status == TaskStatus::Blocked && !filter.shows_archived() => {
+            tx.number(&sql::COUNT_BLOCKED, values![bound]).await?
         }
         (None, None) => tx.number(&sql::COUNT, values![status, bound]).await?,
     };
