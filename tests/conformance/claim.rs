@@ -291,6 +291,16 @@ const INDEXES: &[(&str, &str)] = &[
     ("running_with_key", "tasks_by_status"),
     ("running_with_profile", "tasks_by_assignee"),
     ("list_of_batch", "tasks_by_batch"),
+    ("waits_for", "links_by_child"),
+    ("troubled", "troubled"),
+    ("blocked_long", "blocked_since"),
+    ("ready_profiles", "ready_by_lane"),
+    ("ready_in_lane", "ready_by_lane"),
+    ("paused_tasks", "paused_tasks"),
+    ("ended_parents", "unmet_links"),
+    ("residue", "tasks_by_run"),
+    ("unverified", "unverified_runs"),
+    ("overdue", "scheduled_by_time"),
 ];
 
 #[tokio::test]
@@ -315,11 +325,14 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         "lock_schema",
         "meta",
         "now",
+        "paused_tasks",
         "pauses",
         "ready_longest",
         "retire_all",
         "running_by_key",
         "set_meta",
+        "troubled",
+        "unverified",
         "tallies",
     ];
     for statement in tenure_store::sql::ALL {
@@ -337,6 +350,7 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
                         "SCAN profiles",
                         "SCAN counted",
                         "SCAN before",
+                        "SCAN due",
                     ]
                     .iter()
                     .any(|small| step.contains(small)))

@@ -25,7 +25,7 @@ fn limited(max_failures: u32) -> LimitsLayer {
     }
 }
 
-fn dispatcher(pid: i32) -> Dispatcher {
+pub fn dispatcher(pid: i32) -> Dispatcher {
     Dispatcher {
         id: DispatcherId::random(),
         process: ProcessId {

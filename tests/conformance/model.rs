@@ -424,6 +424,11 @@ impl Model {
             Wish::Block { .. } => (Some(Move::Blocked), Some(Ask::Block)),
             Wish::Unblock => (Some(Move::Unblocked), None),
             Wish::Retry => (Some(Move::Retried), None),
+            Wish::Complete { .. } => (Some(Move::Completed), None),
+            Wish::Archive => (Some(Move::Archived), Some(Ask::Archive)),
+            Wish::Promote { .. } | Wish::Reassign { .. } => {
+                panic!("{wish:?} is not among the steps")
+            }
         };
         let open = self
             .runs
@@ -458,9 +463,10 @@ impl Model {
                 }
                 task.status = status.after(by, rest).unwrap();
                 assert_eq!(task.status, to);
-                task.block = match wish {
-                    Wish::Block { kind } => Some(kind),
-                    Wish::Cancel | Wish::Stop | Wish::Reclaim | Wish::Unblock | Wish::Retry => None,
+                task.block = if let Wish::Block { kind } = wish {
+                    Some(kind)
+                } else {
+                    None
                 };
                 self.tell_children(id);
             }

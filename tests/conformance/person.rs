@@ -96,7 +96,7 @@ async fn every_wish_moves_a_task_as_the_table_says(world: World) {
         (S::Ready, Wish::Retry, Some(S::Ready)),
         (S::Ready, Wish::Unblock, None),
     ];
-    for done in [BLOCK, Wish::Cancel, Wish::Retry, Wish::Unblock] {
+    for done in [BLOCK, Wish::Cancel, Wish::Unblock] {
         let id = resting(&world, S::Done).await;
         let refused = wish(&world, id, done).await;
         assert!(matches!(refused, Err(Error::Illegal { .. })), "{refused:?}");

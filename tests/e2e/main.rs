@@ -58,5 +58,6 @@ mod recur;
 mod reload;
 mod reports;
 mod run_file;
+mod specimens;
 mod verbs;
 mod workspaces;

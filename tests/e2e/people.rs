@@ -131,7 +131,7 @@ fn a_verb_that_makes_no_sense_is_refused_and_says_where_the_task_stands() {
     let _dispatcher = home.serve();
     let done = home.add(&[], &["exit", "0"]);
     home.until(done, "done");
-    for word in ["cancel", "stop", "reclaim", "unblock", "retry"] {
+    for word in ["cancel", "stop", "reclaim", "unblock"] {
         let _ = verb(&home, word, done, &[])
             .with_code(4)
             .mentions(&["done"]);

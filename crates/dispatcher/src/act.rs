@@ -165,6 +165,7 @@ impl Edge {
             Action::Acknowledge(run) => self.acknowledge(run),
             Action::TellHeld(held) => self.teller.tell(held),
             Action::Count => self.count(),
+            Action::TellOfDraining => self.tell_of_draining(),
             // The loop's own.
             Action::Finish => {}
         }

@@ -55,6 +55,8 @@ pub(crate) enum Action {
     TellHeld(Vec<HeldProfile>),
     /// Count our batch.
     Count,
+    /// Say that nothing new is taken.
+    TellOfDraining,
     /// Leave the loop.
     Finish,
 }

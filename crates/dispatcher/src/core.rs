@@ -186,6 +186,7 @@ impl Core {
                 }
                 Vec::new()
             }
+            Event::Draining => self.drain(),
             Event::Asks(asks) => self.asks(&asks),
             Event::Orphans { orphans, unproved } => self.orphaned(now, orphans, unproved),
             Event::TakenUp { run, asked } => self.taken_up(run, asked),
@@ -214,6 +215,15 @@ impl Core {
                 self.look(now)
             }
         }
+    }
+
+    /// Somebody asked for it by the store, and may be heard more than once.
+    fn drain(&mut self) -> Vec<Action> {
+        if self.mode != Mode::Serving {
+            return Vec::new();
+        }
+        self.mode = Mode::Draining;
+        vec![Action::TellOfDraining]
     }
 
     fn control(&mut self, now: Instant, control: Control) -> Vec<Action> {

@@ -42,6 +42,8 @@ pub(crate) enum Event {
         /// Why.
         ask: Ask,
     },
+    /// Somebody asked us to take nothing new, by the store.
+    Draining,
     /// What people or limits asked of our runs.
     Asks(Vec<(RunId, Ask)>),
     /// A warden handed over the end of its run.

@@ -11,6 +11,7 @@ mod core;
 mod descriptors;
 mod environment;
 mod event;
+pub mod examine;
 mod folder;
 mod hold_back;
 mod hook;

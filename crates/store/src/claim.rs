@@ -12,6 +12,7 @@ use sqlx::FromRow;
 use tenure_guard::{ClaimLock, RunId, TaskId, Tenure};
 
 use crate::clock::millis;
+use crate::drain::is_draining;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::ids::{BatchId, DispatcherId};
@@ -84,6 +85,8 @@ pub struct Claims {
     pub next_due: Option<Duration>,
     /// Whether runs were asked to end, perhaps of this dispatcher.
     pub asked: bool,
+    /// Whether the dispatcher is asked to take nothing new; then nothing was claimed.
+    pub draining: bool,
 }
 
 impl Store {
@@ -173,6 +176,12 @@ impl Write for Wanted {
     type Answer = Claims;
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Claims, Error> {
+        if is_draining(tx, self.dispatcher).await? {
+            return Ok(Claims {
+                draining: true,
+                ..Claims::default()
+            });
+        }
         let promoted = make_due_ready(tx).await?;
         let chosen = self.choose(tx).await?;
         let mut claimed = Vec::with_capacity(chosen.len());
@@ -183,6 +192,7 @@ impl Write for Wanted {
             claimed,
             next_due: next_due(tx).await?,
             asked: promoted.asked,
+            draining: false,
         })
     }
 }

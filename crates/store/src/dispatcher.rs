@@ -259,7 +259,6 @@ impl Published {
 /// A dispatcher's id as the store writes it.
 pub(crate) fn dispatcher_id(text: &str) -> Result<DispatcherId, Error> {
     text.parse()
-        .map(DispatcherId)
         .map_err(|_| Error::Unreadable(format!("{text:?} is no dispatcher id")))
 }
 

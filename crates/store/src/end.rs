@@ -86,6 +86,10 @@ struct Closing {
     ask: Option<String>,
     ask_block_kind: Option<String>,
     ask_reason: Option<String>,
+    ask_by: Option<String>,
+    ask_assignee: Option<String>,
+    current_run_id: Option<i64>,
+    assignee: String,
     profile: String,
     started_at: Option<i64>,
     status: String,
@@ -112,19 +116,29 @@ impl Write for Close {
             streaks,
             next,
         } = judged;
-        let now = tx.now().await?;
         let behind = match next {
             Next::Behind { parent } => Some(parent),
             Next::Done | Next::Again { .. } | Next::Blocked { .. } | Next::Cancelled { .. } => None,
         };
+        let now = tx.now().await?;
+        let took = closing.started_at.map_or(0, |started| now - started);
+        tx.tally(closing.profile.clone(), conclusion.outcome, took.max(0));
+        if closing.current_run_id != Some(run.0) {
+            // Somebody took the run's name off the task by hand: only the run ends.
+            return self.closed_alone(tx, &closing, conclusion);
+        }
         let mut moved = self.moved(&closing, next, streaks, now)?;
         if let Some(parent) = behind {
             moved.pending_parents = link_behind(tx, *task, parent).await?;
         }
         move_task(tx, *task, &moved).await?;
-        self.write_events(tx, &conclusion, &moved, behind);
-        let took = closing.started_at.map_or(0, |started| now - started);
-        tx.tally(closing.profile, conclusion.outcome, took.max(0));
+        self.write_events(tx, &conclusion, moved.status);
+        self.write_breaker(tx, &moved);
+        self.reassign(tx, &closing).await?;
+        if let Some(parent) = behind {
+            let payload = json!({ "parent": parent, "kind": LinkKind::Success });
+            tx.event(*task, *run, EventKind::Linked, &payload);
+        }
         let block = moved.block.as_ref().map(|(kind, _)| *kind);
         let promoted = match TaskEnd::of(moved.status, block) {
             Some(end) => tell_children(tx, *task, end, Some(*run)).await?,
@@ -331,26 +345,56 @@ impl Close {
         })
     }
 
-    fn write_events(
+    /// The end of a run that its task does not name moves nothing.
+    fn closed_alone(
         &self,
         tx: &mut Transaction,
-        conclusion: &Conclusion,
-        moved: &Moved,
-        behind: Option<TaskId>,
-    ) {
+        closing: &Closing,
+        conclusion: Conclusion,
+    ) -> Result<Ended, Error> {
+        let status: TaskStatus = closing.status.parse()?;
+        self.write_events(tx, &conclusion, status);
+        Ok(Ended {
+            outcome: conclusion.outcome,
+            reason: conclusion.reason,
+            status,
+            promoted: Vec::new(),
+        })
+    }
+
+    /// A task that was taken back for another profile goes to that one.
+    async fn reassign(&self, tx: &mut Transaction, closing: &Closing) -> Result<(), Error> {
+        let Some(assignee) = closing.ask_assignee.as_deref() else {
+            return Ok(());
+        };
+        let now = tx.now().await?;
+        let Tenure { task, run, .. } = &self.tenure;
+        tx.execute(&sql::REASSIGN, values![*task, assignee, now])
+            .await?;
+        let payload = json!({
+            "by": closing.ask_by,
+            "reason": closing.ask_reason,
+            "was": closing.assignee,
+            "assignee": assignee,
+        });
+        tx.event(*task, *run, EventKind::Reassigned, &payload);
+        Ok(())
+    }
+
+    fn write_events(&self, tx: &mut Transaction, conclusion: &Conclusion, status: TaskStatus) {
         let Tenure { task, run, .. } = &self.tenure;
         let payload = json!({
             "outcome": conclusion.outcome,
             "reason": conclusion.reason,
             "exit": self.end.exit().map(ExitView::from),
-            "status": moved.status,
+            "status": status,
             "tree_unverified": self.is_unverified(),
         });
         tx.event(*task, *run, EventKind::Ended, &payload);
-        if let Some(parent) = behind {
-            let payload = json!({ "parent": parent, "kind": LinkKind::Success });
-            tx.event(*task, *run, EventKind::Linked, &payload);
-        }
+    }
+
+    fn write_breaker(&self, tx: &mut Transaction, moved: &Moved) {
+        let Tenure { task, run, .. } = &self.tenure;
         if let Some((BlockKind::GaveUp, limit)) = &moved.block {
             let payload = json!({ "reason": limit });
             tx.event(*task, *run, EventKind::GaveUp, &payload);

@@ -16,6 +16,14 @@ impl DispatcherId {
     }
 }
 
+impl std::str::FromStr for DispatcherId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
 impl fmt::Display for DispatcherId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -1,6 +1,7 @@
 //! The command line: which verbs and flags there are. What they do is in [`crate::verb`].
 
 mod add;
+mod people;
 mod value;
 mod worker;
 
@@ -8,14 +9,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tenure_guard::{BlockKind, RunId, TaskId};
+use tenure_guard::{RunId, TaskId};
 use tenure_store::duration;
 use tenure_store::event::EventKind;
 use tenure_store::life::TaskStatus;
 
 pub use add::Add;
+pub use people::{
+    Act, Block, Cancel, Comment, Complete, Drain, Edit, Ending, Patience, Pause, Promote, Reassign,
+};
 pub use value::{not_before, task_id};
-pub use worker::{Complete, Defer, Fail, Guard, Heartbeat};
+pub use worker::{Defer, Fail, Guard, Heartbeat};
 
 use crate::config::Flags;
 
@@ -109,17 +113,31 @@ pub enum Verb {
     /// Let a blocked task go on; its streaks start anew
     Unblock(Act),
     /// The task is not wanted any more; its run is ended
-    Cancel(Ending),
+    Cancel(Cancel),
     /// End a task's run and keep the task from starting again
     Stop(Ending),
-    /// Try a task again from a clean slate
+    /// Try a task again from a clean slate, also one that is over
     Retry(Act),
     /// Take a running task back and leave it ready
     Reclaim(Ending),
+    /// The work is done: `complete ID`; inside a worker report it complete
+    Complete(Complete),
+    /// Put a task away; what is not finished is cancelled
+    Archive(Ending),
+    /// Let a task start now instead of at its time
+    Promote(Promote),
+    /// Give a task to another profile
+    Reassign(Reassign),
+    /// Mend a task that is stuck
+    Edit(Edit),
+    /// Start nothing of the store, of a profile or of a task; what runs goes on
+    Pause(Pause),
+    /// Let it start again
+    Resume(Pause),
+    /// Let a dispatcher take nothing new, finish its runs and leave
+    Drain(Drain),
     /// In a worker: I am alive
     Heartbeat(Heartbeat),
-    /// In a worker: the work is done
-    Complete(Complete),
     /// In a worker: not now
     Defer(Defer),
     /// In a worker: the work failed
@@ -127,6 +145,8 @@ pub enum Verb {
     /// The worker's self-check
     #[command(subcommand)]
     Guard(Guard),
+    /// Say what is wrong with tasks and runs, and the command that mends it
+    Diagnose(Diagnose),
     /// Look at this machine, and say what is missing, what that costs and the way out
     Doctor(Doctor),
     /// After a stop: end what still runs and close what is left
@@ -255,67 +275,6 @@ pub struct Wait {
     pub json: bool,
 }
 
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "tenure comment [OPTIONS] <ID> <TEXT>\n       tenure comment [OPTIONS] <TEXT>    (in a worker)"
-)]
-pub struct Comment {
-    /// The task and the remark; in a worker just the remark
-    #[arg(required = true, num_args = 1..=2, value_name = "WORDS")]
-    pub words: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Block {
-    /// The task; not in a worker
-    #[arg(value_parser = task_id, allow_negative_numbers = true)]
-    pub id: Option<TaskId>,
-    /// Why it waits: `needs_input`, `capability`, or a person's `operator` (the default)
-    #[arg(long, value_parser = value::block_kind)]
-    pub kind: Option<BlockKind>,
-    /// In words what it waits for; must be given, but for --after
-    #[arg(long, value_parser = value::words, allow_hyphen_values = true)]
-    pub reason: Option<String>,
-    /// In a worker: go on, as a new run, once this task is done
-    #[arg(long, value_name = "ID", value_parser = task_id, allow_negative_numbers = true, conflicts_with = "kind")]
-    pub after: Option<TaskId>,
-    #[command(flatten)]
-    pub patience: Patience,
-}
-
-#[derive(Debug, Args)]
-pub struct Act {
-    /// The task
-    #[arg(value_parser = task_id, allow_negative_numbers = true)]
-    pub id: TaskId,
-    /// Why, for the record
-    #[arg(long, allow_hyphen_values = true)]
-    pub reason: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Ending {
-    /// The task
-    #[arg(value_parser = task_id, allow_negative_numbers = true)]
-    pub id: TaskId,
-    /// Why, for the record
-    #[arg(long, allow_hyphen_values = true)]
-    pub reason: Option<String>,
-    #[command(flatten)]
-    pub patience: Patience,
-}
-
-/// For verbs that take a running task away.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct Patience {
-    /// Only ask; do not wait until the run has ended
-    #[arg(long)]
-    pub no_wait: bool,
-    /// How long to wait for the end, else code 75
-    #[arg(long, value_name = "D", value_parser = duration::parse, default_value = "2m")]
-    pub timeout: Duration,
-}
-
 #[derive(Debug, Subcommand)]
 pub enum ConfigVerb {
     /// Print the configuration in force, and where each value came from
@@ -324,6 +283,16 @@ pub enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Diagnose {
+    /// Only these tasks; the whole store without
+    #[arg(value_name = "ID", value_parser = task_id, allow_negative_numbers = true)]
+    pub ids: Vec<TaskId>,
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -341,6 +310,9 @@ pub struct Settle {
     /// The unit is one of this user's manager
     #[arg(long, requires = "unit")]
     pub user: bool,
+    /// Instead, kill what is left on this host of a run that is closed
+    #[arg(long, value_name = "N", value_parser = value::run_id, allow_negative_numbers = true, conflicts_with = "unit")]
+    pub run: Option<RunId>,
 }
 
 #[derive(Debug, Args)]

@@ -165,12 +165,12 @@ mod tests {
             task: TaskId(7),
             source: IllegalMove {
                 from: TaskStatus::Done,
-                by: Move::Retried,
+                by: Move::Blocked,
             },
         });
         assert_eq!(
             failure.message(),
-            "task 7: a task that is done cannot be retried"
+            "task 7: a task that is done cannot be blocked"
         );
     }
 

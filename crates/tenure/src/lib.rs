@@ -6,8 +6,10 @@
 
 mod answer;
 mod batch;
+mod carriers;
 mod cli;
 mod config;
+mod diagnose;
 mod escape;
 mod explain;
 mod failure;

@@ -22,20 +22,43 @@ impl Offered {
     /// # Errors
     /// The store's.
     pub async fn at(store: &Store, config: &Config) -> Result<Self, Failure> {
-        let living = store.living_dispatchers().await?;
+        Ok(Self::of(store.living_dispatchers().await?, config))
+    }
+
+    /// What these dispatchers offer, else the own configuration.
+    pub fn of(living: Vec<Dispatcher>, config: &Config) -> Self {
         // Who serves one batch only will not take what is added now.
         let open: Vec<Dispatcher> = living
             .into_iter()
             .filter(|one| one.batch.is_none())
             .collect();
-        Ok(if open.is_empty() {
+        if open.is_empty() {
             Self::by_configuration(config)
         } else {
             Self {
                 profiles: open.into_iter().flat_map(|one| one.profiles).collect(),
                 by: "a living dispatcher",
             }
-        })
+        }
+    }
+
+    /// What a dispatcher published, as a test says.
+    #[cfg(test)]
+    pub fn published(profiles: Vec<PublishedProfile>) -> Self {
+        Self {
+            profiles,
+            by: "a living dispatcher",
+        }
+    }
+
+    /// The profiles; one of a name for each dispatcher that has it.
+    pub fn profiles(&self) -> &[PublishedProfile] {
+        &self.profiles
+    }
+
+    /// Who says so.
+    pub fn by(&self) -> &'static str {
+        self.by
     }
 
     /// What the own configuration offers.
@@ -51,7 +74,22 @@ impl Offered {
     /// # Errors
     /// What is missing, and what there is instead.
     pub fn check(&self, task: &NewTask) -> Result<(), String> {
-        let profile = task.work.profile();
+        self.check_work(task.work.profile(), &task.skills)
+    }
+
+    /// Checks that there is such a profile.
+    ///
+    /// # Errors
+    /// Which there are.
+    pub fn check_profile(&self, profile: &str) -> Result<(), String> {
+        self.check_work(profile, &[])
+    }
+
+    /// Checks that somebody who is such a profile has all these skills.
+    ///
+    /// # Errors
+    /// What is missing, and what there is instead.
+    pub fn check_work(&self, profile: &str, skills: &[String]) -> Result<(), String> {
         let named: Vec<_> = self
             .profiles
             .iter()
@@ -64,22 +102,20 @@ impl Offered {
                 self.by
             ));
         }
-        let has_all = |known: &&PublishedProfile| {
-            task.skills.iter().all(|skill| known.skills.contains(skill))
-        };
+        let has_all =
+            |known: &&PublishedProfile| skills.iter().all(|skill| known.skills.contains(skill));
         if named.iter().any(has_all) {
             return Ok(());
         }
         let offers = |skill: &&String| named.iter().any(|known| known.skills.contains(skill));
-        let missing: Vec<String> = task
-            .skills
+        let missing: Vec<String> = skills
             .iter()
             .filter(|skill| !offers(skill))
             .map(|skill| format!("{skill:?}"))
             .collect();
         let missing = if missing.is_empty() {
             // Each is offered by one dispatcher or another, but none offers them together.
-            task.skills.join(" and ")
+            skills.join(" and ")
         } else {
             missing.join(", ")
         };

@@ -95,11 +95,18 @@ impl Place {
     /// # Errors
     /// As [`Place::read_about`].
     pub async fn change(&self, task: TaskId) -> Result<Store, Failure> {
+        let store = self.writable().await?;
+        Ok(store.ok_or(tenure_store::Error::NoSuchTask(task))?)
+    }
+
+    /// Opens the store to change what is there; `None` where there is no store yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn writable(&self) -> Result<Option<Store>, Failure> {
         match &self.url {
-            StoreUrl::Sqlite(path) if !path.exists() => {
-                Err(tenure_store::Error::NoSuchTask(task).into())
-            }
-            StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => self.open().await,
+            StoreUrl::Sqlite(path) if !path.exists() => Ok(None),
+            StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => self.open().await.map(Some),
         }
     }
 }

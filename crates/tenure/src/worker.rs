@@ -17,7 +17,7 @@ pub fn is_worker() -> bool {
 ///
 /// # Errors
 /// A usage error.
-pub fn require(verb: &str, id: Option<&str>) -> Result<(), Failure> {
+pub fn require(verb: &str, id: Option<impl std::fmt::Debug>) -> Result<(), Failure> {
     match (is_worker(), id) {
         (true, None) => Ok(()),
         (true, Some(id)) => Err(Failure::usage(format!(

@@ -3,7 +3,7 @@
 use tenure_guard::{RunId, Tenure};
 use tenure_store::claim::{Offer, Wanted};
 use tenure_store::life::{Ask, End};
-use tenure_store::{Error, Store};
+use tenure_store::{DispatcherId, Error, Store};
 use tenure_warden::clock::BootInstant;
 use tenure_warden::lifeline::Order;
 use tokio::sync::mpsc::UnboundedSender;
@@ -64,6 +64,7 @@ impl Edge {
                 }
                 Err(error) => tracing::warn!(error = %error, "cannot read what was asked"),
             }
+            learn_of_draining(&store, id, &wakes).await;
         });
     }
 
@@ -105,12 +106,20 @@ impl Edge {
     }
 
     pub(super) fn sign_of_life(&self) {
-        let (store, id) = (self.store.clone(), self.settings.id);
+        let (store, wakes, id) = (self.store.clone(), self.wakes.clone(), self.settings.id);
         tokio::spawn(async move {
             if let Err(error) = store.dispatcher_seen(id).await {
                 tracing::warn!(error = %error, "cannot give a sign of life");
             }
+            learn_of_draining(&store, id, &wakes).await;
         });
+    }
+
+    pub(super) fn tell_of_draining(&self) {
+        tracing::info!(
+            dispatcher.id = %self.settings.id, dispatcher.runs = self.hands.len(),
+            "asked to drain: nothing new is taken",
+        );
     }
 
     /// Answers how we are, once the store has answered or was found to be away.
@@ -147,10 +156,17 @@ impl Edge {
     }
 }
 
+/// Asks whether somebody wants us to take nothing new. A store that is away is asked again.
+async fn learn_of_draining(store: &Store, id: DispatcherId, wakes: &UnboundedSender<Wake>) {
+    if let Ok(true) = store.is_draining(id).await {
+        let _ = wakes.send(Wake::Event(Event::Draining));
+    }
+}
+
 /// Closes what a claim left whose answer never came: claimed, and unknown to us.
 async fn give_back_unanswered(
     store: &Store,
-    dispatcher: tenure_store::DispatcherId,
+    dispatcher: DispatcherId,
     known: &[RunId],
 ) -> Result<(), Error> {
     for tenure in store.claimed_but_not_started(dispatcher).await? {

@@ -103,6 +103,9 @@ impl Core {
             self.look_by(now + STORE_PAUSE);
             return Vec::new();
         };
+        if claims.draining {
+            return self.drain();
+        }
         self.due_at = claims.next_due.map(|due| now + due);
         if let Some(due_at) = self.due_at {
             self.look_by(due_at);

@@ -70,6 +70,7 @@ impl World {
             claimed,
             next_due: None,
             asked: false,
+            draining: false,
         })))
     }
 
@@ -295,7 +296,10 @@ fn a_profile_whose_wardens_cannot_be_made_is_held_back_and_the_others_are_not() 
     });
     assert!(matches!(
         actions[..],
-        [Action::Close(_, End::NeverStarted { .. })]
+        [
+            Action::Close(_, End::NeverStarted { .. }),
+            Action::TellHeld(_)
+        ]
     ));
     assert_eq!(profiles(&world.ended(1, Outcome::NeverStarted)), ["b"]);
     world.claimed(&[]);
@@ -443,6 +447,7 @@ fn a_time_that_comes_while_every_slot_is_taken_comes_all_the_same() {
         claimed: vec![claimed(1)],
         next_due: Some(Duration::from_secs(2)),
         asked: false,
+        draining: false,
     })));
     let none = world.tell(Event::Look);
     assert!(claim(&none).is_none(), "{none:?}");
@@ -469,6 +474,7 @@ fn what_a_claim_asked_of_a_run_of_ours_is_read_at_once() {
         claimed: Vec::new(),
         next_due: None,
         asked: true,
+        draining: false,
     })));
     assert!(matches!(actions[..], [Action::ReadAsks]), "{actions:?}");
 }

@@ -107,3 +107,5 @@ CREATE INDEX tasks_by_run ON tasks (current_run_id) WHERE current_run_id IS NOT 
 CREATE INDEX closed_runs ON runs (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX unverified_runs ON runs (run_id) WHERE tree_unverified = 1;
 CREATE INDEX comments_by_run ON comments (run_id) WHERE run_id IS NOT NULL;
+-- Who still waits for whom.
+CREATE INDEX unmet_links ON task_links (parent_id, child_id) WHERE met_at IS NULL;

@@ -1,2 +1,2 @@
 -- What was asked of a run, and what it reported; held until the wish is recorded.
-SELECT ask, report FROM runs WHERE run_id = $1 FOR NO KEY UPDATE
+SELECT ask, report, ended_at FROM runs WHERE run_id = $1 FOR NO KEY UPDATE

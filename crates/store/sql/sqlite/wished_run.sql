@@ -1,2 +1,2 @@
 -- What was asked of a run, and what it reported.
-SELECT ask, report FROM runs WHERE run_id = $1
+SELECT ask, report, ended_at FROM runs WHERE run_id = $1

@@ -24,6 +24,14 @@ pub enum Move {
     Retried,
     /// A person does not want it any more.
     Cancelled,
+    /// A person says that the work is done.
+    Completed,
+    /// A person lets it start now: its time does not count any more, nor do parents that were waived.
+    Promoted,
+    /// A person puts it away; what was not finished is not wanted any more.
+    Archived,
+    /// It claims to run, and no open run says so.
+    Unclaimed,
 }
 
 /// What decides where a task rests when nothing else holds it.
@@ -62,13 +70,17 @@ impl Move {
         match self {
             Self::Claimed => "claimed",
             Self::Ended(_) => "ended",
-            Self::ParentsDone => "promoted",
+            Self::ParentsDone => "let go by its parents",
             Self::NotNeeded => "left out",
             Self::Due => "made ready",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
             Self::Retried => "retried",
             Self::Cancelled => "cancelled",
+            Self::Completed => "completed",
+            Self::Promoted => "promoted",
+            Self::Archived => "archived",
+            Self::Unclaimed => "freed of a claim",
         }
     }
 }
@@ -98,12 +110,26 @@ impl TaskStatus {
             (Self::Todo | Self::Scheduled | Self::Ready, Move::Blocked) => Ok(Self::Blocked),
             (Self::Blocked, Move::Unblocked) => Ok(rest.status()),
             (
-                Self::Todo | Self::Scheduled | Self::Ready | Self::Blocked | Self::Cancelled,
+                Self::Todo
+                | Self::Scheduled
+                | Self::Ready
+                | Self::Blocked
+                | Self::Done
+                | Self::Cancelled,
                 Move::Retried,
             ) => Ok(rest.status()),
             (Self::Todo | Self::Scheduled | Self::Ready | Self::Blocked, Move::Cancelled) => {
                 Ok(Self::Cancelled)
             }
+            (Self::Todo | Self::Scheduled | Self::Ready | Self::Blocked, Move::Completed) => {
+                Ok(Self::Done)
+            }
+            (Self::Todo | Self::Scheduled, Move::Promoted) if !rest.waits_for_parents => {
+                Ok(Self::Ready)
+            }
+            (Self::Todo | Self::Scheduled | Self::Ready, Move::Archived) => Ok(Self::Cancelled),
+            (Self::Blocked | Self::Done | Self::Cancelled, Move::Archived) => Ok(self),
+            (Self::Running, Move::Unclaimed) => Ok(rest.status()),
             // What runs, or ran already, is somebody's; what waits for a person is nobody's yet.
             (Self::Todo | Self::Blocked, Move::NotNeeded) => Ok(Self::Cancelled),
 
@@ -123,7 +149,11 @@ impl TaskStatus {
                 | Move::Blocked
                 | Move::Unblocked
                 | Move::Retried
-                | Move::Cancelled,
+                | Move::Cancelled
+                | Move::Completed
+                | Move::Promoted
+                | Move::Archived
+                | Move::Unclaimed,
             ) => Err(IllegalMove { from: self, by }),
         }
     }
@@ -159,20 +189,25 @@ mod tests {
             Move::Unblocked,
             Move::Retried,
             Move::Cancelled,
+            Move::Completed,
+            Move::Promoted,
+            Move::Archived,
+            Move::Unclaimed,
         ]
     }
 
-    /// One column for each of [`moves`]; `R` is wherever the task rests, `-` is illegal.
+    /// One column for each of [`moves`]; `R` is wherever the task rests, `Y` is ready, `=` is where it
+    /// stands, `-` is illegal.
     const TABLE: [(TaskStatus, &str); 7] = [
         // claimed, done, again, blocked, cancelled, behind; parents, not needed, due; block, unblock,
-        // retry, cancel
-        (TaskStatus::Todo, "------RC-B-RC"),
-        (TaskStatus::Scheduled, "--------RB-RC"),
-        (TaskStatus::Ready, "X--------B-RC"),
-        (TaskStatus::Running, "-DRBCT-------"),
-        (TaskStatus::Blocked, "-------C--RRC"),
-        (TaskStatus::Done, "-------------"),
-        (TaskStatus::Cancelled, "-----------R-"),
+        // retry, cancel; complete, promote, archive; unclaim
+        (TaskStatus::Todo, "------RC-B-RCDYC-"),
+        (TaskStatus::Scheduled, "--------RB-RCDYC-"),
+        (TaskStatus::Ready, "X--------B-RCD-C-"),
+        (TaskStatus::Running, "-DRBCT----------R"),
+        (TaskStatus::Blocked, "-------C--RRCD-=-"),
+        (TaskStatus::Done, "-----------R---=-"),
+        (TaskStatus::Cancelled, "-----------R---=-"),
     ];
 
     const RESTS: [Rest; 4] = [
@@ -202,7 +237,7 @@ mod tests {
             for (by, cell) in moves().into_iter().zip(row.chars()) {
                 for rest in RESTS {
                     let waits_still = match by {
-                        Move::ParentsDone => rest.waits_for_parents,
+                        Move::ParentsDone | Move::Promoted => rest.waits_for_parents,
                         Move::Due => rest.waits_for_time,
                         Move::Claimed
                         | Move::Ended(_)
@@ -210,13 +245,18 @@ mod tests {
                         | Move::Blocked
                         | Move::Unblocked
                         | Move::Retried
-                        | Move::Cancelled => false,
+                        | Move::Cancelled
+                        | Move::Completed
+                        | Move::Archived
+                        | Move::Unclaimed => false,
                     };
                     let expected = match cell {
                         'X' => Some(TaskStatus::Running),
                         'D' => Some(TaskStatus::Done),
                         'B' => Some(TaskStatus::Blocked),
                         'C' => Some(TaskStatus::Cancelled),
+                        'Y' if !waits_still => Some(TaskStatus::Ready),
+                        '=' => Some(from),
                         'T' => Some(TaskStatus::Todo),
                         'R' if !waits_still => Some(rest.status()),
                         _ => None,
@@ -245,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_illegal_move_says_where_the_task_stands_and_what_was_to_happen() {
-        let illegal = TaskStatus::Done.after(Move::Retried, RESTS[0]).unwrap_err();
-        assert_eq!(illegal.to_string(), "a task that is done cannot be retried");
+        let illegal = TaskStatus::Done.after(Move::Blocked, RESTS[0]).unwrap_err();
+        assert_eq!(illegal.to_string(), "a task that is done cannot be blocked");
     }
 }

@@ -9,6 +9,7 @@ pub use rows::{
     CommentView, Context, Counts, Detail, EarlierAttempt, EventFilter, ExitView, Page,
     ParentResult, Related, RunView, TaskFilter, TaskRow,
 };
+pub(crate) use situation::pauses;
 pub use situation::{Counted, Holder, Pause, Place, Serving, Situation, WaitedFor};
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
 
@@ -195,7 +196,7 @@ impl Counts {
     }
 }
 
-async fn one_task(tx: &mut Transaction, task: TaskId) -> Result<TaskRow, Error> {
+pub(crate) async fn one_task(tx: &mut Transaction, task: TaskId) -> Result<TaskRow, Error> {
     let row = tx.fetch_one::<TaskColumns>(&sql::TASK, values![task]);
     row.await?.ok_or(Error::NoSuchTask(task))?.show()
 }

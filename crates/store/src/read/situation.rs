@@ -246,7 +246,7 @@ impl Shown for PauseColumns {
 }
 
 /// What may not start, the store first.
-pub(super) async fn pauses(tx: &mut Transaction) -> Result<Vec<Pause>, Error> {
+pub(crate) async fn pauses(tx: &mut Transaction) -> Result<Vec<Pause>, Error> {
     let mut pauses = show_all::<PauseColumns>(tx.fetch(&sql::PAUSES, Vec::new()).await?)?;
     pauses.sort_by(|one, other| one.profile.cmp(&other.profile));
     Ok(pauses)

@@ -1,5 +1,5 @@
-//! The words of a worker, and its self-check. `block` and `comment`, which are people's too, stand
-//! with theirs in [`super`].
+//! The words of a worker, and its self-check. `block`, `complete` and `comment`, which are people's
+//! too, stand with theirs in [`super::people`].
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -7,26 +7,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use tenure_store::duration;
 
-use super::value::{json, words};
+use super::value::words;
 
 #[derive(Debug, Args)]
 pub struct Heartbeat {
     /// What is being done
     #[arg(long, allow_hyphen_values = true)]
     pub note: Option<String>,
-    /// Not for people
-    #[arg(hide = true)]
-    pub id: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Complete {
-    /// What came of it, for people and for the task's children
-    #[arg(long, allow_hyphen_values = true)]
-    pub summary: Option<String>,
-    /// The same for programs
-    #[arg(long, value_name = "JSON", value_parser = json, allow_hyphen_values = true)]
-    pub metadata: Option<serde_json::Value>,
     /// Not for people
     #[arg(hide = true)]
     pub id: Option<String>,

@@ -1,17 +1,17 @@
 //! `block`: a person lets a task wait, or a worker reports that it cannot go on.
 
 use tenure_guard::{BlockKind, Report};
-use tenure_store::person::Wish;
+use tenure_store::person::{Earnest, Wish};
 
-use crate::cli::{Block, Ending, Global};
+use crate::cli::{Block, Global};
 use crate::failure::Failure;
+use crate::verb::wish::{Want, carry_out};
 use crate::worker::{self, Word};
 
 /// Blocks it.
 pub fn run(global: &Global, args: Block) -> Result<(), Failure> {
     if worker::is_worker() {
-        let id = args.id.map(|id| id.to_string());
-        worker::require("block", id.as_deref())?;
+        worker::require("block", args.ids.first())?;
         let report = match (args.after, args.kind, args.reason) {
             (Some(after), _, reason) => Report::Wait { after, reason },
             (None, Some(kind), Some(reason)) => Report::Block { kind, reason },
@@ -28,11 +28,11 @@ pub fn run(global: &Global, args: Block) -> Result<(), Failure> {
             "--after is a worker's word about its own task: add a task with `add --after ID`, or give a reason to block this one",
         ));
     }
-    let Some(id) = args.id else {
+    if args.ids.is_empty() {
         return Err(Failure::usage(
             "the task's id comes first: `tenure block 7`",
         ));
-    };
+    }
     let kind = args.kind.unwrap_or(BlockKind::Operator);
     if kind == BlockKind::GaveUp {
         return Err(Failure::usage(
@@ -44,10 +44,13 @@ pub fn run(global: &Global, args: Block) -> Result<(), Failure> {
             "a block needs --reason: say what the task waits for",
         ));
     };
-    let ending = Ending {
-        id,
+    let want = Want {
+        wish: Wish::Block { kind },
+        ids: args.ids,
         reason: Some(reason),
-        patience: args.patience,
+        json: args.json,
+        earnest: Earnest::Do,
+        patience: Some(args.patience),
     };
-    super::block_on(super::wish::ending(global, ending, Wish::Block { kind }))
+    super::block_on(carry_out(global, want))
 }

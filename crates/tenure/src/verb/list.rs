@@ -13,7 +13,7 @@ use crate::{escape, output};
 const ROWS: u32 = 50;
 
 /// The longest title in a row.
-const TITLE_CHARS: usize = 80;
+pub(super) const TITLE_CHARS: usize = 80;
 
 /// Lists them.
 pub async fn run(global: &Global, args: List) -> Result<(), Failure> {

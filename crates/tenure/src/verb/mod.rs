@@ -1,16 +1,24 @@
 //! The verbs, one a file. Each finds its place, does its one thing, and prints.
 
 mod add;
+mod answer;
 mod block;
 mod comment;
+mod complete;
 mod config;
+mod diagnose;
 mod doctor;
+mod drain;
+mod edit;
 mod events;
 mod exec;
 mod explain;
 mod guard;
 mod list;
 mod log;
+mod pause;
+mod promote;
+mod reassign;
 mod report;
 mod run;
 mod runs;
@@ -32,6 +40,7 @@ use tenure_store::person::Wish;
 
 use crate::cli::{Cli, ConfigVerb, Verb};
 use crate::failure::Failure;
+use crate::verb::pause::Change;
 
 /// Does what the command line says. The code is 0, or that of a command which ran in our place.
 ///
@@ -57,13 +66,21 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Block(args) => block::run(global, args),
         Verb::Unblock(args) => block_on(wish::at_once(global, args, Wish::Unblock)),
         Verb::Retry(args) => block_on(wish::at_once(global, args, Wish::Retry)),
-        Verb::Cancel(args) => block_on(wish::ending(global, args, Wish::Cancel)),
+        Verb::Cancel(args) => block_on(wish::cancel(global, args)),
         Verb::Stop(args) => block_on(wish::ending(global, args, Wish::Stop)),
         Verb::Reclaim(args) => block_on(wish::ending(global, args, Wish::Reclaim)),
+        Verb::Archive(args) => block_on(wish::ending(global, args, Wish::Archive)),
+        Verb::Promote(args) => block_on(promote::run(global, args)),
+        Verb::Reassign(args) => block_on(reassign::run(global, args)),
+        Verb::Edit(args) => block_on(edit::run(global, args)),
+        Verb::Pause(args) => block_on(pause::run(global, args, Change::Pause)),
+        Verb::Resume(args) => block_on(pause::run(global, args, Change::Resume)),
+        Verb::Drain(args) => block_on(drain::run(global, args)),
         Verb::Heartbeat(args) => report::heartbeat(global, args),
-        Verb::Complete(args) => report::complete(global, args),
+        Verb::Complete(args) => complete::run(global, args),
         Verb::Defer(args) => report::defer(global, args),
         Verb::Fail(args) => report::fail(global, args),
+        Verb::Diagnose(args) => block_on(diagnose::run(global, args)),
         Verb::Doctor(args) => block_on(doctor::run(global, &args)),
         Verb::Settle(args) => settle::run(global, &args),
         Verb::Config(ConfigVerb::Show { json }) => config::show(global, json),

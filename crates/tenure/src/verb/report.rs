@@ -1,8 +1,8 @@
-//! A worker's own words: `heartbeat`, `complete`, `defer`, `fail`.
+//! A worker's own words: `heartbeat`, `defer`, `fail`.
 
 use tenure_guard::Report;
 
-use crate::cli::{Complete, Defer, Fail, Global, Heartbeat};
+use crate::cli::{Defer, Fail, Global, Heartbeat};
 use crate::failure::Failure;
 use crate::worker::{Word, require, say};
 
@@ -10,17 +10,6 @@ use crate::worker::{Word, require, say};
 pub fn heartbeat(global: &Global, args: Heartbeat) -> Result<(), Failure> {
     require("heartbeat", args.id.as_deref())?;
     say(global, Word::Heartbeat(args.note))
-}
-
-/// The work is done.
-pub fn complete(global: &Global, args: Complete) -> Result<(), Failure> {
-    require("complete", args.id.as_deref())?;
-    let report = Report::Complete {
-        summary: args.summary,
-        metadata: args.metadata,
-        artifacts: Vec::new(),
-    };
-    say(global, Word::Report(report))
 }
 
 /// Not now.

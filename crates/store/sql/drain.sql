@@ -1,0 +1,2 @@
+-- A dispatcher is asked to take nothing new; since when stays.
+UPDATE dispatchers SET drain_at = $2 WHERE id = $1 AND drain_at IS NULL
