@@ -83,10 +83,10 @@ pub struct Claims {
     pub claimed: Vec<Claimed>,
     /// How long until the next scheduled task is due, where one is scheduled.
     pub next_due: Option<Duration>,
-    /// Whether runs were asked to end, perhaps of this dispatcher.
-    pub asked: bool,
     /// Whether the dispatcher is asked to take nothing new; then nothing was claimed.
     pub draining: bool,
+    /// Whether runs were asked to end, perhaps of this dispatcher.
+    pub asked: bool,
 }
 
 impl Store {
@@ -191,8 +191,8 @@ impl Write for Wanted {
         Ok(Claims {
             claimed,
             next_due: next_due(tx).await?,
-            asked: promoted.asked,
             draining: false,
+            asked: promoted.asked,
         })
     }
 }

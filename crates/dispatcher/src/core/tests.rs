@@ -69,8 +69,8 @@ impl World {
         self.tell(Event::Claimed(Ok(Claims {
             claimed,
             next_due: None,
-            asked: false,
             draining: false,
+            asked: false,
         })))
     }
 

@@ -1,5 +1,6 @@
 //! The reading half: what the command line shows. Each answers from indexes, in pages.
 
+mod by_worker;
 mod decode;
 mod rows;
 mod situation;
@@ -43,24 +44,7 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::Unavailable`].
     pub async fn show(&self, task: TaskId) -> Result<Detail, Error> {
-        self.read(async |tx| {
-            let row = one_task(tx, task).await?;
-            let runs = tx.fetch(&sql::RUNS_OF_TASK, values![task]).await?;
-            let newest = values![task, Detail::EVENTS];
-            let mut events = tx.fetch(&sql::NEWEST_EVENTS_OF_TASK, newest).await?;
-            events.reverse();
-            let parents = tx.fetch(&sql::PARENTS, values![task]).await?;
-            let children = tx.fetch(&sql::CHILDREN, values![task]).await?;
-            Ok(Detail {
-                task: row,
-                runs: show_all::<RunColumns>(runs)?,
-                events: show_all::<EventColumns>(events)?,
-                parents: show_all::<RelatedColumns>(parents)?,
-                children: show_all::<RelatedColumns>(children)?,
-                comments: comments(tx, task).await?,
-            })
-        })
-        .await
+        self.read(async |tx| detail(tx, task).await).await
     }
 
     /// The tasks with these ids, in that order.
@@ -196,6 +180,24 @@ impl Counts {
     }
 }
 
+async fn detail(tx: &mut Transaction, task: TaskId) -> Result<Detail, Error> {
+    let row = one_task(tx, task).await?;
+    let runs = tx.fetch(&sql::RUNS_OF_TASK, values![task]).await?;
+    let newest = values![task, Detail::EVENTS];
+    let mut events = tx.fetch(&sql::NEWEST_EVENTS_OF_TASK, newest).await?;
+    events.reverse();
+    let parents = tx.fetch(&sql::PARENTS, values![task]).await?;
+    let children = tx.fetch(&sql::CHILDREN, values![task]).await?;
+    Ok(Detail {
+        task: row,
+        runs: show_all::<RunColumns>(runs)?,
+        events: show_all::<EventColumns>(events)?,
+        parents: show_all::<RelatedColumns>(parents)?,
+        children: show_all::<RelatedColumns>(children)?,
+        comments: comments(tx, task).await?,
+    })
+}
+
 pub(crate) async fn one_task(tx: &mut Transaction, task: TaskId) -> Result<TaskRow, Error> {
     let row = tx.fetch_one::<TaskColumns>(&sql::TASK, values![task]);
     row.await?.ok_or(Error::NoSuchTask(task))?.show()
@@ -220,6 +222,7 @@ async fn page(tx: &mut Transaction, filter: &TaskFilter) -> Result<Page<TaskRow>
             None => filter.all || !status.is_finished(),
         });
     let limit = filter.limit.map_or(i64::MAX, i64::from);
+    let put_away = i64::from(filter.shows_archived());
     let mut rows = Vec::new();
     let mut total = Counted::default();
     for status in wanted {
@@ -229,10 +232,13 @@ async fn page(tx: &mut Transaction, filter: &TaskFilter) -> Result<Page<TaskRow>
                 tx.fetch(&sql::LIST_OF_BATCH, asked).await?
             }
             (None, Some(assignee)) => {
-                let asked = values![status, limit, assignee];
+                let asked = values![status, limit, assignee, put_away];
                 tx.fetch(&sql::LIST_OF_ASSIGNEE, asked).await?
             }
-            (None, None) => tx.fetch(&sql::LIST, values![status, limit]).await?,
+            (None, None) => {
+                tx.fetch(&sql::LIST, values![status, limit, put_away])
+                    .await?
+            }
         };
         let counted = match filter.limit {
             None => Counted {
@@ -274,8 +280,13 @@ async fn count(
             tx.number(&sql::COUNT_OF_BATCH, asked).await?
         }
         (None, Some(assignee)) => {
-            let asked = values![status, bound, assignee];
+            let put_away = i64::from(filter.shows_archived());
+            let asked = values![status, bound, assignee, put_away];
             tx.number(&sql::COUNT_OF_ASSIGNEE, asked).await?
+        }
+        // Of the others those that were put away are finished, and only asked for together with them.
+        (None, None) if status == TaskStatus::Blocked && !filter.shows_archived() => {
+            tx.number(&sql::COUNT_BLOCKED, values![bound]).await?
         }
         (None, None) => tx.number(&sql::COUNT, values![status, bound]).await?,
     };

@@ -29,8 +29,15 @@ pub struct TaskFilter {
     pub limit: Option<u32>,
 }
 
+impl TaskFilter {
+    /// Whether tasks that were put away are wanted too: where their status is asked for, or all are.
+    pub(super) fn shows_archived(&self) -> bool {
+        self.all || self.status.is_some()
+    }
+}
+
 /// Some rows, and how many more there would be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
