@@ -272,7 +272,9 @@ const INDEXES: &[(&str, &str)] = &[
     ("unmet_parents", "links_by_child"),
     ("unmet_links", "links_by_child"),
     ("due", "scheduled_by_time"),
+    ("going_on", "going_on"),
     ("next_due", "scheduled_by_time"),
+    ("going_on", "going_on"),
     ("unstarted", "open_runs_by_dispatcher"),
     ("asks", "open_runs_by_dispatcher"),
     ("orphans", "open_runs_by_dispatcher"),
@@ -290,6 +292,16 @@ const INDEXES: &[(&str, &str)] = &[
     ("running_with_key", "tasks_by_status"),
     ("running_with_profile", "tasks_by_assignee"),
     ("list_of_batch", "tasks_by_batch"),
+    ("waits_for", "links_by_child"),
+    ("troubled", "troubled"),
+    ("blocked_long", "blocked_since"),
+    ("ready_profiles", "ready_by_lane"),
+    ("ready_in_lane", "ready_by_lane"),
+    ("paused_tasks", "paused_tasks"),
+    ("ended_parents", "unmet_links"),
+    ("residue", "tasks_by_run"),
+    ("unverified", "unverified_runs"),
+    ("overdue", "scheduled_by_time"),
 ];
 
 #[tokio::test]
@@ -317,11 +329,14 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         "lock_schema",
         "meta",
         "now",
+        "paused_tasks",
         "pauses",
         "ready_longest",
         "retire_all",
         "running_by_key",
         "set_meta",
+        "troubled",
+        "unverified",
         "tallies",
     ];
     for statement in tenure_store::sql::ALL {
@@ -339,6 +354,7 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
                         "SCAN profiles",
                         "SCAN counted",
                         "SCAN before",
+                        "SCAN due",
                     ]
                     .iter()
                     .any(|small| step.contains(small)))

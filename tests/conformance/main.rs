@@ -9,6 +9,7 @@
 )]
 
 mod add;
+mod anything;
 mod claim;
 mod deadlines;
 mod dispatchers;
@@ -16,6 +17,7 @@ mod end;
 mod fence;
 mod freeing;
 mod gc;
+mod hook;
 mod inside;
 mod lanes;
 mod links;
@@ -25,9 +27,11 @@ mod orphan;
 mod person;
 mod policies;
 mod reading;
+mod recur;
 mod report;
 mod situation;
 mod start;
 mod statements;
+mod suspects;
 mod waiting;
 mod world;

@@ -5,5 +5,5 @@ SELECT id, title, status, assignee, priority, block_kind, block_reason, not_befo
        since, queued_at, limit_key, key_limit, paused_at, blocks, created_by, created_by_run,
        recurrence, series_id, result
 FROM tasks
-WHERE assignee = $3 AND status = $1
+WHERE assignee = $3 AND status = $1 AND ($4 = 1 OR archived_at IS NULL)
 ORDER BY id LIMIT $2

@@ -32,6 +32,16 @@ impl Offered {
         })
     }
 
+    /// The profiles; one of a name for each dispatcher that has it.
+    pub fn profiles(&self) -> &[PublishedProfile] {
+        &self.profiles
+    }
+
+    /// Who says so.
+    pub fn by(&self) -> &'static str {
+        self.by
+    }
+
     /// Checks that somebody could do a task.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::FromRow;
 use tenure_guard::{RunId, TaskId, Tenure};
 
-use crate::clock::millis;
+use crate::clock::{millis, timestamp};
 use crate::dispatcher::dispatcher_id;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -43,6 +43,8 @@ pub struct Orphan {
     pub dispatcher_process: Option<ProcessId>,
     /// How often it changed hands, from 1.
     pub epoch: u64,
+    /// When its lease ends, or did.
+    pub lease_until: jiff::Timestamp,
     /// Whether its lease and the margin are over.
     pub is_lapsed: bool,
     /// Who stands over it.
@@ -80,14 +82,28 @@ impl Store {
         dispatcher: DispatcherId,
         host_id: &str,
     ) -> Result<Vec<Orphan>, Error> {
+        let host_id = self.is_shared().then_some(host_id);
+        self.in_other_hands(dispatcher, host_id).await
+    }
+
+    /// All open runs, on every host, by run id.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn open_runs(&self) -> Result<Vec<Orphan>, Error> {
+        self.in_other_hands(DispatcherId::random(), None).await
+    }
+
+    async fn in_other_hands(
+        &self,
+        dispatcher: DispatcherId,
+        host_id: Option<&str>,
+    ) -> Result<Vec<Orphan>, Error> {
         let (now, rows): (i64, Vec<Row>) = self
             .read(async |tx| {
                 let now = tx.now().await?;
-                let host_id = tx.is_shared().then_some(host_id);
-                let rows = tx
-                    .fetch(&sql::ORPHANS, values![dispatcher, host_id])
-                    .await?;
-                Ok((now, rows))
+                let asked = values![dispatcher, host_id];
+                Ok((now, tx.fetch(&sql::ORPHANS, asked).await?))
             })
             .await?;
         let orphans = rows.into_iter().map(|row| row.read(now));
@@ -168,6 +184,7 @@ impl Row {
                 self.dispatcher_inode,
             ),
             epoch: self.epoch.cast_unsigned(),
+            lease_until: timestamp(self.lease_until)?,
             is_lapsed: self.lease_until.saturating_add(millis(MARGIN)) < now,
             warden,
         })

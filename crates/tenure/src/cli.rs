@@ -145,6 +145,8 @@ pub enum Verb {
     /// The worker's self-check
     #[command(subcommand)]
     Guard(Guard),
+    /// Say what is wrong with tasks and runs, and the command that mends it
+    Diagnose(Diagnose),
     /// Look at this machine, and say what is missing, what that costs and the way out
     Doctor(Doctor),
     /// After a stop: end what still runs and close what is left
@@ -300,6 +302,16 @@ pub enum ConfigVerb {
 }
 
 #[derive(Debug, Args)]
+pub struct Diagnose {
+    /// Only these tasks; the whole store without
+    #[arg(value_name = "ID", value_parser = task_id, allow_negative_numbers = true)]
+    pub ids: Vec<TaskId>,
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Doctor {
     /// Print a JSON array
     #[arg(long)]
@@ -314,6 +326,9 @@ pub struct Settle {
     /// The unit is one of this user's manager
     #[arg(long, requires = "unit")]
     pub user: bool,
+    /// Instead, kill what is left on this host of a run that is closed
+    #[arg(long, value_name = "N", value_parser = value::run_id, allow_negative_numbers = true, conflicts_with = "unit")]
+    pub run: Option<RunId>,
 }
 
 #[derive(Debug, Args)]

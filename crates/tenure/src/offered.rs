@@ -2,6 +2,7 @@
 //! configuration has.
 
 use tenure_store::Store;
+use tenure_store::dispatcher::Dispatcher;
 use tenure_store::offered::Offered;
 
 use crate::config::Config;
@@ -12,8 +13,12 @@ use crate::failure::Failure;
 /// # Errors
 /// The store's.
 pub async fn at(store: &Store, config: &Config) -> Result<Offered, Failure> {
-    let living = store.living_dispatchers().await?;
-    Ok(Offered::by_living(living, None).unwrap_or_else(|| by_configuration(config)))
+    Ok(of(store.living_dispatchers().await?, config))
+}
+
+/// What these dispatchers offer, else the own configuration.
+pub fn of(living: Vec<Dispatcher>, config: &Config) -> Offered {
+    Offered::by_living(living, None).unwrap_or_else(|| by_configuration(config))
 }
 
 /// What the own configuration offers.

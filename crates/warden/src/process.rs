@@ -134,6 +134,14 @@ impl Process {
         send(&self.pidfd, Signal::KILL)
     }
 
+    /// Whether somebody stopped it, so that it lives and does nothing.
+    ///
+    /// # Errors
+    /// When `/proc` does not tell.
+    pub fn is_stopped(&self) -> io::Result<bool> {
+        Ok(Stat::read(self.id.pid)?.is_stopped)
+    }
+
     /// Whether it has ended; it may still wait to be reaped.
     ///
     /// # Errors
@@ -241,6 +249,8 @@ pub(crate) struct Stat {
     pub(crate) start_ticks: u64,
     /// Ended, and not reaped yet.
     pub(crate) is_dead: bool,
+    /// By a signal, or by a debugger.
+    pub(crate) is_stopped: bool,
 }
 
 impl Stat {
@@ -264,6 +274,7 @@ impl Stat {
             session: fields.get(3)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,
             // A main thread that ended before the others looks like a zombie, too.
+            is_stopped: matches!(*fields.first()?, "T" | "t"),
             is_dead: matches!(*fields.first()?, "Z" | "X")
                 && fields.get(17)?.parse::<u32>().ok()? <= 1,
         })
@@ -296,6 +307,7 @@ mod tests {
                 session: 9,
                 start_ticks: 12345,
                 is_dead: false,
+                is_stopped: false,
             }
         );
     }

@@ -33,14 +33,17 @@ impl Teller {
     }
 
     pub(super) fn tell(&self, held: Vec<HeldProfile>) {
-        let before = self.newest.send_replace(held.clone());
-        for one in held.iter().filter(|one| !before.contains(one)) {
+        for one in held
+            .iter()
+            .filter(|one| !self.newest.borrow().contains(one))
+        {
             tracing::warn!(
                 run.profile = one.profile,
                 reason = one.why,
                 "profile held back"
             );
         }
+        self.newest.send_replace(held);
     }
 }
 

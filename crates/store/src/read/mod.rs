@@ -10,6 +10,7 @@ pub use rows::{
     CommentView, Context, Counts, Detail, EarlierAttempt, EventFilter, ExitView, Page,
     ParentResult, Related, RunView, TaskFilter, TaskRow,
 };
+pub(crate) use situation::pauses;
 pub use situation::{Counted, Holder, Pause, Place, Serving, Situation, WaitedFor};
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
 
@@ -197,7 +198,7 @@ async fn detail(tx: &mut Transaction, task: TaskId) -> Result<Detail, Error> {
     })
 }
 
-async fn one_task(tx: &mut Transaction, task: TaskId) -> Result<TaskRow, Error> {
+pub(crate) async fn one_task(tx: &mut Transaction, task: TaskId) -> Result<TaskRow, Error> {
     let row = tx.fetch_one::<TaskColumns>(&sql::TASK, values![task]);
     row.await?.ok_or(Error::NoSuchTask(task))?.show()
 }
@@ -221,6 +222,7 @@ async fn page(tx: &mut Transaction, filter: &TaskFilter) -> Result<Page<TaskRow>
             None => filter.all || !status.is_finished(),
         });
     let limit = filter.limit.map_or(i64::MAX, i64::from);
+    let put_away = i64::from(filter.shows_archived());
     let mut rows = Vec::new();
     let mut total = Counted::default();
     for status in wanted {
@@ -230,10 +232,13 @@ async fn page(tx: &mut Transaction, filter: &TaskFilter) -> Result<Page<TaskRow>
                 tx.fetch(&sql::LIST_OF_BATCH, asked).await?
             }
             (None, Some(assignee)) => {
-                let asked = values![status, limit, assignee];
+                let asked = values![status, limit, assignee, put_away];
                 tx.fetch(&sql::LIST_OF_ASSIGNEE, asked).await?
             }
-            (None, None) => tx.fetch(&sql::LIST, values![status, limit]).await?,
+            (None, None) => {
+                tx.fetch(&sql::LIST, values![status, limit, put_away])
+                    .await?
+            }
         };
         let counted = match filter.limit {
             None => Counted {
@@ -275,8 +280,13 @@ async fn count(
             tx.number(&sql::COUNT_OF_BATCH, asked).await?
         }
         (None, Some(assignee)) => {
-            let asked = values![status, bound, assignee];
+            let put_away = i64::from(filter.shows_archived());
+            let asked = values![status, bound, assignee, put_away];
             tx.number(&sql::COUNT_OF_ASSIGNEE, asked).await?
+        }
+        // Of the others those that were put away are finished, and only asked for together with them.
+        (None, None) if status == TaskStatus::Blocked && !filter.shows_archived() => {
+            tx.number(&sql::COUNT_BLOCKED, values![bound]).await?
         }
         (None, None) => tx.number(&sql::COUNT, values![status, bound]).await?,
     };

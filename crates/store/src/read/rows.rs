@@ -29,6 +29,13 @@ pub struct TaskFilter {
     pub limit: Option<u32>,
 }
 
+impl TaskFilter {
+    /// Whether tasks that were put away are wanted too: where their status is asked for, or all are.
+    pub(super) fn shows_archived(&self) -> bool {
+        self.all || self.status.is_some()
+    }
+}
+
 /// Some rows, and how many more there would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {

@@ -8,6 +8,7 @@ mod comment;
 mod complete;
 mod completions;
 mod config;
+mod diagnose;
 mod doctor;
 mod drain;
 mod edit;
@@ -82,6 +83,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Complete(args) => complete::run(global, args),
         Verb::Defer(args) => report::defer(global, args),
         Verb::Fail(args) => report::fail(global, args),
+        Verb::Diagnose(args) => block_on(diagnose::run(global, args)),
         Verb::Doctor(args) => block_on(doctor::run(global, &args)),
         Verb::Settle(args) => settle::run(global, &args),
         Verb::Config(ConfigVerb::Show { json }) => config::show(global, json),

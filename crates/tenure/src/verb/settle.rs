@@ -3,9 +3,10 @@
 //!
 //! It is a dispatcher that was told to end before its first look; what it takes up, proves and closes
 //! is the dispatcher's to know. [`job`] tells a stop from a restart, [`owner`] keeps root's hands off
-//! a service's files.
+//! a service's files. What a closed run left is ended by [`left`], dispatcher or not.
 
 mod job;
+mod left;
 mod owner;
 
 use tenure_dispatcher::{Control, Instruction, Settings};
@@ -24,6 +25,10 @@ use crate::{escape, logging, output};
 /// Settles, unless the service manager is about to start the dispatcher again.
 pub fn run(global: &Global, args: &Settle) -> Result<(), Failure> {
     logging::begin(LogFormat::Text, "warn", None)?;
+    if let Some(run) = args.run {
+        let place = Place::find(global)?;
+        return super::block_on(left::end(&place, run));
+    }
     if let Some(unit) = &args.unit {
         let result = std::env::var("SERVICE_RESULT").ok();
         let job = job::of(unit, args.user);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tenure_guard::TaskId;
 use tenure_guard::wire::Op;
 use tenure_store::event::Event;
-use tenure_store::life::LinkKind;
+use tenure_store::life::{LinkKind, Recurrence};
 use tenure_store::read::{CommentView, Detail, Related, TaskRow};
 
 use crate::cli::{Global, Show};
@@ -129,8 +129,17 @@ fn fields(detail: &Detail) -> String {
     if !task.status.is_finished() {
         field(&mut text, "why", &format!("tenure explain {}", task.id));
     }
+    if let Some(time) = task.archived_at {
+        field(&mut text, "archived", &seconds(time));
+    }
+    if let Some(time) = task.paused_at {
+        field(&mut text, "paused", &seconds(time));
+    }
     if let Some(time) = task.not_before {
         field(&mut text, "not before", &seconds(time));
+    }
+    if let Some(recurrence) = &task.recurrence {
+        field(&mut text, "recurs", &recurs(task, recurrence));
     }
     field(&mut text, "assignee", &task.assignee);
     if let Some(command) = &task.command {
@@ -205,6 +214,16 @@ fn artifacts(detail: &Detail) -> impl Iterator<Item = &str> {
 
 fn field(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "{name:<10}  {}", escape::line(value));
+}
+
+fn recurs(task: &TaskRow, recurrence: &Recurrence) -> String {
+    let Recurrence {
+        times,
+        overlap,
+        catch_up,
+    } = recurrence;
+    let series = task.series_id.unwrap_or(task.id);
+    format!("{times}, overlap {overlap}, catch-up {catch_up}; of the series of task {series}")
 }
 
 fn describe(related: &Related) -> String {

@@ -1,0 +1,46 @@
+//! Something could start, and nobody serves the store.
+
+use serde_json::json;
+use tenure_store::suspects::MOST;
+
+use super::{Rule, RuleId};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::finding::{Matter, Severity};
+use crate::diagnose::lane::Holds;
+
+pub const RULE: Rule = Rule {
+    id: RuleId::NoDispatcher,
+    severity: Severity::Error,
+    condition: "a task is ready or due, nothing else holds it, and no dispatcher lives that would take it",
+    look,
+};
+
+fn look(facts: &Facts) -> Vec<Matter> {
+    let lanes = facts.suspects.lanes.iter();
+    let waiting: Vec<_> = lanes
+        .filter(|lane| matches!(facts.holds(lane), Holds::NoDispatcher))
+        .collect();
+    let ready = waiting
+        .iter()
+        .fold(0, |sum: u32, lane| sum.saturating_add(lane.number));
+    // Whoever serves a batch only makes what is due ready for all.
+    let overdue = facts.suspects.overdue.filter(|_| facts.serving.is_empty());
+    let first = waiting.first().map(|lane| lane.first);
+    let Some(first) = first.or(overdue.map(|(_, first)| first)) else {
+        return Vec::new();
+    };
+    let due = overdue.map_or(0, |(number, _)| number);
+    let is_bound = |number| number >= MOST;
+    let bound = waiting.iter().any(|lane| is_bound(lane.number)) || is_bound(due);
+    let evidence = format!(
+        "{}{ready} ready and {due} due tasks, and no dispatcher serves this store",
+        if bound { "at least " } else { "" }
+    );
+    let facts = json!({ "ready": ready, "due": due, "at_least": bound });
+    vec![
+        Matter::new(evidence)
+            .task(first)
+            .facts(facts)
+            .mend("tenure serve"),
+    ]
+}

@@ -1,0 +1,335 @@
+//! The rules without a store or a process: facts in, findings out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tenure_guard::{BlockKind, Reason, RunId, TaskId};
+use tenure_store::DispatcherId;
+use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
+use tenure_store::held::Held;
+use tenure_store::life::{LimitsLayer, Outcome, Streaks, TaskStatus};
+use tenure_store::process::ProcessId;
+use tenure_store::read::Pause;
+use tenure_store::suspects::{
+    Blocked, EndedRun, PausedTask, Suspects, Troubled, Unverified, Waiting, WantedProfile,
+};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
+
+fn dispatcher() -> Serving {
+    Serving {
+        row: Dispatcher {
+            id: DispatcherId::random(),
+            process: ProcessId {
+                host_id: "here".into(),
+                boot_id: "boot".into(),
+                pid_namespace: 1,
+                pid: 4242,
+                start_ticks: 2,
+                inode: 3,
+            },
+            host_name: "name".into(),
+            socket: "/run/tenure.sock".into(),
+            version: "0.1.0".into(),
+            slots: 4,
+            profiles: vec![PublishedProfile {
+                name: "reviewer".into(),
+                skills: vec!["rust".into()],
+                max_running: Some(2),
+                limits: LimitsLayer::default(),
+                defaults: LimitsLayer::default(),
+            }],
+            batch: None,
+            drain_at: None,
+            held: Vec::new(),
+        },
+        runs: 0,
+        is_stopped: false,
+    }
+}
+
+/// A store in which nothing is wrong, with these dispatchers.
+fn facts(serving: Vec<Serving>) -> Facts {
+    let published = dispatcher().row.profiles;
+    Facts {
+        suspects: Suspects {
+            now: NOW,
+            troubled: Vec::new(),
+            blocked: Vec::new(),
+            lanes: Vec::new(),
+            overdue: None,
+            paused: Vec::new(),
+            wanted: Vec::new(),
+            deserted: Vec::new(),
+            residue: Vec::new(),
+            unverified: Vec::new(),
+            pauses: Vec::new(),
+            running_of: BTreeMap::new(),
+            running_with: BTreeMap::new(),
+            cut: Vec::new(),
+        },
+        around: Arc::new(Surroundings {
+            serving,
+            offered: tenure_store::offered::Offered::new(published, "a living dispatcher"),
+            runs: Vec::new(),
+            left: Vec::new(),
+            here: Some(Here {
+                host: "here".into(),
+                boot: "boot".into(),
+            }),
+        }),
+    }
+}
+
+fn ago(time: Duration) -> Timestamp {
+    NOW - time
+}
+
+fn lane() -> Waiting {
+    Waiting {
+        profile: "reviewer".into(),
+        skills: Vec::new(),
+        limit_key: None,
+        limit: None,
+        first: TaskId(7),
+        batch: None,
+        number: 1,
+        since: ago(Duration::from_secs(1)),
+    }
+}
+
+fn troubled(streaks: Streaks) -> Troubled {
+    Troubled {
+        task: TaskId(7),
+        status: TaskStatus::Ready,
+        profile: "reviewer".into(),
+        not_before: None,
+        streaks,
+        newest: Some(EndedRun {
+            run: RunId(3),
+            outcome: Outcome::Failed,
+            reason: "exit 1".into(),
+            stood_down: None,
+        }),
+        crashes: 0,
+    }
+}
+
+/// The rules that fire, each with the command that mends it.
+#[track_caller]
+fn fires(facts: &Facts, expected: &[(&str, Option<&str>)]) {
+    let findings = judge(facts);
+    let found: Vec<_> = findings
+        .iter()
+        .map(|one| (one.rule.name(), one.mend.as_deref()))
+        .collect();
+    assert_eq!(found, expected, "{findings:#?}");
+}
+
+#[test]
+fn where_nothing_is_wrong_no_rule_fires() {
+    let mut fresh = facts(vec![dispatcher()]);
+    fresh.suspects.lanes = vec![lane()];
+    fresh.suspects.wanted = vec![WantedProfile {
+        name: "reviewer".into(),
+        first: TaskId(7),
+    }];
+    fires(&fresh, &[]);
+}
+
+#[test]
+fn what_is_held_by_design_is_said_to_be_and_never_stranded() {
+    let mut held = facts(vec![dispatcher()]);
+    let old = Waiting {
+        since: ago(Duration::from_hours(3)),
+        ..lane()
+    };
+    held.suspects.lanes = vec![old.clone()];
+    fires(&held, &[("stranded_in_ready", Some("kill -HUP 4242"))]);
+
+    held.suspects.running_of = BTreeMap::from([("reviewer".to_owned(), 2)]);
+    fires(&held, &[("held_back", None)]);
+
+    held.suspects.running_of.clear();
+    held.suspects.running_with = BTreeMap::from([("repo:x".to_owned(), 1)]);
+    held.suspects.lanes = vec![Waiting {
+        limit_key: Some("repo:x".into()),
+        limit: Some(1),
+        ..old.clone()
+    }];
+    fires(&held, &[("held_back", None)]);
+
+    held.suspects.lanes = vec![old];
+    held.suspects.pauses = vec![Pause {
+        profile: Some("reviewer".into()),
+        by: "me".into(),
+        reason: None,
+        since: NOW,
+    }];
+    fires(
+        &held,
+        &[("held_back", Some("tenure resume --profile reviewer"))],
+    );
+}
+
+#[test]
+fn a_dispatcher_that_is_full_drains_or_cannot_start_a_profile_strands_nothing() {
+    let old = Waiting {
+        since: ago(Duration::from_hours(3)),
+        ..lane()
+    };
+    let with = |change: fn(&mut Serving)| {
+        let mut serving = dispatcher();
+        change(&mut serving);
+        let mut facts = facts(vec![serving]);
+        facts.suspects.lanes = vec![old.clone()];
+        facts
+    };
+    fires(&with(|one| one.runs = 4), &[("held_back", None)]);
+    fires(
+        &with(|one| one.row.drain_at = Some(NOW)),
+        &[("held_back", None)],
+    );
+    let held = |until| Held {
+        profile: "reviewer".into(),
+        why: "no such file".into(),
+        since: NOW,
+        until,
+    };
+    let cannot = with(|one| {
+        one.row.held = vec![Held {
+            profile: "reviewer".into(),
+            why: "no such file".into(),
+            since: NOW,
+            until: NOW + Duration::from_secs(1),
+        }];
+    });
+    fires(&cannot, &[("held_back", None)]);
+    let mut again = dispatcher();
+    again.row.held = vec![held(NOW)];
+    again.is_stopped = true;
+    let mut again = facts(vec![again]);
+    again.suspects.lanes = vec![old];
+    fires(&again, &[("stranded_in_ready", Some("kill -CONT 4242"))]);
+}
+
+#[test]
+fn what_nobody_can_do_is_told_from_what_nobody_serves() {
+    let mut odd = facts(Vec::new());
+    odd.suspects.lanes = vec![lane()];
+    fires(&odd, &[("no_dispatcher", Some("tenure serve"))]);
+    odd.suspects.lanes[0].skills = vec!["cobol".into()];
+    fires(
+        &odd,
+        &[("invalid_task_skills", Some("tenure edit 7 --clear-skills"))],
+    );
+    odd.suspects.lanes[0].profile = "revewer".into();
+    fires(&odd, &[]);
+    let wanted = |name: &str| WantedProfile {
+        name: name.into(),
+        first: TaskId(7),
+    };
+    odd.suspects.wanted = vec![wanted("revewer")];
+    let rule = "assignee_profile_not_found";
+    fires(&odd, &[(rule, Some("tenure reassign 7 reviewer"))]);
+    odd.suspects.wanted = vec![wanted("cook")];
+    fires(&odd, &[(rule, Some("tenure cancel 7"))]);
+}
+
+#[test]
+fn bad_ends_in_a_row_are_one_matter_each() {
+    let mut bad = facts(vec![dispatcher()]);
+    let failures = Streaks {
+        failures: 2,
+        ..Streaks::default()
+    };
+    let mend = Some("tenure edit 7 --reset-failures");
+    bad.suspects.troubled = vec![troubled(failures)];
+    fires(&bad, &[("repeated_failures", mend)]);
+    bad.suspects.troubled[0].crashes = 2;
+    fires(&bad, &[("repeated_crashes", mend)]);
+    bad.suspects.troubled[0].status = TaskStatus::Running;
+    fires(&bad, &[]);
+    bad.suspects.troubled = vec![troubled(Streaks {
+        failures: 1,
+        violations: 1,
+        ..Streaks::default()
+    })];
+    fires(&bad, &[("protocol_violations", mend)]);
+    bad.suspects.troubled = vec![Troubled {
+        status: TaskStatus::Blocked,
+        ..troubled(Streaks {
+            blocks: 2,
+            ..Streaks::default()
+        })
+    }];
+    fires(&bad, &[("block_unblock_cycling", Some("tenure retry 7"))]);
+    bad.suspects.troubled[0].streaks.blocks = 0;
+    if let Some(newest) = &mut bad.suspects.troubled[0].newest {
+        newest.stood_down = Some(Reason::MissingClaimLock);
+    }
+    fires(&bad, &[("worker_env_malformed", Some("tenure retry 7"))]);
+}
+
+#[test]
+fn what_waits_for_people_names_the_way_out() {
+    let mut waits = facts(vec![dispatcher()]);
+    let blocked = |kind| Blocked {
+        task: TaskId(7),
+        kind,
+        reason: "which?".into(),
+        since: ago(Duration::from_hours(25)),
+    };
+    let rule = "stuck_in_blocked";
+    waits.suspects.blocked = vec![blocked(BlockKind::NeedsInput)];
+    fires(&waits, &[(rule, Some("tenure unblock 7"))]);
+    waits.suspects.blocked = vec![blocked(BlockKind::GaveUp)];
+    fires(&waits, &[(rule, Some("tenure retry 7"))]);
+    waits.suspects.blocked.clear();
+    waits.suspects.paused = vec![PausedTask {
+        task: TaskId(7),
+        status: TaskStatus::Ready,
+        since: NOW,
+    }];
+    fires(&waits, &[("held_back", Some("tenure resume 7"))]);
+}
+
+#[test]
+fn an_unverified_tree_is_a_matter_until_its_boot_is_over_or_its_task_has_moved_on() {
+    let mut left = facts(vec![dispatcher()]);
+    let unverified = |boot: &str, has_moved_on| Unverified {
+        run: RunId(3),
+        task: TaskId(7),
+        host: Some(("here".into(), boot.into())),
+        warden: Some(99),
+        ended_at: NOW,
+        has_moved_on,
+    };
+    left.suspects.unverified = vec![unverified("boot", false)];
+    let mend = "tenure comment 7 'run 3: looked, nothing of it is left'";
+    fires(&left, &[("tree_unverified", Some(mend))]);
+    left.suspects.unverified = vec![unverified("boot", true), unverified("earlier", false)];
+    fires(&left, &[]);
+}
+
+#[test]
+fn the_readme_lists_every_rule_with_its_severity_and_when_it_fires() {
+    let readme = include_str!("../../../../README.md");
+    for rule in RULES {
+        let row = format!(
+            "| `{}` | {} | {} |",
+            rule.id.name(),
+            rule.severity.name(),
+            rule.condition
+        );
+        assert!(readme.contains(&row), "the README lacks {row}");
+        assert_eq!(
+            serde_json::to_value(rule.id).unwrap(),
+            serde_json::Value::from(rule.id.name())
+        );
+    }
+}
