@@ -117,7 +117,7 @@ impl Said {
         Ok(Moved {
             status: to,
             pending_parents: task.resting.pending_parents,
-            not_before: task.resting.not_before.filter(|_| !to.is_finished()),
+            not_before: task.resting.not_before.filter(|_| to != TaskStatus::Done),
             block,
             streaks,
             archived_at,
