@@ -272,6 +272,7 @@ const INDEXES: &[(&str, &str)] = &[
     ("unmet_parents", "links_by_child"),
     ("unmet_links", "links_by_child"),
     ("due", "scheduled_by_time"),
+    ("going_on", "going_on"),
     ("next_due", "scheduled_by_time"),
     ("unstarted", "open_runs_by_dispatcher"),
     ("asks", "open_runs_by_dispatcher"),

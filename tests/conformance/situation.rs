@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tenure_guard::TaskId;
+use tenure_guard::{BlockKind, TaskId};
 use tenure_store::life::{LimitsLayer, LinkKind, Outcome, TaskStatus};
+use tenure_store::person::Wish;
 use tenure_store::read::{Counted, TaskFilter, Unfinished};
 use tenure_store::task::{KeyLimit, NewTask, Work};
 
@@ -32,10 +33,28 @@ async fn a_situation_names_what_a_task_waits_for(world: World) {
     );
     assert_eq!(waited_for.kind, LinkKind::Success);
     assert!(situation.place.is_none() && situation.runs.is_empty());
+    assert!(situation.stuck_above.is_empty());
     let situation = world.store.situation(parent).await.unwrap();
     assert_eq!(situation.children, [child]);
     assert!(situation.dispatchers.is_empty() && situation.pauses.is_empty());
     world.store.situation(TaskId(99)).await.unwrap_err();
+
+    let grandchild = world.add(after(&[child])).await;
+    let stop = Wish::Block {
+        kind: BlockKind::Operator,
+    };
+    let blocked = world
+        .store
+        .wish(parent, stop, "me".into(), Some("not now".into()));
+    blocked.await.unwrap();
+    let stuck = async |id| {
+        let situation = world.store.situation(id).await.unwrap();
+        let ids: Vec<TaskId> = situation.stuck_above.iter().map(|stuck| stuck.id).collect();
+        ids
+    };
+    assert_eq!(stuck(grandchild).await, [parent]);
+    // A parent is told as such.
+    assert_eq!(stuck(child).await, []);
 }
 
 async fn a_ready_task_knows_its_place(world: World) {

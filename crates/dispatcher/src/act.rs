@@ -25,6 +25,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::action::Action;
 use crate::event::Event;
+use crate::hook::herald::Herald;
 use crate::hub::Hub;
 use crate::line::Line;
 use crate::orphan::Grave;
@@ -51,6 +52,7 @@ pub(crate) struct Edge {
     wakes: UnboundedSender<Wake>,
     spawner: std::sync::mpsc::Sender<spawn::Order>,
     family: Family,
+    herald: Herald,
     hands: HashMap<RunId, Hand>,
     teller: Teller,
     /// The lease's end of the claim that is under way, taken before it was sent.
@@ -91,12 +93,15 @@ impl Edge {
         wakes: UnboundedSender<Wake>,
     ) -> io::Result<Self> {
         let spawner = spawn::start(&store.url().expose(), &wakes)?;
+        let changes = hub.changes();
+        let herald = Herald::start(Arc::clone(&settings), store.clone(), changes);
         let family = Family::new(&settings.host.id, &settings.warden.path);
         let teller = Teller::start(store.clone(), settings.id);
         Ok(Self {
             settings,
             row,
             family,
+            herald,
             store,
             hub: Arc::new(hub),
             wakes,
@@ -110,6 +115,7 @@ impl Edge {
     /// Goes on by other settings, and publishes them; what is in force now.
     pub(crate) fn reload(&mut self, settings: Settings) -> &Settings {
         self.settings = Arc::new(settings.for_incarnation_of(&self.settings));
+        self.herald.follow(Arc::clone(&self.settings));
         self.row.slots = self.settings.slots;
         self.row.profiles = self.settings.published();
         let (store, row) = (self.store.clone(), self.row.clone());

@@ -69,6 +69,9 @@ pub(crate) struct Core {
     held: HoldBack,
     /// When something is known to be due: a scheduled task, a profile's return, another try.
     look_at: Option<Instant>,
+    /// When a scheduled task is due. Its time comes also where there is no room for it: what recurs has
+    /// a next time, and may be to replace what runs.
+    due_at: Option<Instant>,
     poll_at: Instant,
     renew_at: Instant,
     live_at: Instant,
@@ -110,6 +113,7 @@ impl Core {
             unknown: HashSet::new(),
             held: HoldBack::default(),
             look_at: None,
+            due_at: None,
             poll_at: now + rules.poll,
             renew_at: now + rules.renew_every,
             live_at: now + SIGN_OF_LIFE,
@@ -167,7 +171,11 @@ impl Core {
 
     fn follow(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
-            Event::Look | Event::MayClaim => self.look(now),
+            Event::Look => self.look(now),
+            Event::MayClaim => {
+                self.due_at = Some(now);
+                self.look(now)
+            }
             Event::Time => self.time(now),
             Event::Claimed(answer) => self.claimed(now, answer),
             Event::Spawned { run, warden } => self.spawned(now, run, warden),

@@ -67,7 +67,10 @@ fn of_user(account: &Account) -> [(String, String); 4] {
 }
 
 /// The variables of ours that `patterns` name. What is not UTF-8 cannot be passed on.
-fn passed_on(ours: &BTreeMap<OsString, OsString>, patterns: &[String]) -> BTreeMap<String, String> {
+pub(crate) fn passed_on(
+    ours: &BTreeMap<OsString, OsString>,
+    patterns: &[String],
+) -> BTreeMap<String, String> {
     let named = |name: &str| {
         patterns
             .iter()

@@ -87,6 +87,14 @@ impl Hub {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         let (changes, _) = watch::channel(0);
         let told = changes.clone();
+        // Whoever pokes has changed something, too.
+        let poked = {
+            let changes = changes.clone();
+            move || {
+                changes.send_modify(|count| *count += 1);
+                poked();
+            }
+        };
         let accepting = tokio::spawn(async move {
             loop {
                 match listener.accept().await {
@@ -106,6 +114,11 @@ impl Hub {
             changes,
             accepting,
         })
+    }
+
+    /// What changes whenever something was committed, for followers within the process.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Tells the followers that something was committed.

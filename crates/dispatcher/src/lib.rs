@@ -14,6 +14,7 @@ mod event;
 pub mod examine;
 mod folder;
 mod hold_back;
+mod hook;
 pub mod hub;
 mod line;
 mod orphan;
@@ -27,6 +28,7 @@ mod spawn;
 pub mod template;
 mod wake;
 
+pub use hook::Hooks;
 pub use pulse::{Heart, Pulse};
 pub use serve::run;
 pub use settings::{Host, OnStop, Profile, Settings, WardenProgram};

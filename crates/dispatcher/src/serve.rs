@@ -85,6 +85,10 @@ pub async fn run(
         questions,
     };
     Box::pin(turn(&settings, inputs, edge)).await;
+    if store.is_shared() {
+        // What is not given back lapses.
+        let _ = store.release_hooks(settings.id).await;
+    }
     if let Err(error) = store.retire(settings.id).await {
         tracing::warn!(error = %error, "cannot sign off at the store");
     }

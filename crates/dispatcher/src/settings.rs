@@ -12,6 +12,7 @@ use tenure_store::{BatchId, DispatcherId};
 use tenure_warden::cgroup::Cgroups;
 use tenure_warden::isolation::{Isolation, Workspace};
 
+use crate::hook::Hooks;
 use crate::template::Template;
 
 /// Everything a dispatcher needs to know.
@@ -39,6 +40,8 @@ pub struct Settings {
     pub defaults: LimitsLayer,
     /// The profiles by name, the reserved `shell` among them.
     pub profiles: BTreeMap<String, Profile>,
+    /// Which programs are told of which events.
+    pub hooks: Hooks,
     /// The environment that `pass_env` chooses from.
     pub environment: BTreeMap<OsString, OsString>,
     /// The state folder; holds the host's id.

@@ -9,7 +9,7 @@ use sha2::Digest;
 use sqlx::FromRow;
 use tenure_guard::TaskId;
 
-use crate::clock::millis;
+use crate::clock::{millis, timestamp};
 use crate::connection::Number;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -255,6 +255,9 @@ impl Submission {
                 .ok_or_else(|| Error::Unavailable(format!("key {key:?} is being added")));
         };
         let id = TaskId(number);
+        if task.recurrence.is_some() {
+            tx.execute(&sql::BEGIN_SERIES, values![id]).await?;
+        }
         for link in &links {
             let link = values![link.parent, id, link.kind, link.met_at];
             tx.execute(&sql::ADD_LINK, link).await?;
@@ -278,15 +281,13 @@ async fn row(
     batch: Option<BatchId>,
 ) -> Result<Row, Error> {
     let now = tx.now().await?;
-    let not_before = task.not_before.map(|time| match time {
-        NotBefore::At(time) => time.as_millisecond(),
-        NotBefore::In(wait) => now.saturating_add(millis(wait)),
-    });
+    let not_before = not_before(task, now)?;
     let pending = links.iter().filter(|link| link.met_at.is_none()).count();
     let pending = i64::try_from(pending).unwrap_or(i64::MAX);
     let status = Rest {
         waits_for_parents: pending > 0,
-        waits_for_time: not_before.is_some_and(|time| time > now),
+        // What recurs begins when its time has come, also where that is now.
+        waits_for_time: task.recurrence.is_some() || not_before.is_some_and(|time| time > now),
     }
     .status();
     let command = match &task.work {
@@ -345,6 +346,26 @@ async fn links(tx: &mut Transaction, parents: &[(TaskId, LinkKind)]) -> Result<V
         });
     }
     Ok(links)
+}
+
+/// When the task may start at the earliest; of one that recurs, its first time.
+fn not_before(task: &NewTask, now: i64) -> Result<Option<i64>, Error> {
+    let said = task.not_before.map(|time| match time {
+        NotBefore::At(time) => time.as_millisecond(),
+        NotBefore::In(wait) => now.saturating_add(millis(wait)),
+    });
+    let Some(recurrence) = &task.recurrence else {
+        return Ok(said);
+    };
+    let first = recurrence.times.first(timestamp(said.unwrap_or(now))?);
+    first
+        .map(|first| Some(first.as_millisecond()))
+        .ok_or_else(|| {
+            Error::Invalid(format!(
+                "{} never comes after the time given: name an earlier one",
+                recurrence.times
+            ))
+        })
 }
 
 struct Row {

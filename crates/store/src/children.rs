@@ -23,6 +23,8 @@ struct Child {
     pending_parents: i64,
     not_before: Option<i64>,
     kind: String,
+    /// Whether it recurs and has not begun: then its time is decided upon, also where it is over.
+    unbegun: i64,
 }
 
 /// Tells the children of a task how it ended (`run` is the run that ended it, where one did), and
@@ -74,7 +76,7 @@ impl Ended {
         let pending = child.pending_parents - 1;
         let rest = Rest {
             waits_for_parents: pending > 0,
-            waits_for_time: child.not_before.is_some_and(|time| time > now),
+            waits_for_time: child.unbegun > 0 || child.not_before.is_some_and(|time| time > now),
         };
         let before: TaskStatus = child.status.parse()?;
         // A child that a person blocked or cancelled stays so, and still has one parent less.

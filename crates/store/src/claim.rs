@@ -85,6 +85,8 @@ pub struct Claims {
     pub next_due: Option<Duration>,
     /// Whether the dispatcher is asked to take nothing new; then nothing was claimed.
     pub draining: bool,
+    /// Whether runs were asked to end, perhaps of this dispatcher.
+    pub asked: bool,
 }
 
 impl Store {
@@ -180,7 +182,7 @@ impl Write for Wanted {
                 ..Claims::default()
             });
         }
-        make_due_ready(tx).await?;
+        let promoted = make_due_ready(tx).await?;
         let chosen = self.choose(tx).await?;
         let mut claimed = Vec::with_capacity(chosen.len());
         for (offer, candidate) in chosen {
@@ -190,6 +192,7 @@ impl Write for Wanted {
             claimed,
             next_due: next_due(tx).await?,
             draining: false,
+            asked: promoted.asked,
         })
     }
 }

@@ -20,6 +20,9 @@ pub(crate) struct Resting {
     benign: i64,
     lost: i64,
     blocks: i64,
+    /// Whether it recurs and has not begun, which nothing is that ran.
+    #[sqlx(default)]
+    unbegun: i64,
 }
 
 impl Resting {
@@ -34,11 +37,12 @@ impl Resting {
         })
     }
 
-    /// Where it rests with the time that stands on it.
+    /// Where it rests with the time that stands on it. What is to happen at a time of its series is
+    /// decided where that comes, also where it is over.
     pub(crate) fn rest(&self, now: i64) -> Rest {
         Rest {
             waits_for_parents: self.pending_parents > 0,
-            waits_for_time: self.not_before.is_some_and(|time| time > now),
+            waits_for_time: self.unbegun > 0 || self.not_before.is_some_and(|time| time > now),
         }
     }
 }

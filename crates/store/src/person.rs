@@ -96,6 +96,22 @@ struct Said {
     earnest: Earnest,
 }
 
+/// Carries out a wish of nobody's but the store's own.
+pub(crate) async fn wish_of_tenure(
+    tx: &mut Transaction,
+    task: TaskId,
+    wish: Wish,
+    reason: String,
+) -> Result<Granted, Error> {
+    let said = Said {
+        wish,
+        by: "tenure".into(),
+        reason: Some(reason),
+        earnest: Earnest::Do,
+    };
+    said.grant(tx, task).await
+}
+
 struct Wished {
     task: TaskId,
     said: Said,

@@ -1,5 +1,5 @@
 //! promote: scheduled tasks whose time has come become ready. Children are promoted by the end of
-//! their last parent, in [`crate::end`].
+//! their last parent, in [`crate::end`]; what becomes of recurring ones is for [`crate::recur`].
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::{Move, Rest, TaskStatus};
 use crate::open::Store;
+use crate::recur::{Turned, turn};
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
@@ -19,6 +20,10 @@ use crate::writer::Write;
 /// The most that become ready in one transaction, so that a great many that are due at once do not
 /// keep others from writing; the next are due at once.
 const AT_ONCE: u32 = 256;
+
+/// So many others does a recurring task count for: its successor is added, and those before it are
+/// looked at.
+const RECURRING: u32 = 8;
 
 impl Store {
     /// Makes due tasks ready; answers how many, and how long until the next one is due.
@@ -36,40 +41,80 @@ impl Write for Promote {
     type Answer = (u32, Option<Duration>);
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Self::Answer, Error> {
-        Ok((make_due_ready(tx).await?, next_due(tx).await?))
+        let promoted = make_due_ready(tx).await?;
+        Ok((promoted.ready, next_due(tx).await?))
     }
 }
 
-#[derive(FromRow)]
-struct Due {
-    id: i64,
-    pending_parents: i64,
+/// A task whose time has come.
+#[derive(Debug, FromRow)]
+pub(crate) struct Due {
+    pub(crate) id: i64,
+    pub(crate) pending_parents: i64,
+    pub(crate) not_before: i64,
+    pub(crate) created_at: i64,
+    pub(crate) series_id: Option<i64>,
+    /// Of one that recurs and has not begun.
+    pub(crate) recurrence: Option<String>,
 }
 
-/// Makes due tasks ready; answers how many.
-pub(crate) async fn make_due_ready(tx: &mut Transaction) -> Result<u32, Error> {
+/// What became of tasks whose time had come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Promoted {
+    /// So many went on.
+    pub(crate) ready: u32,
+    /// Whether runs were asked to end, to make room for the next of their series.
+    pub(crate) asked: bool,
+}
+
+/// Makes due tasks ready.
+pub(crate) async fn make_due_ready(tx: &mut Transaction) -> Result<Promoted, Error> {
     let now = tx.now().await?;
-    let due: Vec<Due> = tx.fetch(&sql::DUE, values![now, AT_ONCE]).await?;
-    let mut count = 0;
-    for Due {
-        id,
-        pending_parents,
-    } in due
-    {
-        let task = TaskId(id);
-        let rest = Rest {
-            waits_for_parents: pending_parents > 0,
-            waits_for_time: false,
+    let found: Vec<Due> = tx.fetch(&sql::DUE, values![now, AT_ONCE]).await?;
+    let mut promoted = Promoted::default();
+    let mut room = AT_ONCE;
+    for due in found {
+        if room == 0 {
+            break;
+        }
+        let Some(recurrence) = &due.recurrence else {
+            room -= 1;
+            make_ready(tx, &due).await?;
+            promoted.ready += 1;
+            continue;
         };
-        let status = TaskStatus::Scheduled
-            .after(Move::Due, rest)
-            .map_err(|source| Error::Illegal { task, source })?;
-        tx.execute(&sql::MAKE_READY, values![task, status, now])
-            .await?;
-        tx.event(task, None, EventKind::Due, &json!({ "status": status }));
-        count += 1;
+        room = room.saturating_sub(RECURRING);
+        match turn(tx, &due, &serde_json::from_str(recurrence)?).await? {
+            Turned::Begins { asked } => {
+                promoted.asked |= asked;
+                make_ready(tx, &due).await?;
+                promoted.ready += 1;
+            }
+            Turned::Waits { asked } => promoted.asked |= asked,
+        }
     }
-    Ok(count)
+    Ok(promoted)
+}
+
+async fn make_ready(tx: &mut Transaction, due: &Due) -> Result<(), Error> {
+    let now = tx.now().await?;
+    let task = TaskId(due.id);
+    let status = after_due(task, due.pending_parents > 0)?;
+    tx.execute(&sql::MAKE_READY, values![task, status, now])
+        .await?;
+    tx.event(task, None, EventKind::Due, &json!({ "status": status }));
+    Ok(())
+}
+
+/// Where a scheduled task goes when its time has come.
+pub(crate) fn after_due(task: TaskId, waits_for_parents: bool) -> Result<TaskStatus, Error> {
+    let rest = Rest {
+        waits_for_parents,
+        waits_for_time: false,
+    };
+    TaskStatus::Scheduled
+        .after(Move::Due, rest)
+        .map_err(|source| Error::Illegal { task, source })
 }
 
 #[derive(FromRow)]

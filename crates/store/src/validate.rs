@@ -107,6 +107,12 @@ fn check(task: &NewTask, place: usize, siblings: usize) -> Result<(), String> {
     if let Some(key) = &task.key {
         check_word("key", key)?;
     }
+    if let Some(recurrence) = &task.recurrence {
+        recurrence
+            .times
+            .check()
+            .map_err(|error| error.to_string())?;
+    }
     task.limits.validate().map_err(|error| error.to_string())
 }
 

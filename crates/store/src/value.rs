@@ -5,7 +5,7 @@ use std::path::Path;
 use tenure_guard::{BlockKind, ClaimLock, RunId, TaskId};
 
 use crate::event::EventKind;
-use crate::ids::{BatchId, DispatcherId};
+use crate::ids::{BatchId, DispatcherId, EventId};
 use crate::life::{Ask, LinkKind, Outcome, TaskStatus};
 
 /// A bound value. A missing one still has its type, which PostgreSQL wants to know.
@@ -58,6 +58,7 @@ numbers! {
     TaskId => |id| id.0;
     RunId => |id| id.0;
     BatchId => |id| id.0;
+    EventId => |id| id.0;
 }
 
 texts! {

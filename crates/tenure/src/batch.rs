@@ -89,7 +89,10 @@ impl Batch {
 
     /// A worker may say that its task waits for another one, of this batch or not; answers that one.
     fn linked(&mut self, event: &Event) -> Option<TaskId> {
-        let parent = event.payload.get("parent").and_then(|id| id.as_i64());
+        let parent = event
+            .payload
+            .get("parent")
+            .and_then(serde_json::Value::as_i64);
         match (event.kind, event.task_id, parent) {
             (EventKind::Linked, Some(task), Some(parent)) => {
                 let parent = TaskId(parent);

@@ -25,6 +25,7 @@ mod place;
 mod progress;
 mod reload;
 mod run_log;
+mod schedule;
 mod service_manager;
 mod settings;
 mod signals;
@@ -55,10 +56,13 @@ pub fn warden_main() -> ExitCode {
 }
 
 /// `guard exec` and nothing after it: the gate is on the standard input. A command of a person's
-/// own would follow.
+/// own would follow; what keeps a hook says so.
 fn is_dispatched_warden(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
     arguments.next().is_some_and(|word| word == "guard")
         && arguments.next().is_some_and(|word| word == "exec")
+        && arguments
+            .next()
+            .is_none_or(|word| word == tenure_warden::hook::ARGUMENT)
         && arguments.next().is_none()
 }
 
@@ -70,7 +74,15 @@ mod tests {
     fn only_a_bare_guard_exec_is_a_dispatched_warden() {
         let is = |line: &str| is_dispatched_warden(line.split_whitespace().map(Into::into));
         assert!(is("guard exec"));
-        for other in ["", "guard", "guard check", "guard exec -- true", "exec"] {
+        assert!(is("guard exec --hook"));
+        for other in [
+            "",
+            "guard",
+            "guard check",
+            "guard exec -- true",
+            "guard exec --hook x",
+            "exec",
+        ] {
             assert!(!is(other), "{other:?} was taken for a dispatched warden");
         }
     }

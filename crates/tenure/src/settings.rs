@@ -49,6 +49,7 @@ pub fn settings(
         on_stop: config.on_stop,
         defaults: config.defaults.clone(),
         profiles: config.profiles.clone(),
+        hooks: config.hooks.clone(),
         // Nothing of Tenure's own is passed on, however wide a `pass_env` is: TENURE_DB may hold a
         // password. Nor is what the service manager tells the dispatcher alone.
         environment: std::env::vars_os()

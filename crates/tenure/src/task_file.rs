@@ -4,8 +4,10 @@ mod problem;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
+use tenure_store::life::{CatchUp, Overlap};
 use tenure_store::task::{KeyLimit, NewTask, NotBefore, Parent, Work};
 use tenure_store::validate;
 
@@ -13,6 +15,7 @@ use crate::config::{absolute, variable_problem};
 use crate::failure::Failure;
 use crate::limit_keys::with_limit_keys;
 use crate::offered::Offered;
+use crate::schedule::Said;
 use problem::{Problem, label};
 
 /// What a file holds: tasks, and nothing else.
@@ -39,6 +42,14 @@ with_limit_keys! {
         limit_key: Option<String>,
         limit: Option<u32>,
         not_before: Option<Time>,
+        #[serde(with = "tenure_store::duration::optional")]
+        delay: Option<Duration>,
+        #[serde(with = "tenure_store::duration::optional")]
+        every: Option<Duration>,
+        cron: Option<String>,
+        time_zone: Option<String>,
+        overlap: Option<Overlap>,
+        catch_up: Option<CatchUp>,
         cwd: Option<PathBuf>,
         env: BTreeMap<String, String>,
         key: Option<String>,
@@ -156,6 +167,15 @@ fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<Ne
     }
     let limits = entry.limits();
     limits.validate().map_err(|error| error.to_string())?;
+    let times = Said {
+        not_before: entry.not_before.as_ref().map(not_before).transpose()?,
+        delay: entry.delay,
+        every: entry.every,
+        cron: entry.cron.clone(),
+        time_zone: entry.time_zone.clone(),
+        overlap: entry.overlap,
+        catch_up: entry.catch_up,
+    };
     let cwd = entry.cwd.as_deref().unwrap_or(Path::new(""));
     Ok(NewTask {
         name: entry.name.clone(),
@@ -167,7 +187,8 @@ fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<Ne
         priority: entry.priority,
         skills: entry.skills.clone(),
         limit_key: limit_key(entry.limit_key.clone(), entry.limit)?,
-        not_before: entry.not_before.as_ref().map(not_before).transpose()?,
+        not_before: times.not_before()?,
+        recurrence: times.recurrence()?,
         env: entry.env.clone(),
         key: entry.key.clone(),
         limits,

@@ -28,6 +28,7 @@ mod dispatched;
 mod ending;
 mod folder;
 mod git;
+pub mod hook;
 mod host;
 mod into_cgroup;
 mod lease;
@@ -46,16 +47,21 @@ pub use by_hand::{ByHand, exec_by_hand};
 pub use socket_path::socket_path;
 
 /// The warden that a dispatcher starts, with the gate on its standard input. With the one argument
-/// `--build` it says which build it is, so that a dispatcher uses it only where that is its own.
+/// `--build` it says which build it is, so that a dispatcher uses it only where that is its own; with
+/// [`hook::ARGUMENT`] it keeps a hook.
 pub fn main() -> ExitCode {
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|arg| arg == "--build")
-    {
+    let argument = std::env::args_os().next_back();
+    if argument.as_ref().is_some_and(|arg| arg == "--build") {
         println!("{}", build_id());
         return ExitCode::SUCCESS;
     }
-    match dispatched::run() {
+    let is_hook = argument.is_some_and(|arg| arg == hook::ARGUMENT);
+    let ended = if is_hook {
+        hook::run()
+    } else {
+        dispatched::run()
+    };
+    match ended {
         Ok(code) => code,
         Err(error) => {
             eprintln!("tenure-warden: {error}");

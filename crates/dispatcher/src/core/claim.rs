@@ -28,6 +28,11 @@ impl Core {
     pub(super) fn look(&mut self, now: Instant) -> Vec<Action> {
         self.poll_at = now + self.rules.poll;
         self.look_at = self.held.next(now);
+        if let Some(due_at) = self.due_at
+            && due_at > now
+        {
+            self.look_by(due_at);
+        }
         let mut actions = self.claim(now);
         actions.extend(self.read_asks());
         actions
@@ -63,7 +68,9 @@ impl Core {
     fn claim(&mut self, now: Instant) -> Vec<Action> {
         let taken = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
         let room = self.rules.slots.saturating_sub(taken);
-        if self.mode != Mode::Serving || room == 0 || self.looking == Looking::UnderWay {
+        let is_due = self.due_at.is_some_and(|due_at| now >= due_at);
+        let is_vain = room == 0 && !is_due;
+        if self.mode != Mode::Serving || is_vain || self.looking == Looking::UnderWay {
             return Vec::new();
         }
         if let Claiming::UnderWay { again } = &mut self.claim {
@@ -76,6 +83,7 @@ impl Core {
             .cloned()
             .collect();
         self.claim = Claiming::UnderWay { again: false };
+        self.due_at = None;
         vec![Action::Claim {
             room,
             offers,
@@ -98,15 +106,18 @@ impl Core {
         if claims.draining {
             return self.drain();
         }
-        if let Some(due) = claims.next_due {
-            self.look_by(now + due);
+        self.due_at = claims.next_due.map(|due| now + due);
+        if let Some(due_at) = self.due_at {
+            self.look_by(due_at);
         }
+        let asked = claims.asked.then(|| self.read_asks()).flatten();
         let nothing_left = claims.claimed.is_empty() && self.runs.is_empty() && !again;
         let mut actions: Vec<Action> = claims
             .claimed
             .into_iter()
             .map(|claimed| self.take(claimed))
             .collect();
+        actions.extend(asked);
         if again {
             actions.extend(self.claim(now));
         } else if nothing_left && self.rules.one_batch {

@@ -70,6 +70,7 @@ impl World {
             claimed,
             next_due: None,
             draining: false,
+            asked: false,
         })))
     }
 
@@ -436,4 +437,44 @@ fn a_claim_whose_answer_was_lost_is_looked_for_before_the_next() {
         matches!(actions[..], [Action::Claim { recover: true, .. }]),
         "{actions:?}"
     );
+}
+
+#[test]
+fn a_time_that_comes_while_every_slot_is_taken_comes_all_the_same() {
+    let mut world = World::with(1, false);
+    world.tell(Event::Look);
+    world.tell(Event::Claimed(Ok(Claims {
+        claimed: vec![claimed(1)],
+        draining: false,
+        next_due: Some(Duration::from_secs(2)),
+        asked: false,
+    })));
+    let none = world.tell(Event::Look);
+    assert!(claim(&none).is_none(), "{none:?}");
+    assert_eq!(world.core.wake_at(), world.now + Duration::from_secs(2));
+    world.now += Duration::from_secs(2);
+    let actions = world.tell(Event::Time);
+    assert_eq!(
+        claim(&actions).map(|(room, _)| room),
+        Some(0),
+        "{actions:?}"
+    );
+    // And once only, until the next one.
+    world.claimed(&[]);
+    let none = world.tell(Event::Look);
+    assert!(claim(&none).is_none(), "{none:?}");
+}
+
+#[test]
+fn what_a_claim_asked_of_a_run_of_ours_is_read_at_once() {
+    let mut world = World::with(2, false);
+    world.open(1);
+    world.tell(Event::Look);
+    let actions = world.tell(Event::Claimed(Ok(Claims {
+        claimed: Vec::new(),
+        draining: false,
+        next_due: None,
+        asked: true,
+    })));
+    assert!(matches!(actions[..], [Action::ReadAsks]), "{actions:?}");
 }

@@ -77,10 +77,16 @@ CREATE INDEX ready_by_lane ON tasks (assignee, lane, (queued_at - priority * 360
     WHERE status = 'ready' AND paused_at IS NULL;
 CREATE INDEX ready_by_batch ON tasks (batch_id, assignee, lane, (queued_at - priority * 3600000), id)
     WHERE status = 'ready' AND paused_at IS NULL;
+-- What is paused has no time that comes.
+DROP INDEX scheduled_by_time;
+CREATE INDEX scheduled_by_time ON tasks (not_before)
+    WHERE status = 'scheduled' AND paused_at IS NULL;
 CREATE INDEX ready_since ON tasks (since) WHERE status = 'ready';
 CREATE INDEX blocked_since ON tasks (since) WHERE status = 'blocked' AND archived_at IS NULL;
 CREATE INDEX tasks_by_assignee ON tasks (assignee, status, id);
 CREATE INDEX tasks_by_series ON tasks (series_id, id) WHERE series_id IS NOT NULL;
+CREATE INDEX going_on ON tasks (series_id, id)
+    WHERE series_id IS NOT NULL AND status IN ('todo', 'scheduled', 'ready', 'running');
 CREATE INDEX paused_tasks ON tasks (id) WHERE paused_at IS NOT NULL;
 CREATE INDEX archived_tasks ON tasks (archived_at) WHERE archived_at IS NOT NULL;
 -- What goes badly just now.

@@ -12,7 +12,7 @@ SELECT CAST(CASE
                  WHERE waiting.assignee IS NOT NULL
                    AND NOT EXISTS (SELECT 1 FROM pauses
                                    WHERE what IN ('store', 'profile:' || waiting.assignee)))
-      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'scheduled'
+      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'scheduled' AND paused_at IS NULL
                  AND not_before <= coalesce(CAST($1 AS BIGINT),
                      CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)))
     THEN 2

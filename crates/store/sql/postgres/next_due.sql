@@ -1,2 +1,2 @@
 -- When the next scheduled task is due.
-SELECT min(not_before) AS number FROM tasks WHERE status = 'scheduled'
+SELECT min(not_before) AS number FROM tasks WHERE status = 'scheduled' AND paused_at IS NULL

@@ -14,7 +14,8 @@ SELECT CASE
                  WHERE waiting.assignee IS NOT NULL
                    AND NOT EXISTS (SELECT 1 FROM pauses
                                    WHERE what IN ('store', 'profile:' || waiting.assignee)))
-      OR EXISTS (SELECT 1 FROM tasks INDEXED BY scheduled_by_time WHERE status = 'scheduled'
+      OR EXISTS (SELECT 1 FROM tasks INDEXED BY scheduled_by_time
+                 WHERE status = 'scheduled' AND paused_at IS NULL
                  AND not_before <= coalesce($1, CAST(unixepoch('subsec') * 1000 AS INTEGER)))
     THEN 2
     WHEN EXISTS (SELECT 1 FROM tasks WHERE status = 'scheduled') THEN 1

@@ -29,7 +29,7 @@ pub use link::{Awaited, LinkKind, TaskEnd, Told};
 pub use moves::{IllegalMove, Move, Rest};
 pub use on_exit::{ExitKey, ExitRule, OnExit};
 pub use outcome::Outcome;
-pub use recurrence::{CatchUp, Overlap, Recurrence, Times};
+pub use recurrence::{CatchUp, InvalidTimes, Moment, Overlap, Passed, Recurrence, Times, Turn};
 pub use status::{RunStatus, TaskStatus};
 pub use streaks::{Asked, Ending, Next, Streaks};
 pub use trace::{Origin, Traced, trace};

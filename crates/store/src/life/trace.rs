@@ -70,14 +70,11 @@ fn said(limits: &impl Serialize) -> BTreeMap<String, String> {
         return said;
     };
     for (key, value) in keys {
-        match value {
-            Value::Object(inner) if TABLES.contains(&key.as_str()) => {
-                let inner = inner.into_iter();
-                said.extend(inner.map(|(name, value)| (format!("{key}.{name}"), words_of(&value))));
-            }
-            value => {
-                said.insert(key, words_of(&value));
-            }
+        if TABLES.contains(&key.as_str()) {
+            let inner = value.as_object().into_iter().flatten();
+            said.extend(inner.map(|(name, value)| (format!("{key}.{name}"), words_of(value))));
+        } else {
+            said.insert(key, words_of(&value));
         }
     }
     said

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::{Move, Rest, Streaks, TaskEnd, TaskStatus};
 use crate::moved::{Moved, block_kind, move_task};
+use crate::recur::begin_by_hand;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
@@ -49,6 +50,9 @@ impl Said {
         let to = legal(id, status, by.clone(), rest)?;
         if self.earnest == Earnest::DryRun {
             return Ok(Granted::Moved(to));
+        }
+        if by == Move::Completed {
+            begin_by_hand(tx, id).await?;
         }
         let moved = self.moved(task, &by, to, tx.now().await?)?;
         move_task(tx, id, &moved).await?;
@@ -153,6 +157,7 @@ impl Said {
         if self.earnest == Earnest::DryRun {
             return Ok(Granted::Moved(to));
         }
+        begin_by_hand(tx, id).await?;
         let now = tx.now().await?;
         tx.execute(&sql::WAIVE, values![id, now]).await?;
         tx.execute(&sql::PROMOTE, values![id, to, now]).await?;

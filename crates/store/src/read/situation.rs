@@ -30,6 +30,8 @@ pub struct Situation {
     pub task: TaskRow,
     /// The parents that it waits for, the first [`Situation::MOST`].
     pub parents: Vec<WaitedFor>,
+    /// What its parents wait for in turn and what needs a person, the first [`Situation::MOST`].
+    pub stuck_above: Vec<WaitedFor>,
     /// Tasks that wait for it, the first [`Situation::MOST`].
     pub children: Vec<TaskId>,
     /// Its newest runs, newest first, at most [`Situation::RUNS`].
@@ -177,6 +179,7 @@ impl Store {
                 runs: show_all::<RunColumns>(runs)?,
                 events: show_all::<EventColumns>(events)?,
                 parents: show_all(parents)?,
+                stuck_above: stuck_above(tx, task).await?,
                 children: children(tx, task).await?,
                 dispatchers: serving(tx, may_live).await?,
                 pauses: pauses(tx).await?,
@@ -315,6 +318,17 @@ impl Shown for HolderColumns {
 #[derive(FromRow)]
 struct IdColumn {
     id: i64,
+}
+
+/// How many tasks above a task are looked at: whoever builds more than that looks by steps.
+const ABOVE: u32 = 1000;
+
+/// What needs a person among what its parents wait for.
+async fn stuck_above(tx: &mut Transaction, task: TaskId) -> Result<Vec<WaitedFor>, Error> {
+    let asked = values![task, ABOVE, Situation::MOST];
+    let mut stuck = show_all::<ParentColumns>(tx.fetch(&sql::STUCK_ABOVE, asked).await?)?;
+    stuck.sort_by_key(|task| task.id);
+    Ok(stuck)
 }
 
 /// The tasks that wait for a task.

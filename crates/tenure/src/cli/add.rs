@@ -7,7 +7,9 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use tenure_guard::TaskId;
 use tenure_store::duration;
-use tenure_store::life::{Backoff, BackoffBy, LimitsLayer, OnExit, Protocol, TempfailExit};
+use tenure_store::life::{
+    Backoff, BackoffBy, CatchUp, LimitsLayer, OnExit, Overlap, Protocol, TempfailExit,
+};
 use tenure_store::task::NotBefore;
 
 use super::value::{
@@ -54,6 +56,24 @@ pub struct Add {
     /// Not before this time: RFC 3339, or +30m
     #[arg(long, value_name = "TIME", value_parser = not_before)]
     pub not_before: Option<NotBefore>,
+    /// Not before so long after now
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub delay: Option<Duration>,
+    /// Again and again, so far apart
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub every: Option<Duration>,
+    /// Again and again, at the times of a cron expression, like "0 3 * * *"
+    #[arg(long, value_name = "EXPRESSION")]
+    pub cron: Option<String>,
+    /// Whose times those of --cron are, like Europe/Berlin; UTC
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// What happens at a time while an earlier one goes on: skip, queue or replace
+    #[arg(long, value_name = "POLICY")]
+    pub overlap: Option<Overlap>,
+    /// What happens with times that nobody dispatched at: skip, one or all
+    #[arg(long, value_name = "POLICY")]
+    pub catch_up: Option<CatchUp>,
     /// Where it runs; the current folder
     #[arg(long, value_name = "FOLDER")]
     pub cwd: Option<PathBuf>,

@@ -105,6 +105,7 @@ fn resolve(shape: &Shape) -> Result<Config, Problem> {
         poll: said("poll", dispatcher.poll)?,
         defaults: shape.defaults.clone(),
         profiles,
+        hooks: super::hooks::resolve(&shape.hooks, &PASS_ENV),
     })
 }
 

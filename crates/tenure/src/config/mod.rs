@@ -4,6 +4,7 @@
 //! force and where it came from.
 
 mod credential;
+mod hooks;
 mod isolation;
 mod layer;
 mod merge;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tenure_dispatcher::{OnStop, Profile};
+use tenure_dispatcher::{Hooks, OnStop, Profile};
 use tenure_store::StoreUrl;
 use tenure_store::dispatcher::PublishedProfile;
 use tenure_store::life::LimitsLayer;
@@ -61,6 +62,8 @@ pub struct Config {
     pub defaults: LimitsLayer,
     /// The profiles, `shell` among them.
     pub profiles: BTreeMap<String, Profile>,
+    /// Which programs are told of which events.
+    pub hooks: Hooks,
 }
 
 impl Config {

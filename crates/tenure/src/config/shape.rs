@@ -14,6 +14,7 @@ use tenure_store::life::LimitsLayer;
 use tenure_store::task::SHELL;
 use tenure_warden::isolation::Workspace;
 
+use super::hooks;
 use super::isolation::LimitShape;
 use crate::limit_keys::with_limit_keys;
 
@@ -36,6 +37,8 @@ pub struct Shape {
     pub defaults: LimitsLayer,
     #[serde(default)]
     pub profiles: BTreeMap<String, ProfileShape>,
+    #[serde(default)]
+    pub hooks: BTreeMap<String, Vec<String>>,
 }
 
 /// `[store]`
@@ -111,6 +114,9 @@ impl Shape {
         limits("defaults", &self.defaults)?;
         for (name, profile) in &self.profiles {
             profile.validate(name)?;
+        }
+        for (kind, argv) in &self.hooks {
+            hooks::check(kind, argv).map_err(|what| Problem::new(format!("hooks.{kind}"), what))?;
         }
         Ok(())
     }

@@ -39,6 +39,7 @@ codes! {
     ParentBlocked = "parent_blocked": "a parent waits for a person",
     ParentGaveUp = "parent_gave_up": "a parent was given up, and does not come by itself",
     ParentCancelled = "parent_cancelled": "a parent was cancelled, and does not come by itself",
+    AncestorStuck = "ancestor_stuck": "a task that its parents wait for needs a person",
     NotYetDue = "not_yet_due": "its time has not come: asked for, deferred, or a back-off",
     PausedStore = "paused_store": "a person keeps the whole store from starting anything",
     PausedProfile = "paused_profile": "a person keeps its profile from starting anything",

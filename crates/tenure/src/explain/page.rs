@@ -14,6 +14,11 @@ use crate::verb::seconds;
 /// How many earlier runs are told of in words; programs get all that were read.
 const EARLIER: usize = 5;
 
+const DAY: Duration = Duration::from_hours(24);
+
+/// From this on a span is told in days.
+const LONG: Duration = Duration::from_hours(48);
+
 /// Below this a span is told to the millisecond.
 const SHORT: Duration = Duration::from_secs(10);
 
@@ -72,11 +77,13 @@ fn ago(time: Timestamp, at: Timestamp) -> String {
 fn span(from: Timestamp, to: Timestamp) -> String {
     let millis = to.as_millisecond().saturating_sub(from.as_millisecond());
     let span = Duration::from_millis(millis.max(0).unsigned_abs());
-    duration::format(if span < SHORT {
-        span
+    if span < SHORT {
+        duration::format(span)
+    } else if span < LONG {
+        duration::format(Duration::from_secs(span.as_secs()))
     } else {
-        Duration::from_secs(span.as_secs())
-    })
+        format!("{} days", span.as_secs() / DAY.as_secs())
+    }
 }
 
 fn told(reason: &Reason, at: Timestamp) -> String {

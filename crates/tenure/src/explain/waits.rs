@@ -36,7 +36,22 @@ pub fn reasons(situation: &Situation) -> Vec<Reason> {
 }
 
 fn parents(situation: &Situation) -> Vec<Reason> {
-    situation.parents.iter().map(parent).collect()
+    let above = situation.stuck_above.iter().map(ancestor);
+    situation.parents.iter().map(parent).chain(above).collect()
+}
+
+/// What stands still farther up, so that nobody has to climb there.
+fn ancestor(stuck: &WaitedFor) -> Reason {
+    let words = format!(
+        "farther up its parents wait for task {} ({}), and that one is {}",
+        stuck.id,
+        stuck.title,
+        status(stuck.status, stuck.block_kind)
+    );
+    Reason::new(Code::AncestorStuck, words, "a person acts on that one")
+        .since(stuck.since)
+        .about(&[stuck.id])
+        .command(format!("tenure explain {}", stuck.id))
 }
 
 fn parent(parent: &WaitedFor) -> Reason {

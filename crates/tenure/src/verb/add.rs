@@ -41,6 +41,15 @@ fn task(args: Add) -> Result<NewTask, Failure> {
         let flag = error.key.split('.').next().unwrap_or_default();
         Failure::usage(format!("--{}: {error}", flag.replace('_', "-")))
     })?;
+    let times = crate::schedule::Said {
+        not_before: args.not_before,
+        delay: args.delay,
+        every: args.every,
+        cron: args.cron,
+        time_zone: args.time_zone,
+        overlap: args.overlap,
+        catch_up: args.catch_up,
+    };
     let folder = cwd()?;
     let cwd = args
         .cwd
@@ -56,7 +65,8 @@ fn task(args: Add) -> Result<NewTask, Failure> {
         limit_key,
         priority: args.priority,
         skills: args.skills,
-        not_before: args.not_before,
+        not_before: times.not_before().map_err(Failure::usage)?,
+        recurrence: times.recurrence().map_err(Failure::usage)?,
         env: args.env.into_iter().collect(),
         key: args.key,
         limits,

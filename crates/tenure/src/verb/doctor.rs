@@ -5,6 +5,7 @@
 
 mod clock;
 mod folders;
+mod hooks;
 mod kernel;
 mod leftovers;
 mod limits;
@@ -130,6 +131,7 @@ pub async fn run(global: &Global, args: &Doctor) -> Result<(), Failure> {
     findings.extend(limits::look(&place.config, served.as_ref()));
     findings.extend(folders::look(global, &place));
     findings.push(programs::look()?);
+    findings.extend(hooks::look(&place.config.hooks));
     findings.extend(unit::look());
     if let Some(store) = &store {
         findings.extend(leftovers::look(store).await);

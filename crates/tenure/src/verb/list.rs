@@ -1,5 +1,6 @@
 //! `list`: tasks, one a row.
 
+use tenure_store::life::TaskStatus;
 use tenure_store::read::{Counted, Page, TaskFilter, TaskRow};
 
 use crate::cli::{Global, List};
@@ -65,10 +66,16 @@ fn table(rows: &[TaskRow]) -> Table {
     table
 }
 
-/// The status, and why where it waits for a person.
+/// The status, and why where it waits for a person; of one that recurs and waits for its time, which
+/// times those are.
 pub fn status(row: &TaskRow) -> String {
-    match row.block_kind {
-        Some(kind) => format!("{} ({kind})", row.status),
-        None => row.status.to_string(),
+    let is_scheduled = row.status == TaskStatus::Scheduled;
+    match (row.block_kind, &row.recurrence) {
+        (Some(kind), _) => format!("{} ({kind})", row.status),
+        (None, Some(recurrence)) if is_scheduled => {
+            let times = escape::line(&recurrence.times.to_string());
+            format!("{} ({times})", row.status)
+        }
+        (None, Some(_) | None) => row.status.to_string(),
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use tenure_store::event::Event;
+use tenure_store::life::Recurrence;
 use tenure_store::read::{CommentView, Detail, Related, TaskRow};
 
 use crate::cli::{Global, One};
@@ -110,6 +111,9 @@ fn fields(detail: &Detail) -> String {
     if let Some(time) = task.not_before {
         field(&mut text, "not before", &seconds(time));
     }
+    if let Some(recurrence) = &task.recurrence {
+        field(&mut text, "recurs", &recurs(task, recurrence));
+    }
     field(&mut text, "assignee", &task.assignee);
     if let Some(command) = &task.command {
         field(&mut text, "command", &format!("{command:?}"));
@@ -141,6 +145,16 @@ fn fields(detail: &Detail) -> String {
 
 fn field(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "{name:<10}  {}", escape::line(value));
+}
+
+fn recurs(task: &TaskRow, recurrence: &Recurrence) -> String {
+    let Recurrence {
+        times,
+        overlap,
+        catch_up,
+    } = recurrence;
+    let series = task.series_id.unwrap_or(task.id);
+    format!("{times}, overlap {overlap}, catch-up {catch_up}; of the series of task {series}")
 }
 
 fn describe(related: &Related) -> String {

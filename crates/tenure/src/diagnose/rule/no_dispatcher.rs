@@ -1,11 +1,12 @@
 //! Something could start, and nobody serves the store.
 
 use serde_json::json;
+use tenure_store::suspects::MOST;
 
 use super::{Rule, RuleId};
 use crate::diagnose::facts::Facts;
 use crate::diagnose::finding::{Matter, Severity};
-use crate::diagnose::lane::{Holds, tasks};
+use crate::diagnose::lane::Holds;
 
 pub const RULE: Rule = Rule {
     id: RuleId::NoDispatcher,
@@ -29,11 +30,13 @@ fn look(facts: &Facts) -> Vec<Matter> {
         return Vec::new();
     };
     let due = overdue.map_or(0, |(number, _)| number);
+    let is_bound = |number| number >= MOST;
+    let bound = waiting.iter().any(|lane| is_bound(lane.number)) || is_bound(due);
     let evidence = format!(
-        "{} ready and {due} due, and no dispatcher serves this store",
-        tasks(ready)
+        "{}{ready} ready and {due} due tasks, and no dispatcher serves this store",
+        if bound { "at least " } else { "" }
     );
-    let facts = json!({ "ready": ready, "due": due });
+    let facts = json!({ "ready": ready, "due": due, "at_least": bound });
     vec![
         Matter::new(evidence)
             .task(first)

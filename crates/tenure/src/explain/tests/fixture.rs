@@ -112,6 +112,7 @@ pub fn alone(special: Value) -> Situation {
         at: at(AT),
         task: task(special),
         parents: Vec::new(),
+        stuck_above: Vec::new(),
         children: vec![TaskId(8)],
         runs: Vec::new(),
         events: Vec::new(),

@@ -18,17 +18,20 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-fn parent(status: TaskStatus, block_kind: Option<BlockKind>, kind: LinkKind) -> Situation {
-    let parent = WaitedFor {
+fn waited_for(status: TaskStatus, block_kind: Option<BlockKind>, kind: LinkKind) -> WaitedFor {
+    WaitedFor {
         id: TaskId(3),
         title: "fetch".into(),
         status,
         block_kind,
         since: at("2026-11-23T10:00:00Z"),
         kind,
-    };
+    }
+}
+
+fn parent(status: TaskStatus, block_kind: Option<BlockKind>, kind: LinkKind) -> Situation {
     Situation {
-        parents: vec![parent],
+        parents: vec![waited_for(status, block_kind, kind)],
         ..alone(json!({"status": "todo"}))
     }
 }
@@ -41,6 +44,10 @@ fn waiting() -> Vec<Case> {
     let deferred = run(json!({"outcome": "deferred", "reason": "exit 75: try later"}));
     let gave_up = Some(BlockKind::GaveUp);
     let asks = Some(BlockKind::NeedsInput);
+    let far = Situation {
+        stuck_above: vec![waited_for(S::Blocked, gave_up, L::Success)],
+        ..alone(json!({"status": "todo"}))
+    };
     vec![
         case(
             "a parent runs",
@@ -67,6 +74,7 @@ fn waiting() -> Vec<Case> {
             Code::ParentCancelled,
             parent(S::Cancelled, None, L::Success),
         ),
+        case("a parent's parent gave up", Code::AncestorStuck, far),
         case(
             "a time that was asked for",
             Code::NotYetDue,
