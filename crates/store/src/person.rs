@@ -103,13 +103,13 @@ pub(crate) async fn wish_of_tenure(
     wish: Wish,
     reason: String,
 ) -> Result<Granted, Error> {
-    let wished = Wished {
-        task,
+    let said = Said {
         wish,
         by: "tenure".into(),
         reason: Some(reason),
+        earnest: Earnest::Do,
     };
-    wished.apply(tx).await
+    said.grant(tx, task).await
 }
 
 struct Wished {

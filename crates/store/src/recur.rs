@@ -86,11 +86,22 @@ pub(crate) async fn turn(
     }
 }
 
-/// Adds the successor of a recurring task that a person lets begin before its time, which the schedule
-/// keeps: the successor has that time. For any other task it does nothing. It must be called before the
-/// task's time is taken away.
-#[expect(dead_code, reason = "for `promote`, which is being built")]
-pub(crate) async fn begin_by_hand(tx: &mut Transaction, task: TaskId) -> Result<(), Error> {
+/// Whether a task that a person takes out of its series was that of its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ItsTime {
+    /// No: the schedule keeps that time, for the successor.
+    Kept,
+    /// Yes: the successor has the time after it.
+    Taken,
+}
+
+/// Adds the successor of a recurring task that a person lets begin, or end, before its time. For any
+/// other task it does nothing. It must be called before the task's time is taken away.
+pub(crate) async fn begin_by_hand(
+    tx: &mut Transaction,
+    task: TaskId,
+    its_time: ItsTime,
+) -> Result<(), Error> {
     let now = timestamp(tx.now().await?)?;
     let Some(due) = tx.fetch_one::<Due>(&sql::UNBEGUN, values![task]).await? else {
         return Ok(());
@@ -102,7 +113,7 @@ pub(crate) async fn begin_by_hand(tx: &mut Transaction, task: TaskId) -> Result<
         .transpose()?;
     let time = timestamp(due.not_before)?;
     let next = match recurrence {
-        Some(_) if time > now => Some(time),
+        Some(_) if its_time == ItsTime::Kept && time > now => Some(time),
         Some(recurrence) => recurrence.times.next(time, now),
         None => None,
     };
@@ -133,7 +144,7 @@ async fn replace(tx: &mut Transaction, task: TaskId, earlier: &[Earlier]) -> Res
         let id = TaskId(earlier.id);
         let reason = format!("task {task} of the same series replaces it");
         match wish_of_tenure(tx, id, Wish::Cancel, reason).await {
-            Ok(Granted::Moved(_)) => {}
+            Ok(Granted::Moved(_) | Granted::Already(_)) => {}
             // What reported already is ending by itself.
             Ok(Granted::Asked { .. }) | Err(Error::Refused { .. }) => ending.push(id),
             Err(error) => return Err(error),
