@@ -11,7 +11,7 @@
 //! dispatcher serves the store. Each verb is run `--runs` times, each time as a process of its own;
 //! then there are `--factor` times as many finished tasks, and each verb is run again. Beside the time
 //! from start to end stands the time that the process had a core for, which other programs on the machine
-//! hardly change; a server's share of the work is not in it.
+//! hardly change, and of which the ratio is taken; a server's share of the work is not in it.
 
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -101,7 +101,7 @@ fn measure(home: &Home, flags: &Flags) {
             "{:<32} {few_p50:>8.1} {few_p95:>8.1} {few_core:>8.1} | \
              {many_p50:>8.1} {many_p95:>8.1} {many_core:>8.1} | {:>6.2}",
             few.verb,
-            many_p50 / few_p50,
+            many_core / few_core,
         );
     }
     drop(dispatcher);
