@@ -354,6 +354,7 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
                         "SCAN profiles",
                         "SCAN counted",
                         "SCAN before",
+                        "SCAN below",
                         "SCAN due",
                     ]
                     .iter()

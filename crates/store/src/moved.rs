@@ -37,19 +37,10 @@ impl Resting {
         })
     }
 
-    /// The time that stands on it once it is `status`. What is over needs none, but a series goes on
-    /// from there where one that did not begin was cancelled and is wanted again.
+    /// The time that stands on it once it is `status`. What was cancelled keeps it: it counts again where
+    /// the task is wanted again, and a series goes on from there.
     pub(crate) fn time_at(&self, status: TaskStatus) -> Option<i64> {
-        let is_kept = match status {
-            TaskStatus::Done => false,
-            TaskStatus::Cancelled => self.unbegun > 0,
-            TaskStatus::Todo
-            | TaskStatus::Scheduled
-            | TaskStatus::Ready
-            | TaskStatus::Running
-            | TaskStatus::Blocked => true,
-        };
-        self.not_before.filter(|_| is_kept)
+        self.not_before.filter(|_| status != TaskStatus::Done)
     }
 
     /// Where it rests with the time that stands on it. What is to happen at a time of its series is

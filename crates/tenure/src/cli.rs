@@ -430,6 +430,20 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_frees_tasks_by_commands_that_are_there() {
+        let readme = include_str!("../../../README.md");
+        let commands = readme.split("```sh stuck\n").nth(1).unwrap();
+        let commands = commands.split("```").next().unwrap();
+        assert!(commands.lines().count() > 10);
+        for line in commands.lines() {
+            let command = line.split('#').next().unwrap();
+            if let Err(error) = read(command) {
+                panic!("{command}: {error}");
+            }
+        }
+    }
+
+    #[test]
     fn every_limit_is_a_flag() {
         let line = "tenure add --protocol report --max-failures 1 --violation-limit 2 --max-defers 3 --defer-for 4s \
             --max-benign 5 --max-lost 6 --backoff 10ms..1s --max-runtime 7s --heartbeat-timeout 8s --tempfail-exit off -- true";

@@ -110,13 +110,11 @@ fn ask_store(global: &Global, identity: Identity, op: Op) -> Result<Value, Failu
         let store = place.change(tenure.task).await?;
         let answer = carry_out(&store, tenure, op).await?;
         crate::place::poke(&store).await;
-        match answer {
-            Answer::Data { data } => Ok(data),
-            other => Err(Failure::new(
-                Code::Failed,
-                anyhow::anyhow!("the store answered {other:?}"),
-            )),
+        if let Answer::Data { data } = answer {
+            return Ok(data);
         }
+        let problem = anyhow::anyhow!("the store answered {answer:?}");
+        Err(Failure::new(Code::Failed, problem))
     })
 }
 

@@ -58,14 +58,16 @@ pub fn refused(error: Error, op: Option<&Op>) -> Option<Answer> {
         )
         | None => true,
     };
-    match error {
-        Error::NotOwner { reason } => Some(Answer::NotOwner { reason }),
-        Error::Unavailable(_) if is_kept => None,
-        Error::Unavailable(message) => Some(Answer::Later { message }),
-        other => Some(Answer::Refused {
-            message: other.to_string(),
-        }),
+    if let Error::NotOwner { reason } = error {
+        return Some(Answer::NotOwner { reason });
     }
+    if !matches!(error, Error::Unavailable(_)) {
+        let message = error.to_string();
+        return Some(Answer::Refused { message });
+    }
+    (!is_kept).then(|| Answer::Later {
+        message: error.to_string(),
+    })
 }
 
 fn read_status(word: &str) -> Result<TaskStatus, Error> {

@@ -46,21 +46,34 @@ enum What {
     Refused { code: u8, error: String },
 }
 
-/// The answers of one verb, in the order in which they are given.
+/// The answers of one verb. People read each when it is known, scripts all in the order in which
+/// they were asked for.
 #[derive(Debug)]
 pub(super) struct Answers {
     json: bool,
+    order: Vec<TaskId>,
     answers: Vec<Answer>,
-    code: Option<Code>,
+    refusals: Vec<(TaskId, Code)>,
 }
 
 impl Answers {
     pub(super) fn new(json: bool) -> Self {
         Self {
             json,
+            order: Vec::new(),
             answers: Vec::new(),
-            code: None,
+            refusals: Vec::new(),
         }
+    }
+
+    /// An answer for this task will come.
+    pub(super) fn expect(&mut self, id: TaskId) {
+        self.order.push(id);
+    }
+
+    fn place(&self, id: TaskId) -> usize {
+        let found = self.order.iter().position(|one| *one == id);
+        found.unwrap_or(self.order.len())
     }
 
     /// It stands there now.
@@ -123,17 +136,20 @@ impl Answers {
         if !self.json {
             output::message(format_args!("tenure: {}", escape::block(&error)));
         }
-        self.code = self.code.or(Some(failure.code));
+        self.refusals.push((id, failure.code));
         let code = failure.code as u8;
         let (ok, what) = (false, What::Refused { code, error });
         self.answers.push(Answer { id, ok, what });
     }
 
     /// Prints what scripts want, and ends with the code of the first refusal.
-    pub(super) fn finish(self) -> Result<(), Failure> {
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
         if self.json {
-            output::json(&self.answers)?;
+            let mut answers = std::mem::take(&mut self.answers);
+            answers.sort_by_key(|answer| self.place(answer.id));
+            output::json(&answers)?;
         }
-        self.code.map_or(Ok(()), |code| Err(Failure::silent(code)))
+        let first = self.refusals.iter().min_by_key(|(id, _)| self.place(*id));
+        first.map_or(Ok(()), |(_, code)| Err(Failure::silent(*code)))
     }
 }

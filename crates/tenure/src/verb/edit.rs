@@ -17,6 +17,7 @@ pub async fn run(global: &Global, args: Edit) -> Result<(), Failure> {
     let store = open(global, &args.act.ids).await?;
     let mut answers = Answers::new(args.act.json);
     for &id in &args.act.ids {
+        answers.expect(id);
         if let Err(failure) = mend(&store, id, &args, &mut answers).await {
             answers.refused(id, &failure);
         }

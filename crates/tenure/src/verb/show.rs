@@ -166,22 +166,9 @@ fn fields(detail: &Detail) -> String {
     if let Some(key) = &task.key {
         field(&mut text, "key", key);
     }
-    if let Some(time) = task.paused_at {
-        field(&mut text, "paused", &format!("since {}", seconds(time)));
-    }
     if let (Some(key), Some(limit)) = (&task.limit_key, task.limit) {
         let together = format!("{key}: at most {limit} at once");
         field(&mut text, "limit key", &together);
-    }
-    if let Some(recurrence) = task
-        .recurrence
-        .as_ref()
-        .and_then(|it| serde_json::to_string(it).ok())
-    {
-        field(&mut text, "recurs", &recurrence);
-    }
-    if let Some(series) = task.series_id {
-        field(&mut text, "series", &series.to_string());
     }
     field(&mut text, "created", &created(task));
     text

@@ -115,7 +115,10 @@ async fn fell(global: &Global, want: Want) -> Result<(), Failure> {
                     deed.take(one.id, one.granted).await?;
                 }
             }
-            Err(error) => deed.answers.refused(root, &error.into()),
+            Err(error) => {
+                deed.answers.expect(root);
+                deed.answers.refused(root, &error.into());
+            }
         }
     }
     deed.finish().await
@@ -155,6 +158,7 @@ impl<'a> Deed<'a> {
         id: TaskId,
         granted: Result<Granted, tenure_store::Error>,
     ) -> Result<(), Failure> {
+        self.answers.expect(id);
         let granted = match granted {
             Ok(granted) => granted,
             Err(error) => {

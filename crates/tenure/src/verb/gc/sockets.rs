@@ -34,7 +34,7 @@ fn is_dead(path: &Path, uid: u32) -> bool {
     let Ok(metadata) = std::fs::symlink_metadata(path) else {
         return false;
     };
-    let age = metadata.modified().ok().and_then(|made| age_of(made));
+    let age = metadata.modified().ok().and_then(age_of);
     metadata.file_type().is_socket()
         && metadata.uid() == uid
         && path
