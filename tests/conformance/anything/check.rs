@@ -152,7 +152,10 @@ fn what_is_past_stays(before: &Detail, after: &Detail, told: &str) {
     for link in before.parents.iter().filter(|link| link.met_at.is_some()) {
         let now = after.parents.iter().find(|now| now.id == link.id);
         let stays = now.and_then(|now| now.met_at) == link.met_at;
-        assert!(stays || waits_anew, "{told}: a link was taken back: {link:?}");
+        assert!(
+            stays || waits_anew,
+            "{told}: a link was taken back: {link:?}"
+        );
     }
 }
 
