@@ -100,9 +100,13 @@ on_both!(
         }
         let related = serde_json::json!([{
             "id": child, "title": home.show(child)["task"]["title"], "status": "scheduled",
-            "kind": "success", "met_at": null
+            "kind": "success", "met_at": shown["children"][0]["met_at"]
         }]);
         assert_eq!(shown["children"], related);
+        assert!(
+            shown["children"][0]["met_at"].is_string(),
+            "the parent is done"
+        );
         assert_eq!(shown["parents"], serde_json::json!([]));
 
         let ids = |arguments: &[&str]| -> Vec<i64> {
