@@ -185,9 +185,9 @@ on_both!(
     QUICK,
     |home| {
         let mut dispatcher = home.serve();
-        let going = running(&home, "go");
+        let going = running(home, "go");
         let _ = home.tenure(&["drain", "--timeout", "300ms"]).with_code(75);
-        let waiting = add(&home, &[], &["true"]);
+        let waiting = add(home, &[], &["true"]);
         home.touch("go");
         home.until(going, "done");
         assert_eq!(dispatcher.ended(), Some(0));
