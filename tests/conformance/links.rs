@@ -4,7 +4,7 @@
 use tenure_guard::TaskId;
 use tenure_store::Error;
 use tenure_store::event::EventKind;
-use tenure_store::life::{LimitsLayer, LinkKind, TaskStatus};
+use tenure_store::life::{LimitsLayer, LinkKind, Outcome, TaskStatus};
 use tenure_store::person::Wish;
 use tenure_store::task::{NewTask, Parent};
 
@@ -192,6 +192,6 @@ async fn a_clean_up_learns_what_it_cleans_up_after(world: World) {
     let result = &told.parents[0];
     assert_eq!((result.id, result.kind), (parent, LinkKind::Failure));
     assert_eq!(result.status, TaskStatus::Blocked);
-    assert_eq!(result.outcome.map(|outcome| outcome.name()), Some("failed"));
+    assert_eq!(result.outcome.map(Outcome::name), Some("failed"));
     assert_eq!(result.reason.as_deref(), Some("exit 7"));
 }

@@ -9,13 +9,16 @@
 )]
 
 mod add;
+mod anything;
 mod claim;
 mod deadlines;
 mod dispatchers;
 mod end;
 mod fence;
 mod freeing;
+mod gc;
 mod hook;
+mod inside;
 mod lanes;
 mod links;
 mod model;

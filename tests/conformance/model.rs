@@ -522,10 +522,7 @@ impl Model {
             },
             &run.limits,
         );
-        let longest = match &next {
-            Next::Again { after } => i64::try_from(after.as_millis()).unwrap(),
-            Next::Done | Next::Behind { .. } | Next::Blocked { .. } | Next::Cancelled { .. } => 0,
-        };
+        let longest = longest_wait(&next);
         let row = world.task(id).await;
         task.not_before = row.not_before.map(jiff::Timestamp::as_millisecond);
         let wait = task.not_before.map_or(0, |time| time - self.now);
@@ -609,6 +606,14 @@ impl Model {
             );
             assert_eq!(row.attempts, task.attempts);
         }
+    }
+}
+
+/// The longest that a task waits after its end, in milliseconds.
+fn longest_wait(next: &Next) -> i64 {
+    match next {
+        Next::Again { after } => i64::try_from(after.as_millis()).unwrap(),
+        Next::Done | Next::Behind { .. } | Next::Blocked { .. } | Next::Cancelled { .. } => 0,
     }
 }
 

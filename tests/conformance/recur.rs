@@ -23,6 +23,7 @@ on_both!(
     what_is_replaced_is_cancelled_and_ended_before_the_next_begins,
     what_waits_for_a_person_holds_up_nothing,
     a_cancelled_one_ends_its_series_and_a_retried_one_resumes_it,
+    what_is_promoted_runs_beside_its_series_and_what_is_completed_by_hand_in_it,
     a_paused_one_holds_its_series,
     a_first_one_waits_for_its_parents,
     no_more_than_a_thousand_wait_for_each_other,
@@ -313,6 +314,26 @@ async fn a_cancelled_one_ends_its_series_and_a_retried_one_resumes_it(world: Wor
         "behind {first}"
     );
     assert_eq!(next(&world).await.1, 60);
+}
+
+async fn what_is_promoted_runs_beside_its_series_and_what_is_completed_by_hand_in_it(world: World) {
+    let later = NewTask {
+        not_before: Some(NotBefore::In(MINUTE)),
+        ..every_minute(Overlap::Skip, CatchUp::One)
+    };
+    let first = world.add(later).await;
+    wish(&world, first, Wish::Promote { force: false }).await;
+    assert_eq!(claimed(&world).await, [first]);
+    let (second, wait) = next(&world).await;
+    assert_eq!(wait, 60, "the time that it was to have");
+    let result = Wish::Complete {
+        summary: None,
+        metadata: None,
+        artifacts: Vec::new(),
+    };
+    wish(&world, second, result).await;
+    assert_eq!(world.status(second).await, TaskStatus::Done);
+    assert_eq!(next(&world).await.1, 120, "that time is taken");
 }
 
 async fn a_paused_one_holds_its_series(world: World) {

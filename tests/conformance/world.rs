@@ -182,8 +182,9 @@ impl World {
         detail.events.iter().map(|event| event.kind).collect()
     }
 
-    /// A statement past the store, for what it has no verb for yet.
-    pub async fn execute(&self, statement: &'static str) {
+    /// A statement past the store, for what it has no verb for.
+    pub async fn execute(&self, statement: &str) {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
         match &self.url {
             StoreUrl::Sqlite(path) => {
                 let url = format!("sqlite://{}", path.display());

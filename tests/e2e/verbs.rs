@@ -404,15 +404,17 @@ fn inside_a_worker_no_verb_finds_a_store_by_itself() {
     let db = home.state().join("tenure.db").display().to_string();
     let within = |arguments: &[&str]| Said::by(home.command(arguments).env("TENURE_TASK_ID", "1"));
     for verb in [
-        &["list"][..],
-        &["show", "1"],
-        &["events"],
-        &["add", "--", "true"],
+        &["events"][..],
+        &["runs", "1"],
         &["cancel", "1"],
         &["config", "show"],
         &["serve"],
     ] {
         let _ = within(verb).with_code(4).mentions(&["--db", "TENURE_DB"]);
+    }
+    // These are a worker's too, who shows its identity.
+    for verb in [&["list"][..], &["show", "1"], &["add", "--", "true"]] {
+        let _ = within(verb).with_code(79);
     }
     for verb in [&["list"][..], &["show", "1"], &["config", "show"]] {
         let _ = within(&[verb, &["--db", &db]].concat()).ok();

@@ -5,11 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::identity::{Identity, NoIdentity};
-use crate::ids::TaskId;
+use crate::ids::{AddId, TaskId};
 use crate::reason::{Reason, Verdict};
 use crate::report::{InvalidReport, Report, ReportId};
-use crate::wire::{self, Answer, Op, Request, Response};
+use crate::wire::{self, Added, Answer, Op, Request, Response};
 
 /// How long a call waits for its warden. The warden itself waits for the store no longer than 3 s,
 /// first through its dispatcher and then by itself.
@@ -31,6 +33,13 @@ pub enum Error {
     #[error("refused: {message}")]
     Refused {
         /// Why, and the way out.
+        message: String,
+    },
+    /// The store is away, and nobody knows whether it was done: the same may succeed later, an add
+    /// under the same id.
+    #[error("not answered yet: {message}")]
+    Later {
+        /// Why.
         message: String,
     },
     /// The report is too large or not a worker's to make; nothing was sent.
@@ -89,7 +98,9 @@ impl Guard {
             other @ (Answer::Ok
             | Answer::Kept
             | Answer::NotOwner { .. }
-            | Answer::Refused { .. }) => Err(unexpected(&other)),
+            | Answer::Refused { .. }
+            | Answer::Data { .. }
+            | Answer::Later { .. }) => Err(unexpected(&other)),
         }
     }
 
@@ -144,10 +155,24 @@ impl Guard {
         summary: Option<String>,
         metadata: Option<serde_json::Value>,
     ) -> Result<Acceptance, Error> {
+        self.complete_with(summary, metadata, Vec::new())
+    }
+
+    /// The same, and names the files that came of it, by absolute paths: people are shown them, and
+    /// the task's children are told.
+    ///
+    /// # Errors
+    /// As [`Guard::report`].
+    pub fn complete_with(
+        &self,
+        summary: Option<String>,
+        metadata: Option<serde_json::Value>,
+        artifacts: Vec<String>,
+    ) -> Result<Acceptance, Error> {
         self.report(&Report::Complete {
             summary,
             metadata,
-            artifacts: Vec::new(),
+            artifacts,
         })
     }
 
@@ -194,6 +219,58 @@ impl Guard {
         })
     }
 
+    /// Adds a task to this worker's own store; this task is on record as its creator. The fields are
+    /// those that [`wire`] tells.
+    ///
+    /// # Errors
+    /// As [`Guard::heartbeat`]; [`Error::Later`], [`Error::Unreachable`] and [`Error::Protocol`] leave
+    /// open whether it was added: whoever must know uses [`Guard::add_as`].
+    pub fn add(&self, task: &serde_json::Value) -> Result<Added, Error> {
+        self.add_as(&AddId::random(), task)
+    }
+
+    /// The same under an id of the caller's, so that it may be asked again after a lost answer: the
+    /// same id of the same run is the same task.
+    ///
+    /// # Errors
+    /// As [`Guard::add`].
+    pub fn add_as(&self, id: &AddId, task: &serde_json::Value) -> Result<Added, Error> {
+        self.fetch(Op::Add {
+            id: id.clone(),
+            task: task.clone(),
+        })
+    }
+
+    /// All about a task of this worker's store, or about its own.
+    ///
+    /// # Errors
+    /// As [`Guard::heartbeat`], and [`Error::Later`].
+    pub fn show(&self, task: Option<TaskId>) -> Result<serde_json::Value, Error> {
+        self.fetch(Op::Show { task })
+    }
+
+    /// The unfinished tasks of this worker's store, and how many more there are; other choices are
+    /// made by [`Guard::look`].
+    ///
+    /// # Errors
+    /// As [`Guard::show`].
+    pub fn list(&self) -> Result<serde_json::Value, Error> {
+        self.look(Op::List {
+            all: false,
+            status: None,
+            assignee: None,
+            limit: None,
+        })
+    }
+
+    /// Asks for what is there: [`Op::Show`] or [`Op::List`].
+    ///
+    /// # Errors
+    /// As [`Guard::show`]; [`Error::Protocol`] where the question is another one.
+    pub fn look(&self, question: Op) -> Result<serde_json::Value, Error> {
+        self.fetch(question)
+    }
+
     /// Opens a line on which the warden tells when the task stops being this worker's.
     ///
     /// # Errors
@@ -209,7 +286,9 @@ impl Guard {
             other @ (Answer::Ok
             | Answer::Kept
             | Answer::NotOwner { .. }
-            | Answer::Refused { .. }) => Err(unexpected(&other)),
+            | Answer::Refused { .. }
+            | Answer::Data { .. }
+            | Answer::Later { .. }) => Err(unexpected(&other)),
         }
     }
 
@@ -219,7 +298,25 @@ impl Guard {
             Answer::Kept => Ok(Acceptance::Kept),
             Answer::NotOwner { reason } => Err(Error::NotOwner { reason }),
             Answer::Refused { message } => Err(Error::Refused { message }),
-            other @ (Answer::Owned | Answer::StandDown { .. }) => Err(unexpected(&other)),
+            other @ (Answer::Owned
+            | Answer::StandDown { .. }
+            | Answer::Data { .. }
+            | Answer::Later { .. }) => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks for something that is answered with data.
+    fn fetch<T: DeserializeOwned>(&self, op: Op) -> Result<T, Error> {
+        match self.ask(op)? {
+            Answer::Data { data } => {
+                serde_json::from_value(data).map_err(|error| Error::Protocol(error.to_string()))
+            }
+            Answer::Later { message } => Err(Error::Later { message }),
+            Answer::NotOwner { reason } => Err(Error::NotOwner { reason }),
+            Answer::Refused { message } => Err(Error::Refused { message }),
+            other @ (Answer::Owned | Answer::StandDown { .. } | Answer::Ok | Answer::Kept) => {
+                Err(unexpected(&other))
+            }
         }
     }
 

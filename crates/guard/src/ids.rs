@@ -65,6 +65,36 @@ impl FromStr for RunId {
     }
 }
 
+/// Names one request to add a task, so that the same one asked again is recognised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AddId(pub String);
+
+impl AddId {
+    /// The longest, in bytes: it is kept with the task, and is a name, not a text.
+    pub const MAX_BYTES: usize = 128;
+
+    /// A new id that nobody else has.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string())
+    }
+
+    /// Whether it can be kept.
+    ///
+    /// # Errors
+    /// Says what is expected instead.
+    pub fn validate(&self) -> Result<(), MalformedId> {
+        if (1..=Self::MAX_BYTES).contains(&self.0.len()) && !self.0.contains('\0') {
+            return Ok(());
+        }
+        Err(MalformedId {
+            what: "request id",
+            value: self.0.chars().take(Self::MAX_BYTES).collect(),
+            expected: "1 to 128 bytes are expected",
+        })
+    }
+}
+
 /// Random, unique to one claim: `<dispatcher uuid>:<32 hex>`. Never derived from host or pid.
 ///
 /// It is a secret: [`fmt::Debug`] shows eight characters, and there is no `Display`.

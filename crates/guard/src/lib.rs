@@ -35,6 +35,6 @@ pub mod wire;
 
 pub use client::{Acceptance, Error, Guard, Lost, stand_down};
 pub use identity::{Identity, NoIdentity};
-pub use ids::{ClaimLock, MalformedId, RunId, TaskId, Tenure};
+pub use ids::{AddId, ClaimLock, MalformedId, RunId, TaskId, Tenure};
 pub use reason::{Reason, Verdict};
 pub use report::{BlockKind, Report, ReportId};

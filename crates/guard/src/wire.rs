@@ -12,10 +12,35 @@
 //!
 //! After `watch` the warden answers `owned` at once, and writes one more line, `stand_down`, when
 //! the task stops being this worker's.
+//!
+//! A worker can add tasks to its own store and look around there:
+//!
+//! ```text
+//! {"v":1,"task_id":7,"run_id":9,"claim_lock":"…","op":"add","id":"b1","task":{"work":{"assignee":"reviewer"},"title":"chapter 2","cwd":"/srv/book","after":[{"task":7}]}}
+//! {"v":1,"answer":"data","data":{"id":12,"created":true}}
+//! {"v":1,"task_id":7,"run_id":9,"claim_lock":"…","op":"show","task":12}
+//! {"v":1,"answer":"data","data":{"task":{"id":12,…},"runs":[],"events":[…],…}}
+//! {"v":1,"task_id":7,"run_id":9,"claim_lock":"…","op":"list","all":false,"status":"ready","limit":20}
+//! {"v":1,"answer":"data","data":{"rows":[{"id":12,…}],"more":{"number":3,"at_least":false}}}
+//! ```
+//!
+//! - `add`: `id` names the request; the same id again is the same task, so what got no answer, or
+//!   `later`, is asked again under the same id. Of `task`, `work` and `cwd` are required: `work` is
+//!   `{"command":[…]}` or `{"assignee":"…"}`, `cwd` an absolute path. Then there are `title`, `body`,
+//!   `after`, `after_any_end` and `after_failure` (each a list of `{"task":ID}`), `priority`, `skills`,
+//!   `not_before` (`{"at":"2026-01-31T08:00:00Z"}` or `{"in":{"secs":1800,"nanos":0}}`), `env`, `key`,
+//!   `limit_key` (`{"key":"…","limit":1}`), and `limits` (the keys of `[defaults]`, durations like
+//!   `"5m"`). A run adds at most [`MAX_ADDED`] tasks.
+//! - `show`: `task` without a value is the worker's own. What `tenure show --json` prints, with `cut`
+//!   true where the oldest runs, events or remarks were left out so that it fits a line.
+//! - `list`: the rows of `tenure list --json`, at most [`MAX_ROWS`] and what fits a line, and how many
+//!   `more` there are.
+//!
+//! A warden that is older than these answers `refused` and names the operations that it knows.
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Tenure;
+use crate::ids::{AddId, TaskId, Tenure};
 use crate::reason::Reason;
 use crate::report::{Report, ReportId};
 
@@ -25,6 +50,13 @@ pub const VERSION: u32 = 1;
 /// The longest line that either side reads, in bytes: a report's two texts with every byte escaped,
 /// and room for the rest.
 pub const MAX_LINE: usize = 1024 * 1024;
+
+/// The most tasks that one run adds: a worker that fans out in a circle is stopped here, and more
+/// belong into a task file.
+pub const MAX_ADDED: u32 = 1000;
+
+/// The most rows that one `list` answers.
+pub const MAX_ROWS: u32 = 200;
 
 /// One question or one word of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +96,34 @@ pub enum Op {
         id: ReportId,
         /// The report.
         report: Report,
+    },
+    /// Another task, to the same store; mine is its creator.
+    Add {
+        /// The same id again is the same task.
+        id: AddId,
+        /// The task, as the module says.
+        task: serde_json::Value,
+    },
+    /// All about a task of my store.
+    Show {
+        /// Which one; without it my own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+    },
+    /// The tasks of my store.
+    List {
+        /// Finished ones too.
+        #[serde(default)]
+        all: bool,
+        /// Only those of this status.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<String>,
+        /// Only those of this assignee.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assignee: Option<String>,
+        /// At most so many; [`MAX_ROWS`] without it, and never more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
     },
 }
 
@@ -115,6 +175,26 @@ pub enum Answer {
         /// Why, and the way out.
         message: String,
     },
+    /// To an add: what became of it. To a show or a list: what is there.
+    Data {
+        /// As the module says.
+        data: serde_json::Value,
+    },
+    /// To an add, a show or a list: the store is away, and nobody knows whether it was done. The same
+    /// again may succeed.
+    Later {
+        /// Why.
+        message: String,
+    },
+}
+
+/// What became of a task that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Added {
+    /// Its id.
+    pub id: TaskId,
+    /// Whether it is new; `false` where its idempotency key was there already.
+    pub created: bool,
 }
 
 impl Request {
@@ -130,7 +210,8 @@ impl Request {
             ));
         }
         match &self.op {
-            Op::Check | Op::Watch => Ok(()),
+            Op::Check | Op::Watch | Op::Show { .. } | Op::List { .. } => Ok(()),
+            Op::Add { id, .. } => id.validate().map_err(|error| error.to_string()),
             Op::Heartbeat { note } => within("note", note.as_deref().unwrap_or_default()),
             Op::Comment { text } => within("text", text),
             Op::Report { report, .. } => report.validate().map_err(|error| error.to_string()),
@@ -159,6 +240,17 @@ mod tests {
         let request: Request = serde_json::from_str(line).unwrap();
         assert_eq!(serde_json::to_string(&request).unwrap(), line);
         assert_eq!(request.validate(), Ok(()));
+    }
+
+    #[test]
+    fn an_add_is_the_line_that_the_documentation_shows() {
+        let line = r#"{"v":1,"task_id":7,"run_id":9,"claim_lock":"0191e6a0-0000-7000-8000-000000000001:00112233445566778899aabbccddeeff","op":"add","id":"b1","task":{"cwd":"/srv/book"}}"#;
+        let request: Request = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&request).unwrap(), line);
+        assert_eq!(request.validate(), Ok(()));
+        let nameless = line.replace("b1", "");
+        let request: Request = serde_json::from_str(&nameless).unwrap();
+        assert!(request.validate().unwrap_err().contains("id"));
     }
 
     #[test]

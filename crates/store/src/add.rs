@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::json;
 use sha2::Digest;
 use sqlx::FromRow;
-use tenure_guard::TaskId;
+pub use tenure_guard::wire::Added;
+use tenure_guard::wire::MAX_ADDED;
+use tenure_guard::{AddId, RunId, TaskId, Tenure};
 
 use crate::clock::{millis, timestamp};
 use crate::connection::Number;
@@ -17,22 +18,15 @@ use crate::ids::BatchId;
 use crate::lane::Lane;
 use crate::life::{LinkKind, Rest, TaskEnd, TaskStatus, Told};
 use crate::moved::block_kind;
+use crate::offered::Offered;
 use crate::open::Store;
 use crate::sql;
+use crate::standing::{Asking, refusal};
 use crate::task::{NewTask, NotBefore, Parent, Work};
 use crate::transaction::Transaction;
 use crate::validate;
 use crate::value::{Value, values};
 use crate::writer::Write;
-
-/// What became of a task that was to be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Added {
-    /// Its id.
-    pub id: TaskId,
-    /// Whether it is new; `false` where its idempotency key was there already.
-    pub created: bool,
-}
 
 /// What became of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +44,41 @@ impl Store {
     /// [`Error::Invalid`], [`Error::NoSuchTask`] for a parent, [`Error::KeyTaken`],
     /// [`Error::Unavailable`].
     pub async fn add(&self, task: NewTask) -> Result<Added, Error> {
-        let written = self.add_all(None, vec![task]).await?;
-        written
-            .tasks
-            .first()
-            .copied()
-            .ok_or_else(|| Error::Unreadable("an added task has no id".into()))
+        let request = uuid::Uuid::new_v4().to_string();
+        let written = self.add_all(request, None, None, vec![task]).await?;
+        written.only()
+    }
+
+    /// Adds one task for a worker, fenced; the same id of the same run is the same task. It belongs to
+    /// the batch of the worker's own task, so that whoever waits for that one waits for it, too.
+    ///
+    /// # Errors
+    /// [`Error::NotOwner`]; [`Error::Refused`] where the run has added [`MAX_ADDED`]; as [`Store::add`].
+    pub async fn add_as_worker(
+        &self,
+        tenure: Tenure,
+        id: AddId,
+        task: NewTask,
+    ) -> Result<Added, Error> {
+        id.validate()
+            .map_err(|error| Error::Invalid(error.to_string()))?;
+        let batch = self
+            .read(async |tx| batch_of(tx, tenure.task).await)
+            .await?;
+        // Where none lives nobody knows; who lives then finds it, and says so.
+        if let Some(offered) = Offered::by_living(self.living_dispatchers().await?, batch) {
+            offered.check(&task).map_err(Error::Invalid)?;
+        }
+        let task = NewTask {
+            created_by: format!("task {}", tenure.task),
+            ..task
+        };
+        // Of this run alone, so that nobody else can take the name.
+        let request = format!("run {}:{}", tenure.run, id.0);
+        let written = self
+            .add_all(request, None, Some(tenure), vec![task])
+            .await?;
+        written.only()
     }
 
     /// Adds a batch of tasks, all or none; `source` says where they came from. Cycles among
@@ -64,7 +87,9 @@ impl Store {
     /// # Errors
     /// As [`Store::add`].
     pub async fn submit(&self, source: &str, tasks: Vec<NewTask>) -> Result<Submitted, Error> {
-        let written = self.add_all(Some(source.to_owned()), tasks).await?;
+        let request = uuid::Uuid::new_v4().to_string();
+        let source = Some(source.to_owned());
+        let written = self.add_all(request, source, None, tasks).await?;
         let batch = written
             .batch
             .ok_or_else(|| Error::Unreadable("a submission has no batch".into()))?;
@@ -74,11 +99,18 @@ impl Store {
         })
     }
 
-    async fn add_all(&self, source: Option<String>, tasks: Vec<NewTask>) -> Result<Written, Error> {
+    async fn add_all(
+        &self,
+        request: String,
+        source: Option<String>,
+        worker: Option<Tenure>,
+        tasks: Vec<NewTask>,
+    ) -> Result<Written, Error> {
         let order = validate::order(&tasks)?;
         let submission = Arc::new(Submission {
-            request: uuid::Uuid::new_v4(),
+            request,
             source,
+            worker,
             tasks,
             order,
         });
@@ -93,8 +125,10 @@ impl Store {
 
 /// Tasks to add, under the name of one request.
 struct Submission {
-    request: uuid::Uuid,
+    request: String,
     source: Option<String>,
+    /// Who adds them, where no person does.
+    worker: Option<Tenure>,
     tasks: Vec<NewTask>,
     order: Vec<usize>,
 }
@@ -102,6 +136,14 @@ struct Submission {
 struct Written {
     batch: Option<BatchId>,
     tasks: Vec<Added>,
+}
+
+impl Written {
+    /// The only task.
+    fn only(self) -> Result<Added, Error> {
+        let added = self.tasks.first().copied();
+        added.ok_or_else(|| Error::Unreadable("an added task has no id".into()))
+    }
 }
 
 #[derive(FromRow)]
@@ -114,6 +156,11 @@ struct ByKey {
 #[derive(FromRow)]
 struct ByRequest {
     id: i64,
+    batch_id: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct OfBatch {
     batch_id: Option<i64>,
 }
 
@@ -143,6 +190,9 @@ impl Write for Arc<Submission> {
             let now = tx.now().await?;
             let new = values![source.as_str(), now];
             batch = Some(BatchId(tx.number(&sql::ADD_BATCH, new).await?));
+        }
+        if let Some(worker) = &self.worker {
+            batch = batch_of(tx, worker.task).await?;
         }
         let mut added = vec![None; self.tasks.len()];
         for place in &self.order {
@@ -205,15 +255,11 @@ impl Submission {
     ) -> Result<Added, Error> {
         let task = &self.tasks[place];
         let request = self.request(place);
-        let earlier = values![request.as_str()];
-        if let Some(row) = tx
-            .fetch_one::<ByRequest>(&sql::TASK_BY_REQUEST, earlier)
-            .await?
-        {
-            return Ok(Added {
-                id: TaskId(row.id),
-                created: true,
-            });
+        if let Some(added) = by_request(tx, &request).await? {
+            return Ok(added);
+        }
+        if let Some(worker) = &self.worker {
+            count(tx, worker).await?;
         }
         let parents = resolve(task, added)?;
         let fingerprint = match &task.key {
@@ -246,6 +292,8 @@ impl Submission {
             limit_key.map(|limit| limit.key.as_str()),
             limit_key.map(|limit| limit.limit),
             recurrence,
+            task.created_by.as_str(),
+            self.worker.as_ref().map(|worker| worker.run),
         ]);
         let Some(Number { number }) = tx.fetch_one(&sql::ADD_TASK, columns).await? else {
             // Another writer added the key between the two looks.
@@ -267,6 +315,7 @@ impl Submission {
             "assignee": task.work.profile(),
             "batch_id": batch,
             "status": row.status,
+            "by": task.created_by,
         });
         tx.event(id, None, EventKind::Added, &payload);
         Ok(Added { id, created: true })
@@ -375,6 +424,34 @@ struct Row {
     queued_at: i64,
 }
 
+/// The batch of a task, where it has one.
+async fn batch_of(tx: &mut Transaction, task: TaskId) -> Result<Option<BatchId>, Error> {
+    let row = tx.fetch_one::<OfBatch>(&sql::BATCH_OF_TASK, values![task]);
+    Ok(row.await?.and_then(|row| row.batch_id).map(BatchId))
+}
+
+/// The fence of a worker that adds a task, and the bound on how many.
+async fn count(tx: &mut Transaction, worker: &Tenure) -> Result<(), Error> {
+    let Tenure { task, run, lock } = worker;
+    let shown = values![*task, *run, lock, MAX_ADDED];
+    if tx.execute(&sql::COUNT_ADDED, shown).await? > 0 {
+        return Ok(());
+    }
+    Err(match refusal(tx, worker, Asking::Report).await? {
+        Some(reason) => Error::NotOwner { reason },
+        None => too_many(*task, *run),
+    })
+}
+
+fn too_many(task: TaskId, run: RunId) -> Error {
+    Error::Refused {
+        task,
+        why: format!(
+            "run {run} has added {MAX_ADDED} tasks, and no run adds more: let one of them add the rest, or submit a task file"
+        ),
+    }
+}
+
 /// The parents of a task by their ids, each once, and how it waits for them.
 fn resolve(task: &NewTask, added: &[Option<Added>]) -> Result<Vec<(TaskId, LinkKind)>, Error> {
     let mut parents: Vec<(TaskId, LinkKind)> = task
@@ -416,6 +493,15 @@ fn fingerprint(task: &NewTask, parents: &[(TaskId, LinkKind)]) -> Result<String,
         let _ = write!(text, "{byte:02x}");
     }
     Ok(text)
+}
+
+/// The task that this very request added before, if it got through.
+async fn by_request(tx: &mut Transaction, request: &str) -> Result<Option<Added>, Error> {
+    let row = tx.fetch_one::<ByRequest>(&sql::TASK_BY_REQUEST, values![request]);
+    Ok(row.await?.map(|row| Added {
+        id: TaskId(row.id),
+        created: true,
+    }))
 }
 
 /// The task that has this key, if one has.

@@ -160,6 +160,11 @@ impl Readers {
         &self.clock
     }
 
+    /// A connection for something long, which is not one of those that are kept.
+    pub(crate) async fn connection(&self) -> Result<Connection, Error> {
+        Ok(self.address.connect_to_read().await?)
+    }
+
     async fn fresh(&self) -> Result<Transaction, Error> {
         Transaction::read(self.address.connect_to_read().await?, &self.clock).await
     }

@@ -14,6 +14,7 @@
 
 pub mod add;
 pub mod ask;
+pub mod backup;
 pub mod check;
 mod children;
 pub mod claim;
@@ -28,6 +29,7 @@ pub mod edit;
 pub mod end;
 pub mod error;
 pub mod event;
+pub mod gc;
 pub mod heartbeat;
 pub mod held;
 pub mod hook;
@@ -36,6 +38,7 @@ mod lane;
 pub mod life;
 mod migrate;
 mod moved;
+pub mod offered;
 pub mod open;
 pub mod orphan;
 pub mod pause;

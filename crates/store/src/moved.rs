@@ -37,6 +37,12 @@ impl Resting {
         })
     }
 
+    /// The time that stands on it once it is `status`. What was cancelled keeps it: it counts again where
+    /// the task is wanted again, and a series goes on from there.
+    pub(crate) fn time_at(&self, status: TaskStatus) -> Option<i64> {
+        self.not_before.filter(|_| status != TaskStatus::Done)
+    }
+
     /// Where it rests with the time that stands on it. What is to happen at a time of its series is
     /// decided where that comes, also where it is over.
     pub(crate) fn rest(&self, now: i64) -> Rest {

@@ -86,10 +86,22 @@ pub(crate) async fn turn(
     }
 }
 
-/// Adds the successor of a recurring task that a person lets begin, or completes, before its time, which
-/// the schedule keeps: the successor has that time. For any other task it does nothing. It must be called before the
-/// task's time is taken away.
-pub(crate) async fn begin_by_hand(tx: &mut Transaction, task: TaskId) -> Result<(), Error> {
+/// Whether a task that a person takes out of its series was that of its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ItsTime {
+    /// No: the schedule keeps that time, for the successor.
+    Kept,
+    /// Yes: the successor has the time after it.
+    Taken,
+}
+
+/// Adds the successor of a recurring task that a person lets begin, or end, before its time. For any
+/// other task it does nothing. It must be called before the task's time is taken away.
+pub(crate) async fn begin_by_hand(
+    tx: &mut Transaction,
+    task: TaskId,
+    its_time: ItsTime,
+) -> Result<(), Error> {
     let now = timestamp(tx.now().await?)?;
     let Some(due) = tx.fetch_one::<Due>(&sql::UNBEGUN, values![task]).await? else {
         return Ok(());
@@ -101,7 +113,7 @@ pub(crate) async fn begin_by_hand(tx: &mut Transaction, task: TaskId) -> Result<
         .transpose()?;
     let time = timestamp(due.not_before)?;
     let next = match recurrence {
-        Some(_) if time > now => Some(time),
+        Some(_) if its_time == ItsTime::Kept && time > now => Some(time),
         Some(recurrence) => recurrence.times.next(time, now),
         None => None,
     };

@@ -52,22 +52,28 @@ pub enum Parent {
     Sibling(usize),
 }
 
-/// A task to add.
+/// A task to add. As JSON it is what a worker says over the wire, and what tells one task from another
+/// with the same key: a field that is not said, or stands at its default, may be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewTask {
     /// Its name in the file it came from.
     pub name: Option<String>,
     /// What people see; without one the command line or the assignee stands in.
     pub title: Option<String>,
     /// What the worker is to do, in words.
+    #[serde(default)]
     pub body: String,
     /// What it runs.
     pub work: Work,
     /// What must be done first.
+    #[serde(default)]
     pub after: Vec<Parent>,
     /// Higher first.
+    #[serde(default)]
     pub priority: i32,
     /// What its profile must offer.
+    #[serde(default)]
     pub skills: Vec<String>,
     /// When it may start at the earliest.
     pub not_before: Option<NotBefore>,
@@ -86,11 +92,16 @@ pub struct NewTask {
     /// Where it runs; absolute.
     pub cwd: PathBuf,
     /// Added to the worker's environment; never `TENURE_*`.
+    #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// The same key is the same task, for ever.
     pub key: Option<String>,
     /// What this task says about its limits.
+    #[serde(default)]
     pub limits: LimitsLayer,
+    /// Who adds it, for the record; no part of what makes it the same task.
+    #[serde(skip)]
+    pub created_by: String,
 }
 
 /// How many tasks with a key may run at once, over the whole store.
@@ -122,6 +133,7 @@ impl NewTask {
             env: BTreeMap::new(),
             key: None,
             limits: LimitsLayer::default(),
+            created_by: String::new(),
         }
     }
 

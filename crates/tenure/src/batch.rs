@@ -21,7 +21,8 @@ const PAGE: u32 = 1000;
 pub struct Batch {
     /// Its id.
     pub id: BatchId,
-    /// Its tasks in the order of the file, and those that stood in the store under their keys.
+    /// Its tasks in the order of the file, and those that stood in the store under their keys; then what
+    /// its workers added.
     pub order: Vec<TaskId>,
     rows: BTreeMap<TaskId, TaskRow>,
     /// What each waits for, or waited for, and how.
@@ -84,6 +85,7 @@ impl Batch {
             }
         }
         self.read(store, changed.into_iter().collect()).await?;
+        self.take_in(store).await?;
         Ok(self.resting().difference(&before).copied().collect())
     }
 
@@ -186,6 +188,20 @@ impl Batch {
     fn strangers(&self) -> impl Iterator<Item = TaskId> {
         let of_another = |row: &&TaskRow| row.batch_id != Some(self.id);
         self.rows.values().filter(of_another).map(|row| row.id)
+    }
+
+    /// Takes in what workers of the batch added to it.
+    async fn take_in(&mut self, store: &Store) -> Result<(), Failure> {
+        let is_new = |id: &TaskId| !self.order.contains(id);
+        let added: Vec<TaskId> = self.rows.keys().copied().filter(is_new).collect();
+        for id in added {
+            let parents = store.show(id).await?.parents;
+            let parents = parents.iter().map(|parent| (parent.id, parent.kind));
+            let parents = parents.collect();
+            self.parents.insert(id, parents);
+            self.order.push(id);
+        }
+        Ok(())
     }
 
     async fn read(&mut self, store: &Store, mut ids: Vec<TaskId>) -> Result<(), Failure> {

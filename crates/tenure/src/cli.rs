@@ -92,8 +92,8 @@ pub enum Verb {
     Submit(Submit),
     /// List tasks; unfinished ones, unless asked for others
     List(List),
-    /// Show all about one task
-    Show(One),
+    /// Show all about one task; inside a worker its own, unless named
+    Show(Show),
     /// Show the runs of a task
     Runs(One),
     /// Print the output of a task's newest run
@@ -151,9 +151,15 @@ pub enum Verb {
     Doctor(Doctor),
     /// After a stop: end what still runs and close what is left
     Settle(Settle),
+    /// Clear away what is old: events, logs and folders of runs, archived tasks
+    Gc(Gc),
+    /// Copy the store into a file, while everything goes on
+    Backup(Backup),
     /// The configuration
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Print what a shell completes this command line with
+    Completions(Completions),
     /// Print the version
     Version(Version),
 }
@@ -218,6 +224,16 @@ pub struct One {
     /// The task
     #[arg(value_parser = task_id, allow_negative_numbers = true)]
     pub id: TaskId,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The task
+    #[arg(value_parser = task_id, allow_negative_numbers = true)]
+    pub id: Option<TaskId>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -316,6 +332,48 @@ pub struct Settle {
 }
 
 #[derive(Debug, Args)]
+pub struct Gc {
+    /// Events of finished tasks that are older than this
+    #[arg(long, value_name = "AGE", value_parser = value::age, default_value = "30d")]
+    pub events_older: Duration,
+    /// Logs and folders of runs, of finished tasks, that ended longer ago than this
+    #[arg(long, value_name = "AGE", value_parser = value::age, default_value = "30d")]
+    pub logs_older: Duration,
+    /// Tasks that were archived longer ago than this, with everything of theirs
+    #[arg(long, value_name = "AGE", value_parser = value::age, default_value = "30d")]
+    pub archived_older: Duration,
+    /// Only say what would be cleared away
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The file; nothing may have that name yet
+    pub file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// For which shell
+    pub shell: Shell,
+}
+
+/// The shells that are known.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, Args)]
 pub struct Version {
     /// Print JSON, with the versions of the shapes that scripts read
     #[arg(long)]
@@ -354,7 +412,6 @@ mod tests {
         for line in [
             "tenure",
             "tenure nonsense",
-            "tenure show",
             "tenure show x",
             "tenure list --status lost",
             "tenure wait",

@@ -135,6 +135,7 @@ impl From<tenure_guard::Error> for Failure {
             | Error::NotOwner { .. }
             | Error::Unreachable(_) => Code::NotOwner,
             Error::Refused { .. } => Code::Refused,
+            Error::Later { .. } => Code::Later,
             Error::Protocol(_) => Code::Failed,
         };
         Self::new(code, error)

@@ -1,190 +1,27 @@
 //! Which profiles and skills there are: what living dispatchers published, else what the own
-//! configuration has. Checked when a task is added, so that a typo is an error and not a task that
-//! waits for ever.
+//! configuration has.
 
 use tenure_store::Store;
-use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
-use tenure_store::task::NewTask;
+use tenure_store::dispatcher::Dispatcher;
+use tenure_store::offered::Offered;
 
 use crate::config::Config;
 use crate::failure::Failure;
 
-/// The profiles on offer.
-#[derive(Debug)]
-pub struct Offered {
-    profiles: Vec<PublishedProfile>,
-    by: &'static str,
+/// What is on offer at a store.
+///
+/// # Errors
+/// The store's.
+pub async fn at(store: &Store, config: &Config) -> Result<Offered, Failure> {
+    Ok(of(store.living_dispatchers().await?, config))
 }
 
-impl Offered {
-    /// What is on offer at a store.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn at(store: &Store, config: &Config) -> Result<Self, Failure> {
-        Ok(Self::of(store.living_dispatchers().await?, config))
-    }
-
-    /// What these dispatchers offer, else the own configuration.
-    pub fn of(living: Vec<Dispatcher>, config: &Config) -> Self {
-        // Who serves one batch only will not take what is added now.
-        let open: Vec<Dispatcher> = living
-            .into_iter()
-            .filter(|one| one.batch.is_none())
-            .collect();
-        if open.is_empty() {
-            Self::by_configuration(config)
-        } else {
-            Self {
-                profiles: open.into_iter().flat_map(|one| one.profiles).collect(),
-                by: "a living dispatcher",
-            }
-        }
-    }
-
-    /// What a dispatcher published, as a test says.
-    #[cfg(test)]
-    pub fn published(profiles: Vec<PublishedProfile>) -> Self {
-        Self {
-            profiles,
-            by: "a living dispatcher",
-        }
-    }
-
-    /// The profiles; one of a name for each dispatcher that has it.
-    pub fn profiles(&self) -> &[PublishedProfile] {
-        &self.profiles
-    }
-
-    /// Who says so.
-    pub fn by(&self) -> &'static str {
-        self.by
-    }
-
-    /// What the own configuration offers.
-    pub fn by_configuration(config: &Config) -> Self {
-        Self {
-            profiles: config.published(),
-            by: "the configuration",
-        }
-    }
-
-    /// Checks that somebody could do a task.
-    ///
-    /// # Errors
-    /// What is missing, and what there is instead.
-    pub fn check(&self, task: &NewTask) -> Result<(), String> {
-        self.check_work(task.work.profile(), &task.skills)
-    }
-
-    /// Checks that there is such a profile.
-    ///
-    /// # Errors
-    /// Which there are.
-    pub fn check_profile(&self, profile: &str) -> Result<(), String> {
-        self.check_work(profile, &[])
-    }
-
-    /// Checks that somebody who is such a profile has all these skills.
-    ///
-    /// # Errors
-    /// What is missing, and what there is instead.
-    pub fn check_work(&self, profile: &str, skills: &[String]) -> Result<(), String> {
-        let named: Vec<_> = self
-            .profiles
-            .iter()
-            .filter(|known| known.name == profile)
-            .collect();
-        if named.is_empty() {
-            let known = words(self.profiles.iter().map(|known| known.name.as_str()));
-            return Err(format!(
-                "assignee: {} has no profile {profile:?}; there are: {known}",
-                self.by
-            ));
-        }
-        let has_all =
-            |known: &&PublishedProfile| skills.iter().all(|skill| known.skills.contains(skill));
-        if named.iter().any(has_all) {
-            return Ok(());
-        }
-        let offers = |skill: &&String| named.iter().any(|known| known.skills.contains(skill));
-        let missing: Vec<String> = skills
-            .iter()
-            .filter(|skill| !offers(skill))
-            .map(|skill| format!("{skill:?}"))
-            .collect();
-        let missing = if missing.is_empty() {
-            // Each is offered by one dispatcher or another, but none offers them together.
-            skills.join(" and ")
-        } else {
-            missing.join(", ")
-        };
-        let known = words(
-            named
-                .iter()
-                .flat_map(|known| known.skills.iter().map(String::as_str)),
-        );
-        Err(format!(
-            "skills: profile {profile:?} does not offer {missing}; it offers: {known}: take another assignee, or leave the skill out"
-        ))
-    }
+/// What these dispatchers offer, else the own configuration.
+pub fn of(living: Vec<Dispatcher>, config: &Config) -> Offered {
+    Offered::by_living(living, None).unwrap_or_else(|| by_configuration(config))
 }
 
-fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let mut words: Vec<&str> = words.collect();
-    words.sort_unstable();
-    words.dedup();
-    if words.is_empty() {
-        "none".to_owned()
-    } else {
-        words.join(", ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-
-    use tenure_store::life::LimitsLayer;
-    use tenure_store::task::Work;
-
-    use super::*;
-
-    fn check(work: Work, skills: &[&str]) -> Result<(), String> {
-        let profile = |name: &str, skills: &[&str]| PublishedProfile {
-            name: name.to_owned(),
-            skills: skills.iter().map(ToString::to_string).collect(),
-            max_running: None,
-            limits: LimitsLayer::default(),
-            defaults: LimitsLayer::default(),
-        };
-        let offered = Offered {
-            profiles: vec![
-                profile("shell", &[]),
-                profile("reviewer", &["rust"]),
-                profile("reviewer", &["go", "rust"]),
-            ],
-            by: "a living dispatcher",
-        };
-        offered.check(&NewTask {
-            skills: skills.iter().map(ToString::to_string).collect(),
-            ..NewTask::new(work, "/".into())
-        })
-    }
-
-    #[test]
-    fn a_task_is_taken_where_one_profile_of_its_name_offers_all_its_skills() {
-        let reviewer = || Work::Assignee("reviewer".into());
-        assert_eq!(check(reviewer(), &["rust", "go"]), Ok(()));
-        assert_eq!(check(Work::Command(vec!["true".into()]), &[]), Ok(()));
-        let message = check(Work::Assignee("revewer".into()), &[]).unwrap_err();
-        assert!(
-            message.contains("\"revewer\"") && message.contains("reviewer, shell"),
-            "{message}"
-        );
-        let message = check(reviewer(), &["rust", "cobol"]).unwrap_err();
-        assert!(
-            message.contains("cobol") && message.contains("go, rust"),
-            "{message}"
-        );
-    }
+/// What the own configuration offers.
+pub fn by_configuration(config: &Config) -> Offered {
+    Offered::new(config.published(), "the configuration")
 }

@@ -37,9 +37,7 @@ impl Place {
     /// # Errors
     /// Inside a worker without an explicit address.
     pub fn allowed(global: &Global) -> Result<(), Failure> {
-        let flags = global.flags();
-        let is_explicit = flags.db.is_some() || flags.db_variable.is_some();
-        if crate::worker::is_worker() && !is_explicit {
+        if crate::worker::is_inside(global) {
             return Err(Failure::refused(
                 "this is a worker (TENURE_TASK_ID is set), which has no store of its own: name one by --db or TENURE_DB",
             ));

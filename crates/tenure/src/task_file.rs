@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tenure_store::life::{CatchUp, Overlap};
+use tenure_store::offered::Offered;
 use tenure_store::task::{KeyLimit, NewTask, NotBefore, Parent, Work};
 use tenure_store::validate;
 
 use crate::config::{absolute, variable_problem};
 use crate::failure::Failure;
 use crate::limit_keys::with_limit_keys;
-use crate::offered::Offered;
 use crate::schedule::Said;
 use problem::{Problem, label};
 
@@ -192,6 +192,7 @@ fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<Ne
         env: entry.env.clone(),
         key: entry.key.clone(),
         limits,
+        created_by: crate::place::by(),
         ..NewTask::new(work, absolute(folder, cwd))
     })
 }

@@ -1,8 +1,14 @@
 //! The worker's side of the command line: identity from the environment, over the warden's socket;
 //! on the configured store where there is no socket.
 
-use tenure_guard::{Guard, Identity, NoIdentity, Reason, Report, ReportId, Verdict};
+use std::time::Duration;
+
+use serde_json::Value;
+use tenure_guard::wire::{Added, Answer, Op};
+use tenure_guard::{AddId, Guard, Identity, NoIdentity, Reason, Report, ReportId, Verdict};
 use tenure_store::Store;
+use tenure_store::task::NewTask;
+use tenure_warden::carry_out::carry_out;
 
 use crate::cli::Global;
 use crate::failure::{Code, Failure};
@@ -11,6 +17,13 @@ use crate::place::Place;
 /// Whether this process was started as a worker, or by one.
 pub fn is_worker() -> bool {
     std::env::var_os(tenure_guard::env::TASK_ID).is_some()
+}
+
+/// Whether a verb that people and workers share is the worker's: a worker that names a store acts
+/// there as a person does.
+pub fn is_inside(global: &Global) -> bool {
+    let flags = global.flags();
+    is_worker() && flags.db.is_none() && flags.db_variable.is_none()
 }
 
 /// Refuses what only a worker can say, and an id that only a person gives.
@@ -56,6 +69,53 @@ pub fn say(global: &Global, word: Word) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// How long a store that is away is left alone before it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Adds a task to this worker's own store.
+///
+/// # Errors
+/// As [`say`].
+pub fn add(global: &Global, task: &NewTask) -> Result<Added, Failure> {
+    let id = AddId::random();
+    let task = serde_json::to_value(task).map_err(|error| Failure::new(Code::Failed, error))?;
+    let data = ask(global, &Op::Add { id, task })?;
+    serde_json::from_value(data).map_err(|error| Failure::new(Code::Failed, error))
+}
+
+/// Asks for what only the store knows. A worker is never told that its store is away: it waits, as
+/// for a report that is kept, for as long as its run may last.
+///
+/// # Errors
+/// As [`say`].
+pub fn ask(global: &Global, op: &Op) -> Result<Value, Failure> {
+    let guard = Guard::from_env()?;
+    if guard.identity().socket.is_none() {
+        return ask_store(global, guard.identity().clone(), op.clone());
+    }
+    loop {
+        match guard.look(op.clone()) {
+            Err(tenure_guard::Error::Later { .. }) => std::thread::sleep(PAUSE),
+            answer => return Ok(answer?),
+        }
+    }
+}
+
+fn ask_store(global: &Global, identity: Identity, op: Op) -> Result<Value, Failure> {
+    let place = Place::configured(global)?;
+    let tenure = identity.tenure;
+    crate::verb::block_on(async {
+        let store = place.change(tenure.task).await?;
+        let answer = carry_out(&store, tenure, op).await?;
+        crate::place::poke(&store).await;
+        if let Answer::Data { data } = answer {
+            return Ok(data);
+        }
+        let problem = anyhow::anyhow!("the store answered {answer:?}");
+        Err(Failure::new(Code::Failed, problem))
+    })
 }
 
 fn on_store(global: &Global, identity: Identity, word: Word) -> Result<(), Failure> {

@@ -90,6 +90,12 @@ impl Cgroup {
         serde_json::from_slice(&note).ok()
     }
 
+    /// Removes it where nothing is in it; whether something was there to be removed.
+    pub fn remove_if_empty(&self) -> bool {
+        let is_there = self.folders().any(Path::exists);
+        is_there && self.members().is_empty() && self.remove()
+    }
+
     /// Kills whatever is in it until it is empty, and removes it. Whether there was one that held
     /// the whole tree, which is proved dead then. What cannot be killed keeps its caller here. For
     /// whoever closes the run of a dead warden.

@@ -17,12 +17,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use tenure_guard::Tenure;
-use tenure_guard::wire::Op;
+use tenure_guard::wire::{Answer, Op};
 use tenure_store::life::{Ask, End};
 use tenure_store::{Error, Store, StoreUrl};
 use tokio::sync::OnceCell;
 use tokio::task::{JoinHandle, LocalSet};
 
+use crate::carry_out::carry_out;
 use crate::clock::BootInstant;
 use crate::evidence::{self, Evidence};
 use crate::lifeline::RequestId;
@@ -72,7 +73,7 @@ pub(crate) enum Job {
 pub(crate) enum Done {
     Written {
         id: RequestId,
-        result: Result<(), Error>,
+        result: Result<Answer, Error>,
     },
     Renewed {
         sent: BootInstant,
@@ -210,17 +211,15 @@ impl Clerk {
         .await?
     }
 
-    async fn write(&self, errand: Errand) -> Result<(), Error> {
+    async fn write(&self, errand: Errand) -> Result<Answer, Error> {
         let store = self.store().await?;
         let tenure = self.tenure.clone();
         match errand {
-            Errand::Worker(Op::Check | Op::Watch) => Ok(()),
-            Errand::Worker(Op::Heartbeat { note }) => store.heartbeat(tenure, note).await,
-            Errand::Worker(Op::Comment { text }) => store.comment_as_worker(tenure, text).await,
-            Errand::Worker(Op::Report { id, report }) => store.report(tenure, id, report).await,
-            Errand::Ask(ask) => store.ask_as_holder(tenure, ask, BY.into()).await,
-            Errand::NoteWorker(pid) => store.note_worker(tenure, pid).await,
+            Errand::Worker(op) => return carry_out(store, tenure, op).await,
+            Errand::Ask(ask) => store.ask_as_holder(tenure, ask, BY.into()).await?,
+            Errand::NoteWorker(pid) => store.note_worker(tenure, pid).await?,
         }
+        Ok(Answer::Ok)
     }
 
     async fn renew(&self, length: Duration) -> Result<Option<Ask>, Error> {

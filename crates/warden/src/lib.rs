@@ -9,6 +9,7 @@
 //! them. What it leaves to others: when a run starts and what its end means (dispatcher, store).
 
 pub mod account;
+pub mod carry_out;
 pub mod cgroup;
 pub mod clock;
 pub mod evidence;

@@ -20,6 +20,15 @@ use crate::git::{Git, Refusal};
 use crate::isolation::Workspace;
 use crate::worktree::Worktree;
 
+/// Removes the folder of a run that is over, with everything in it and nothing else: it follows no
+/// link and enters no other filesystem.
+///
+/// # Errors
+/// Where something in it cannot be removed; what could not stays.
+pub fn remove_run_folder(folder: &Path) -> io::Result<()> {
+    Folder::known(folder.to_owned())?.remove()
+}
+
 /// The worker's half of a run's folder.
 pub fn half(folder: &Path) -> PathBuf {
     folder.join("worker")

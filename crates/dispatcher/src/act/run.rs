@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tenure_guard::wire::{Answer, Op};
 use tenure_guard::{Reason, RunId, Tenure};
+use tenure_store::Error;
 use tenure_store::claim::Claimed;
 use tenure_store::life::{Ask, End};
 use tenure_store::start::Started;
-use tenure_store::{Error, Store};
+use tenure_warden::carry_out::{carry_out, refused};
 use tenure_warden::clock::BootInstant;
 use tenure_warden::gate::Word;
 use tenure_warden::lifeline::{Order, RequestId};
@@ -153,32 +154,44 @@ impl Edge {
         self.end(run, Ask::Shutdown);
     }
 
-    /// Writes what the worker wants written. Unanswered, it is tried again: meanwhile the warden
-    /// keeps it, and would write it itself if we died.
+    /// Does what the worker wants of the store. A write that is not answered is tried again: meanwhile
+    /// the warden keeps it, and would write it itself if we died.
     pub(super) fn request(&self, run: RunId, id: RequestId, op: Op) {
         let Some(hand) = self.hands.get(&run) else {
             return;
         };
         let (tenure, out) = (hand.tenure.clone(), hand.out());
-        let (store, hub) = (self.store.clone(), Arc::clone(&self.hub));
+        let (store, hub, wakes) = (
+            self.store.clone(),
+            Arc::clone(&self.hub),
+            self.wakes.clone(),
+        );
         tokio::spawn(async move {
             let answer = loop {
-                match write_for_worker(&store, tenure.clone(), op.clone()).await {
-                    Ok(()) => break Answer::Ok,
-                    Err(Error::NotOwner { reason }) => break Answer::NotOwner { reason },
-                    Err(Error::Unavailable(error)) => {
-                        tracing::warn!(run.id = %run, error, "a worker's word waits for the store");
-                        tokio::time::sleep(STORE_PAUSE).await;
-                    }
+                match carry_out(&store, tenure.clone(), op.clone()).await {
+                    Ok(answer) => break answer,
                     Err(error) => {
-                        break Answer::Refused {
-                            message: error.to_string(),
-                        };
+                        let problem = error.to_string();
+                        if let Some(answer) = refused(error, Some(&op)) {
+                            break answer;
+                        }
+                        tracing::warn!(
+                            run.id = %run, error = problem,
+                            "a worker's word waits for the store",
+                        );
+                        tokio::time::sleep(STORE_PAUSE).await;
                     }
                 }
             };
+            let added = note_added(run, &tenure, &op, &answer);
+            let is_written = matches!(answer, Answer::Ok) || added;
             Line::say_on(out.as_ref(), &Order::Answer { id, answer });
-            hub.changed();
+            if added {
+                let _ = wakes.send(Wake::Event(Event::Look));
+            }
+            if is_written {
+                hub.changed();
+            }
         });
     }
 
@@ -227,12 +240,14 @@ impl Edge {
     }
 }
 
-async fn write_for_worker(store: &Store, tenure: Tenure, op: Op) -> Result<(), Error> {
-    match op {
-        Op::Heartbeat { note } => store.heartbeat(tenure, note).await,
-        Op::Comment { text } => store.comment_as_worker(tenure, text).await,
-        Op::Report { id, report } => store.report(tenure, id, report).await,
-        // The warden answers these from its lease, and never passes them on.
-        Op::Check | Op::Watch => Ok(()),
-    }
+/// Whether a worker added a task just now; the log is told.
+fn note_added(run: RunId, tenure: &Tenure, op: &Op, answer: &Answer) -> bool {
+    let (Op::Add { .. }, Answer::Data { data }) = (op, answer) else {
+        return false;
+    };
+    tracing::info!(
+        task.id = %tenure.task, run.id = %run, added.id = %data["id"],
+        "task added by a worker",
+    );
+    true
 }

@@ -35,6 +35,8 @@ ALTER TABLE task_links ADD COLUMN met_at BIGINT;
 UPDATE task_links
 SET met_at = (SELECT t.updated_at FROM tasks t WHERE t.id = parent_id AND t.status = 'done');
 
+-- How many tasks its worker added; bounded, because a worker may go round in a circle.
+ALTER TABLE runs ADD COLUMN added BIGINT NOT NULL DEFAULT 0;
 -- Who gets the task when a reclaim that was asked is carried out.
 ALTER TABLE runs ADD COLUMN ask_assignee TEXT CHECK (ask_assignee IS NULL OR ask = 'reclaim');
 

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::{Move, Rest, Streaks, TaskEnd, TaskStatus};
 use crate::moved::{Moved, block_kind, move_task};
-use crate::recur::begin_by_hand;
+use crate::recur::{ItsTime, begin_by_hand};
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
@@ -52,7 +52,7 @@ impl Said {
             return Ok(Granted::Moved(to));
         }
         if by == Move::Completed {
-            begin_by_hand(tx, id).await?;
+            begin_by_hand(tx, id, ItsTime::Taken).await?;
         }
         let moved = self.moved(task, &by, to, tx.now().await?)?;
         move_task(tx, id, &moved).await?;
@@ -121,7 +121,7 @@ impl Said {
         Ok(Moved {
             status: to,
             pending_parents: task.resting.pending_parents,
-            not_before: task.resting.not_before.filter(|_| to != TaskStatus::Done),
+            not_before: task.resting.time_at(to),
             block,
             streaks,
             archived_at,
@@ -157,8 +157,8 @@ impl Said {
         if self.earnest == Earnest::DryRun {
             return Ok(Granted::Moved(to));
         }
-        begin_by_hand(tx, id).await?;
         let now = tx.now().await?;
+        begin_by_hand(tx, id, ItsTime::Kept).await?;
         tx.execute(&sql::WAIVE, values![id, now]).await?;
         tx.execute(&sql::PROMOTE, values![id, to, now]).await?;
         let waived: Vec<i64> = parents.iter().map(|parent| parent.id).collect();

@@ -1,5 +1,6 @@
 //! The reading half: what the command line shows. Each answers from indexes, in pages.
 
+mod by_worker;
 mod decode;
 mod rows;
 mod situation;
@@ -43,24 +44,7 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::Unavailable`].
     pub async fn show(&self, task: TaskId) -> Result<Detail, Error> {
-        self.read(async |tx| {
-            let row = one_task(tx, task).await?;
-            let runs = tx.fetch(&sql::RUNS_OF_TASK, values![task]).await?;
-            let newest = values![task, Detail::EVENTS];
-            let mut events = tx.fetch(&sql::NEWEST_EVENTS_OF_TASK, newest).await?;
-            events.reverse();
-            let parents = tx.fetch(&sql::PARENTS, values![task]).await?;
-            let children = tx.fetch(&sql::CHILDREN, values![task]).await?;
-            Ok(Detail {
-                task: row,
-                runs: show_all::<RunColumns>(runs)?,
-                events: show_all::<EventColumns>(events)?,
-                parents: show_all::<RelatedColumns>(parents)?,
-                children: show_all::<RelatedColumns>(children)?,
-                comments: comments(tx, task).await?,
-            })
-        })
-        .await
+        self.read(async |tx| detail(tx, task).await).await
     }
 
     /// The tasks with these ids, in that order.
@@ -194,6 +178,24 @@ impl Counts {
             TaskStatus::Cancelled => &mut self.cancelled,
         }
     }
+}
+
+async fn detail(tx: &mut Transaction, task: TaskId) -> Result<Detail, Error> {
+    let row = one_task(tx, task).await?;
+    let runs = tx.fetch(&sql::RUNS_OF_TASK, values![task]).await?;
+    let newest = values![task, Detail::EVENTS];
+    let mut events = tx.fetch(&sql::NEWEST_EVENTS_OF_TASK, newest).await?;
+    events.reverse();
+    let parents = tx.fetch(&sql::PARENTS, values![task]).await?;
+    let children = tx.fetch(&sql::CHILDREN, values![task]).await?;
+    Ok(Detail {
+        task: row,
+        runs: show_all::<RunColumns>(runs)?,
+        events: show_all::<EventColumns>(events)?,
+        parents: show_all::<RelatedColumns>(parents)?,
+        children: show_all::<RelatedColumns>(children)?,
+        comments: comments(tx, task).await?,
+    })
 }
 
 pub(crate) async fn one_task(tx: &mut Transaction, task: TaskId) -> Result<TaskRow, Error> {

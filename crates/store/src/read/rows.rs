@@ -37,7 +37,7 @@ impl TaskFilter {
 }
 
 /// Some rows, and how many more there would be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,

@@ -117,7 +117,7 @@ pub struct Place {
 }
 
 /// A number that was counted up to a bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counted {
     /// So many.
     pub number: u64,

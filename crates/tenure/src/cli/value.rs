@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::time::Duration;
 
 use tenure_guard::{BlockKind, MalformedId, RunId, TaskId};
 use tenure_store::life::{Backoff, BackoffBy, OnExit, TempfailExit};
@@ -44,6 +45,18 @@ pub(super) fn count(text: &str) -> Result<u32, String> {
             u32::MAX
         )
     })
+}
+
+/// An age: a duration, or a number of days.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    let days = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse::<u32>().ok());
+    match days {
+        Some(days) => Ok(Duration::from_hours(24 * u64::from(days))),
+        None => duration::parse(text)
+            .map_err(|_| format!("{text:?} is no age: 30d, or a duration like 12h, is expected")),
+    }
 }
 
 pub(super) fn priority(text: &str) -> Result<i32, String> {

@@ -10,7 +10,7 @@ use tenure_store::dispatcher::Dispatcher;
 use tenure_store::duration;
 use tenure_store::suspects::Suspects;
 
-use crate::offered::Offered;
+use tenure_store::offered::Offered;
 
 /// All of it.
 #[derive(Debug)]

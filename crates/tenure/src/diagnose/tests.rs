@@ -17,7 +17,6 @@ use tenure_store::suspects::{
 };
 
 use super::*;
-use crate::offered::Offered;
 
 const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
 
@@ -75,7 +74,7 @@ fn facts(serving: Vec<Serving>) -> Facts {
         },
         around: Arc::new(Surroundings {
             serving,
-            offered: Offered::published(published),
+            offered: tenure_store::offered::Offered::new(published, "a living dispatcher"),
             runs: Vec::new(),
             left: Vec::new(),
             here: Some(Here {

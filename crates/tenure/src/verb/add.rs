@@ -1,35 +1,46 @@
-//! `add`: one task, from flags.
+//! `add`: one task, from flags; by a person, or by a worker that fans out.
 
 use tenure_guard::TaskId;
+use tenure_store::add::Added;
 use tenure_store::task::{NewTask, Parent};
 
 use crate::cli::{Add, Global};
 use crate::config::{absolute, cwd};
 use crate::failure::Failure;
-use crate::offered::Offered;
+use crate::offered;
 use crate::place::{self, Place};
-use crate::{output, task_file};
+use crate::verb::block_on;
+use crate::{output, task_file, worker};
 
 /// Adds it, and tells the dispatchers.
-pub async fn run(global: &Global, args: Add) -> Result<(), Failure> {
+pub fn run(global: &Global, args: Add) -> Result<(), Failure> {
     let json = args.json;
     let task = task(args)?;
-    let place = Place::find(global)?;
     tenure_store::validate::check_all(std::slice::from_ref(&task))?;
-    // A typo in a profile's name should not leave a new store behind.
-    let offered = match place.read().await? {
-        Some(store) => Offered::at(&store, &place.config).await?,
-        None => Offered::by_configuration(&place.config),
+    let added = if worker::is_inside(global) {
+        worker::add(global, &task)?
+    } else {
+        block_on(by_person(global, task))?
     };
-    offered.check(&task).map_err(Failure::usage)?;
-    let store = place.open().await?;
-    let added = store.add(task).await?;
-    place::poke(&store).await;
     if json {
         output::json(&added)
     } else {
         output::line(added.id)
     }
+}
+
+async fn by_person(global: &Global, task: NewTask) -> Result<Added, Failure> {
+    let place = Place::find(global)?;
+    // A typo in a profile's name should not leave a new store behind.
+    let offered = match place.read().await? {
+        Some(store) => offered::at(&store, &place.config).await?,
+        None => offered::by_configuration(&place.config),
+    };
+    offered.check(&task).map_err(Failure::usage)?;
+    let store = place.open().await?;
+    let added = store.add(task).await?;
+    place::poke(&store).await;
+    Ok(added)
 }
 
 fn task(args: Add) -> Result<NewTask, Failure> {
@@ -70,6 +81,7 @@ fn task(args: Add) -> Result<NewTask, Failure> {
         env: args.env.into_iter().collect(),
         key: args.key,
         limits,
+        created_by: place::by(),
         ..NewTask::new(work, cwd)
     })
 }

@@ -15,7 +15,7 @@ use tenure_warden::process::{Found, Process, boot_id, known_host_id};
 use crate::cli::{Diagnose, Global};
 use crate::diagnose::{Facts, Finding, Here, Left, Serving, Severity, Surroundings, judge};
 use crate::failure::{Code, Failure};
-use crate::offered::Offered;
+use crate::offered;
 use crate::place::Place;
 use crate::{carriers, escape, folders, output};
 
@@ -92,7 +92,7 @@ async fn surroundings(place: &Place, store: &Store) -> Result<Surroundings, Fail
             .iter()
             .map(|one| serving(one.clone(), &runs, here.as_ref()))
             .collect(),
-        offered: Offered::of(living, &place.config),
+        offered: offered::of(living, &place.config),
         runs,
         left,
         here,

@@ -1,13 +1,15 @@
 //! `list`: tasks, one a row.
 
+use tenure_guard::wire::Op;
 use tenure_store::life::TaskStatus;
 use tenure_store::read::{Counted, Page, TaskFilter, TaskRow};
 
 use crate::cli::{Global, List};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::place::Place;
 use crate::table::Table;
-use crate::{escape, output};
+use crate::verb::block_on;
+use crate::{escape, output, worker};
 
 /// How many rows people are shown unless they ask for more.
 const ROWS: u32 = 50;
@@ -16,7 +18,40 @@ const ROWS: u32 = 50;
 pub(super) const TITLE_CHARS: usize = 80;
 
 /// Lists them.
-pub async fn run(global: &Global, args: List) -> Result<(), Failure> {
+pub fn run(global: &Global, args: List) -> Result<(), Failure> {
+    let json = args.json;
+    let page = if worker::is_inside(global) {
+        by_worker(global, args)?
+    } else {
+        block_on(by_person(global, args))?
+    };
+    if json {
+        output::json(&page.rows)?;
+    } else if !page.rows.is_empty() {
+        output::bytes(table(&page.rows).to_string().as_bytes())?;
+    }
+    if page.more.number > 0 {
+        output::message(format_args!(
+            "{} more: use --limit, --status or --assignee",
+            page.more
+        ));
+    }
+    Ok(())
+}
+
+/// What the wire answers: at most so many rows as it takes.
+fn by_worker(global: &Global, args: List) -> Result<Page<TaskRow>, Failure> {
+    let question = Op::List {
+        all: args.all,
+        status: args.status.map(|status| status.name().to_owned()),
+        assignee: args.assignee,
+        limit: args.limit.or((!args.json).then_some(ROWS)),
+    };
+    let data = worker::ask(global, &question)?;
+    serde_json::from_value(data).map_err(|error| Failure::new(Code::Failed, error))
+}
+
+async fn by_person(global: &Global, args: List) -> Result<Page<TaskRow>, Failure> {
     let limit = if args.json {
         args.limit
     } else {
@@ -29,26 +64,13 @@ pub async fn run(global: &Global, args: List) -> Result<(), Failure> {
         batch: None,
         limit,
     };
-    let page = match Place::find(global)?.read().await? {
+    Ok(match Place::find(global)?.read().await? {
         Some(store) => store.list(&filter).await?,
         None => Page {
             rows: Vec::new(),
             more: Counted::default(),
         },
-    };
-    if args.json {
-        return output::json(&page.rows);
-    }
-    if !page.rows.is_empty() {
-        output::bytes(table(&page.rows).to_string().as_bytes())?;
-    }
-    if page.more.number > 0 {
-        output::message(format_args!(
-            "{} more: use --limit, --status or --assignee",
-            page.more
-        ));
-    }
-    Ok(())
+    })
 }
 
 fn table(rows: &[TaskRow]) -> Table {

@@ -1,5 +1,6 @@
 //! `log`: the output of a run, and with `-f` what is still being written.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub async fn run(global: &Global, args: &Log) -> Result<(), Failure> {
     let Some(path) = run.log.clone() else {
         return Err(missing(format!("run {} has no log", run.run_id)));
     };
-    let mut log = open(&path)?;
+    let mut log = open(&path, &run)?;
     let mut printer = Printer {
         screen: output::is_terminal().then(Screen::default),
         is_within_line: false,
@@ -73,9 +74,17 @@ fn missing(message: String) -> Failure {
     Failure::new(Code::NoSuch, anyhow::anyhow!(message))
 }
 
-fn open(path: &Path) -> Result<RunLog, Failure> {
-    RunLog::open(path)
-        .map_err(|error| Failure::io(format!("the log {} cannot be read", path.display()), error))
+fn open(path: &Path, run: &RunView) -> Result<RunLog, Failure> {
+    RunLog::open(path).map_err(|error| {
+        let folder_is_gone = path.parent().is_some_and(|folder| !folder.exists());
+        if error.kind() == ErrorKind::NotFound && folder_is_gone && run.ended_at.is_some() {
+            return missing(format!(
+                "the log of run {} is not on this host any more: `tenure gc` cleared it away, or it ran elsewhere",
+                run.run_id
+            ));
+        }
+        Failure::io(format!("the log {} cannot be read", path.display()), error)
+    })
 }
 
 /// Prints a log; a terminal gets nothing that speaks to it.

@@ -2,9 +2,11 @@
 
 mod add;
 mod answer;
+mod backup;
 mod block;
 mod comment;
 mod complete;
+mod completions;
 mod config;
 mod diagnose;
 mod doctor;
@@ -13,6 +15,7 @@ mod edit;
 mod events;
 mod exec;
 mod explain;
+mod gc;
 mod guard;
 mod list;
 mod log;
@@ -52,10 +55,10 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Guard(verb) => return guard::run(global, verb),
         Verb::Serve(args) => serve::run(global, &args),
         Verb::Run(args) => run::run(global, &args),
-        Verb::Add(args) => block_on(add::run(global, *args)),
+        Verb::Add(args) => add::run(global, *args),
         Verb::Submit(args) => block_on(submit::run(global, &args)),
-        Verb::List(args) => block_on(list::run(global, args)),
-        Verb::Show(args) => block_on(show::run(global, &args)),
+        Verb::List(args) => list::run(global, args),
+        Verb::Show(args) => show::run(global, &args),
         Verb::Runs(args) => block_on(runs::run(global, &args)),
         Verb::Log(args) => block_on(log::run(global, &args)),
         Verb::Events(args) => block_on(events::run(global, &args)),
@@ -84,6 +87,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Doctor(args) => block_on(doctor::run(global, &args)),
         Verb::Settle(args) => settle::run(global, &args),
         Verb::Config(ConfigVerb::Show { json }) => config::show(global, json),
+        Verb::Backup(args) => block_on(backup::run(global, &args)),
+        Verb::Gc(args) => block_on(gc::run(global, &args)),
+        Verb::Completions(args) => completions::run(&args),
         Verb::Version(args) => version::run(args.json),
     }
     .map(|()| ExitCode::SUCCESS)

@@ -7,7 +7,7 @@ use tenure_store::pause::{Pausable, PauseChange};
 
 use crate::cli::{Global, Pause};
 use crate::failure::{Code, Failure};
-use crate::offered::Offered;
+use crate::offered;
 use crate::place::{self, Place};
 use crate::verb::runs::seconds;
 use crate::{escape, output};
@@ -48,7 +48,7 @@ pub async fn run(global: &Global, args: Pause, change: Change) -> Result<(), Fai
     let what = match &args.profile {
         Some(profile) => {
             if change == Change::Pause {
-                let offered = Offered::at(&store, &place.config).await?;
+                let offered = offered::at(&store, &place.config).await?;
                 offered.check_profile(profile).map_err(Failure::usage)?;
             }
             vec![Pausable::Profile(profile.clone())]

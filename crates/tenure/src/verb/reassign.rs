@@ -4,7 +4,7 @@ use tenure_store::person::{Earnest, Wish};
 
 use crate::cli::{Global, Reassign};
 use crate::failure::Failure;
-use crate::offered::Offered;
+use crate::offered;
 use crate::place::Place;
 use crate::verb::wish::{Want, carry_out, row};
 
@@ -13,7 +13,7 @@ pub async fn run(global: &Global, args: Reassign) -> Result<(), Failure> {
     let place = Place::find(global)?;
     let store = place.read_about(args.id).await?;
     let skills = row(&store, args.id).await?.skills;
-    let offered = Offered::at(&store, &place.config).await?;
+    let offered = offered::at(&store, &place.config).await?;
     offered
         .check_work(&args.profile, &skills)
         .map_err(Failure::usage)?;

@@ -13,7 +13,7 @@ use crate::batch::Batch;
 use crate::cli::{Global, Run};
 use crate::failure::{Code, Failure};
 use crate::follow::Changes;
-use crate::offered::Offered;
+use crate::offered;
 use crate::place::{self, Place};
 use crate::progress::Progress;
 use crate::settings::settings;
@@ -76,15 +76,15 @@ async fn carry_out(
 ) -> Result<(Store, Batch), Failure> {
     if place.read().await?.is_none() {
         // A typo in a profile's name should not leave a new store behind.
-        file.check(&Offered::by_configuration(&place.config))?;
+        file.check(&offered::by_configuration(&place.config))?;
     }
     let signals =
         Signals::catch().map_err(|error| Failure::io("signals cannot be caught", error))?;
     let store = place.open().await?;
     let role = role(place, &store).await?;
     let offered = match &role {
-        Role::Own(..) => Offered::by_configuration(&place.config),
-        Role::Guest => Offered::at(&store, &place.config).await?,
+        Role::Own(..) => offered::by_configuration(&place.config),
+        Role::Guest => offered::at(&store, &place.config).await?,
     };
     file.check(&offered)?;
     let submitted = super::submit::submit(&store, file).await?;

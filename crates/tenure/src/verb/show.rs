@@ -3,28 +3,52 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use tenure_guard::TaskId;
+use tenure_guard::wire::Op;
 use tenure_store::event::Event;
-use tenure_store::life::Recurrence;
+use tenure_store::life::{LinkKind, Recurrence};
 use tenure_store::read::{CommentView, Detail, Related, TaskRow};
 
-use crate::cli::{Global, One};
-use crate::failure::Failure;
+use crate::cli::{Global, Show};
+use crate::failure::{Code, Failure};
 use crate::place::Place;
+use crate::verb::block_on;
 use crate::verb::runs::seconds;
-use crate::{escape, output};
+use crate::{escape, output, worker};
 
 /// How many of the newest events people are shown; `events ID` has them all.
 const EVENTS: usize = 10;
 
 /// Shows it.
-pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
-    let store = Place::find(global)?.read_about(args.id).await?;
-    let detail = store.show(args.id).await?;
+pub fn run(global: &Global, args: &Show) -> Result<(), Failure> {
+    let detail = match args.id {
+        id if worker::is_inside(global) => by_worker(global, id)?,
+        Some(id) => block_on(by_person(global, id))?,
+        None => {
+            return Err(Failure::usage(
+                "which task? `tenure show 7` (without an id a worker is shown its own)",
+            ));
+        }
+    };
     if args.json {
         output::json(&Shown::of(&detail))
     } else {
         output::bytes(text(&detail).as_bytes())
     }
+}
+
+async fn by_person(global: &Global, id: TaskId) -> Result<Detail, Failure> {
+    let store = Place::find(global)?.read_about(id).await?;
+    Ok(store.show(id).await?)
+}
+
+/// What the wire answers: the oldest is left out where all of it would be too long.
+fn by_worker(global: &Global, id: Option<TaskId>) -> Result<Detail, Failure> {
+    let data = worker::ask(global, &Op::Show { task: id })?;
+    if data["cut"] == true {
+        output::message("the oldest runs, events or remarks are left out: it is too long");
+    }
+    serde_json::from_value(data).map_err(|error| Failure::new(Code::Failed, error))
 }
 
 /// All of it as scripts see it.
@@ -65,6 +89,9 @@ fn text(detail: &Detail) -> String {
         for one in related {
             field(&mut text, what, &describe(one));
         }
+    }
+    for path in artifacts(detail) {
+        field(&mut text, "artifact", path);
     }
     if !detail.task.body.is_empty() {
         let _ = write!(text, "\n{}\n", escape::block(&detail.task.body));
@@ -139,8 +166,37 @@ fn fields(detail: &Detail) -> String {
     if let Some(key) = &task.key {
         field(&mut text, "key", key);
     }
-    field(&mut text, "created", &seconds(task.created_at));
+    if let (Some(key), Some(limit)) = (&task.limit_key, task.limit) {
+        let together = format!("{key}: at most {limit} at once");
+        field(&mut text, "limit key", &together);
+    }
+    field(&mut text, "created", &created(task));
     text
+}
+
+/// When, and by whom where that is known.
+fn created(task: &TaskRow) -> String {
+    let at = seconds(task.created_at);
+    match (task.created_by.as_str(), task.created_by_run) {
+        ("", _) => at,
+        (by, Some(run)) => format!("{at} by {by}, run {run}"),
+        (by, None) => format!("{at} by {by}"),
+    }
+}
+
+/// The files that came of it: as its person says, else as its newest report.
+fn artifacts(detail: &Detail) -> impl Iterator<Item = &str> {
+    let reports = detail
+        .runs
+        .iter()
+        .rev()
+        .filter_map(|run| run.report.as_ref());
+    let said = detail.task.result.iter().chain(reports);
+    let named = said.filter_map(|report| report["complete"]["artifacts"].as_array());
+    named
+        .take(1)
+        .flatten()
+        .filter_map(serde_json::Value::as_str)
 }
 
 fn field(text: &mut String, name: &str, value: &str) {
@@ -158,5 +214,13 @@ fn recurs(task: &TaskRow, recurrence: &Recurrence) -> String {
 }
 
 fn describe(related: &Related) -> String {
-    format!("{} {} ({})", related.id, related.title, related.status)
+    let how = match related.kind {
+        LinkKind::Success => "",
+        LinkKind::AnyEnd => ", however it ends",
+        LinkKind::Failure => ", if it is given up",
+    };
+    let Related {
+        id, title, status, ..
+    } = related;
+    format!("{id} {title} ({status}{how})")
 }

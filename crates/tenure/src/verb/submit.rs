@@ -7,7 +7,7 @@ use tenure_store::add::Submitted;
 
 use crate::cli::{Global, Submit};
 use crate::failure::Failure;
-use crate::offered::Offered;
+use crate::offered;
 use crate::output;
 use crate::place::{self, Place};
 use crate::task_file::TaskFile;
@@ -17,8 +17,8 @@ pub async fn run(global: &Global, args: &Submit) -> Result<(), Failure> {
     let place = Place::find(global)?;
     let file = TaskFile::read(&args.file)?;
     let offered = match place.read().await? {
-        Some(store) => Offered::at(&store, &place.config).await?,
-        None => Offered::by_configuration(&place.config),
+        Some(store) => offered::at(&store, &place.config).await?,
+        None => offered::by_configuration(&place.config),
     };
     file.check(&offered)?;
     let store = place.open().await?;

@@ -16,6 +16,11 @@ struct Shape {
     json: u32,
     contract: &'static str,
     wire: u32,
+    context: u32,
+    explain: u32,
+    diagnose: u32,
+    stats: u32,
+    events: u32,
 }
 
 /// Prints it.
@@ -26,6 +31,11 @@ pub fn run(json: bool) -> Result<(), Failure> {
         json: JSON,
         contract: tenure_guard::env::CONTRACT_VERSION,
         wire: tenure_guard::wire::VERSION,
+        context: tenure_store::read::Context::VERSION,
+        explain: JSON,
+        diagnose: JSON,
+        stats: JSON,
+        events: JSON,
     };
     if json {
         output::json(&shape)

@@ -34,7 +34,9 @@ impl Stand {
                 | Answer::Kept
                 | Answer::Refused { .. }
                 | Answer::Owned
-                | Answer::StandDown { .. },
+                | Answer::StandDown { .. }
+                | Answer::Data { .. }
+                | Answer::Later { .. },
                 _,
             ) => {}
         }
@@ -74,7 +76,12 @@ impl Stand {
                     (None, _) => self.post.broker.answer(from, Answer::Owned),
                 }
             }
-            op @ (Op::Heartbeat { .. } | Op::Comment { .. } | Op::Report { .. }) => {
+            op @ (Op::Heartbeat { .. }
+            | Op::Comment { .. }
+            | Op::Report { .. }
+            | Op::Add { .. }
+            | Op::Show { .. }
+            | Op::List { .. }) => {
                 if let Some(reason) = lost {
                     return self.pass_down(from, &op, Answer::NotOwner { reason }, now);
                 }

@@ -9,6 +9,7 @@ use tenure_store::Error;
 
 use super::{News, PAUSE, Uplink, Way};
 use crate::broker::ConnId;
+use crate::carry_out::refused;
 use crate::clock::BootInstant;
 use crate::desk::{Errand, Job};
 use crate::lifeline::{Message, RequestId};
@@ -116,19 +117,22 @@ impl Uplink {
     pub(super) fn written(
         &mut self,
         id: RequestId,
-        result: Result<(), Error>,
+        result: Result<Answer, Error>,
         now: BootInstant,
     ) -> Option<News> {
         let open = self.open.remove(&id)?;
         let from = open.from;
         let away = matches!(result, Err(Error::Unavailable(_)));
+        let op = match &open.errand {
+            Errand::Worker(op) => Some(op),
+            Errand::Ask(_) | Errand::NoteWorker(_) => None,
+        };
         let answer = match result {
-            Ok(()) => Answer::Ok,
-            Err(Error::Unavailable(problem)) => self.keep(id, &open.errand, &problem, now),
-            Err(Error::NotOwner { reason }) => Answer::NotOwner { reason },
-            Err(other) => Answer::Refused {
-                message: other.to_string(),
-            },
+            Ok(answer) => answer,
+            Err(error) => {
+                let problem = error.to_string();
+                refused(error, op).unwrap_or_else(|| self.keep(id, &open.errand, &problem, now))
+            }
         };
         match (open.errand, from, answer) {
             (Errand::Worker(op), Some(to), answer) => Some(News::Answered { to, op, answer }),

@@ -121,6 +121,7 @@ fn worker(verb: &str) -> ExitCode {
                 }
                 Error::NoIdentity(_)
                 | Error::Refused { .. }
+                | Error::Later { .. }
                 | Error::Invalid(_)
                 | Error::Unreachable(_)
                 | Error::Protocol(_) => ExitCode::FAILURE,

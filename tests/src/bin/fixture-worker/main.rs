@@ -20,7 +20,7 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::unistd::{getpid, setsid};
 use tenure_guard::{
-    Acceptance, BlockKind, Error, Guard, NoIdentity, Reason, Report, ReportId, Verdict, env,
+    Acceptance, AddId, BlockKind, Error, Guard, NoIdentity, Reason, Report, ReportId, Verdict, env,
 };
 
 fn main() -> ExitCode {
@@ -133,6 +133,26 @@ impl Steps {
                 let text = self.word();
                 with_guard(|guard| guard.comment(&text).map(|()| "ok".to_owned()))
             }
+            "add" => {
+                let task = adding(&self.word());
+                with_guard(|guard| guard.add(&task).map(|added| added.id.to_string()))
+            }
+            "add-twice" => {
+                let task = adding(&self.word());
+                with_guard(|guard| {
+                    let id = AddId::random();
+                    let added = [guard.add_as(&id, &task)?, guard.add_as(&id, &task)?];
+                    Ok(added.map(|added| added.id.to_string()).join(" "))
+                })
+            }
+            "look" => with_guard(|guard| {
+                let shown = guard.show(None)?;
+                let listed = guard.list()?;
+                Ok(format!(
+                    "{} {}",
+                    shown["task"]["id"], listed["more"]["number"]
+                ))
+            }),
             "twice" => {
                 let report = self.report();
                 with_guard(|guard| {
@@ -312,6 +332,11 @@ impl Steps {
             })
             .collect()
     }
+}
+
+/// A task that does nothing, as a program says it over the wire.
+fn adding(title: &str) -> serde_json::Value {
+    serde_json::json!({ "work": { "command": ["true"] }, "cwd": "/", "title": title })
 }
 
 fn us() -> Command {

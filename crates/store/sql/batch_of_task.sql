@@ -1,0 +1,2 @@
+-- The batch of a task, where it has one.
+SELECT batch_id FROM tasks WHERE id = $1

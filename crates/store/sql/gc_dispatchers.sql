@@ -1,0 +1,4 @@
+-- How many dispatchers signed off before a time and hold nothing.
+SELECT count(*) AS number FROM dispatchers d
+WHERE d.retired_at < $1
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.dispatcher_id = d.id AND r.ended_at IS NULL)

@@ -1,0 +1,294 @@
+//! Where the steps are taken: a store, the claims that were made on it, and what is paused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tenure_guard::{Report, TaskId, Tenure};
+use tenure_store::Error;
+use tenure_store::claim::{Offer, Wanted};
+use tenure_store::life::{Backoff, LimitsLayer, LinkKind, Protocol};
+use tenure_store::pause::Pausable;
+use tenure_store::person::Earnest;
+use tenure_store::read::{Detail, TaskFilter};
+use tenure_store::task::{KeyLimit, NewTask, NotBefore, Parent, SHELL, Work};
+
+use super::step::{Addition, PROFILES, Step, What};
+use crate::world::{LEASE, World, offer, report_id, task};
+
+/// How often each kind of end is tolerated here.
+pub const LIMIT: u32 = 2;
+
+/// How many of the first profile may run.
+pub const CAP: u32 = 2;
+
+/// The skill that only the first profile has.
+pub const SKILL: &str = "rust";
+
+/// The one limit key.
+pub const KEY: &str = "one";
+
+/// Every task and all about it, as `show` tells it.
+pub type Picture = BTreeMap<TaskId, Detail>;
+
+/// The store and those who act on it.
+pub struct Stage {
+    pub world: World,
+    /// Every claim that was ever made.
+    pub tenures: Vec<Tenure>,
+    /// The store and profiles, where they are paused.
+    pub paused: BTreeSet<&'static str>,
+    reports: usize,
+}
+
+/// What the pause of the store is called among [`Stage::paused`].
+pub const STORE: &str = "the store";
+
+impl Stage {
+    pub fn empty(world: World) -> Self {
+        Self {
+            world,
+            tenures: Vec::new(),
+            paused: BTreeSet::new(),
+            reports: 0,
+        }
+    }
+
+    pub async fn picture(&self) -> Picture {
+        let all = TaskFilter {
+            all: true,
+            ..TaskFilter::default()
+        };
+        let rows = self.world.store.list(&all).await.unwrap().rows;
+        let mut picture = Picture::new();
+        for row in rows {
+            let detail = self.world.store.show(row.id).await.unwrap();
+            picture.insert(row.id, detail);
+        }
+        picture
+    }
+
+    /// Which profiles a dispatcher of this stage offers.
+    pub fn offers() -> Vec<Offer> {
+        let able = Offer {
+            skills: vec![SKILL.to_owned()],
+            max_running: Some(CAP),
+            ..offer(PROFILES[0])
+        };
+        vec![offer(SHELL), able, offer(PROFILES[1])]
+    }
+
+    /// Takes a step; the store's refusal, where it refuses. A step about a task or a run that is not
+    /// there yet does nothing.
+    pub async fn take(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::Add(addition) => self.add(addition).await,
+            Step::Claim { room } => self.claim(*room).await,
+            Step::Advance { seconds } => {
+                self.world.clock.advance(Duration::from_secs(*seconds));
+                Ok(())
+            }
+            Step::Start { .. }
+            | Step::Heartbeat { .. }
+            | Step::Comment { .. }
+            | Step::Report { .. }
+            | Step::Wait { .. }
+            | Step::AskAsHolder { .. }
+            | Step::End { .. } => match self.tenure_of(step) {
+                Some(tenure) => self.holder(step, tenure).await,
+                None => Ok(()),
+            },
+            Step::Wish { .. } | Step::CancelTree { .. } | Step::Edit { .. } => {
+                self.person(step).await
+            }
+            Step::Pause(what) => self.pause(*what, true).await,
+            Step::Resume(what) => self.pause(*what, false).await,
+        }
+    }
+
+    /// The claim that a holder's step is about: one of the newest.
+    pub fn tenure_of(&self, step: &Step) -> Option<Tenure> {
+        let (Step::Start { run }
+        | Step::Heartbeat { run }
+        | Step::Comment { run }
+        | Step::Report { run, .. }
+        | Step::Wait { run, .. }
+        | Step::AskAsHolder { run, .. }
+        | Step::End { run, .. }) = step
+        else {
+            return None;
+        };
+        let count = self.tenures.len();
+        (count > 0).then(|| self.tenures[count - 1 - run % count.min(8)].clone())
+    }
+
+    /// The task that a number means; tasks are counted from 1 without a gap.
+    async fn task(&self, place: usize) -> Option<TaskId> {
+        let count = self.world.number("SELECT count(*) FROM tasks").await;
+        let place = i64::try_from(place).unwrap();
+        (count > 0).then(|| TaskId(1 + place % count))
+    }
+
+    async fn add(&mut self, addition: &Addition) -> Result<(), Error> {
+        let mut parents = BTreeMap::new();
+        for (place, kind) in &addition.parents {
+            if let Some(parent) = self.task(*place).await {
+                parents.insert(parent, *kind);
+            }
+        }
+        let of = |wanted: LinkKind| {
+            let found = parents.iter().filter(|(_, kind)| **kind == wanted);
+            found.map(|(parent, _)| Parent::Task(*parent)).collect()
+        };
+        let work = match addition.profile {
+            Some(profile) => Work::Assignee(profile.to_owned()),
+            None => Work::Command(vec!["true".into()]),
+        };
+        let new = NewTask {
+            after: of(LinkKind::Success),
+            after_any_end: of(LinkKind::AnyEnd),
+            after_failure: of(LinkKind::Failure),
+            work,
+            priority: addition.priority,
+            skills: if addition.skilled && addition.profile.is_some() {
+                vec![SKILL.to_owned()]
+            } else {
+                Vec::new()
+            },
+            limit_key: addition.limit.map(|limit| KeyLimit {
+                key: KEY.into(),
+                limit,
+            }),
+            not_before: addition
+                .later
+                .map(|seconds| NotBefore::In(Duration::from_secs(seconds))),
+            limits: limits(addition.reports),
+            ..task()
+        };
+        self.world.store.add(new).await.map(drop)
+    }
+
+    async fn claim(&mut self, room: u32) -> Result<(), Error> {
+        let wanted = Wanted {
+            dispatcher: self.world.dispatcher,
+            room,
+            offers: Self::offers(),
+            batch: None,
+            lease: LEASE,
+        };
+        let claims = self.world.store.claim(wanted).await?;
+        let made = claims.claimed.into_iter().map(|claimed| claimed.tenure);
+        self.tenures.extend(made);
+        Ok(())
+    }
+
+    async fn holder(&mut self, step: &Step, tenure: Tenure) -> Result<(), Error> {
+        let store = &self.world.store;
+        self.reports += 1;
+        let id = report_id(&self.reports.to_string());
+        match step {
+            Step::Start { .. } => self.world.start(&tenure).await.map(drop),
+            Step::Heartbeat { .. } => store.heartbeat(tenure, None).await,
+            Step::Comment { .. } => store.comment_as_worker(tenure, "so far".into()).await,
+            Step::Report { report, .. } => store.report(tenure, id, report.clone()).await,
+            Step::Wait { after, .. } => {
+                let Some(after) = self.task(*after).await else {
+                    return Ok(());
+                };
+                let report = Report::Wait {
+                    after,
+                    reason: None,
+                };
+                store.report(tenure, id, report).await
+            }
+            Step::AskAsHolder { ask, .. } => {
+                store.ask_as_holder(tenure, *ask, "warden".into()).await
+            }
+            Step::End { end, .. } => store.end(tenure, end.clone()).await.map(drop),
+            other => panic!("{other:?} is no step of a holder"),
+        }
+    }
+
+    async fn person(&mut self, step: &Step) -> Result<(), Error> {
+        let (Step::Wish { task, .. } | Step::CancelTree { task } | Step::Edit { task, .. }) = step
+        else {
+            return Ok(());
+        };
+        let Some(task) = self.task(*task).await else {
+            return Ok(());
+        };
+        let store = &self.world.store;
+        let (by, why) = ("ann".to_owned(), Some("because".to_owned()));
+        match step {
+            Step::Wish { wish, .. } => store.wish(task, wish.clone(), by, why).await.map(drop),
+            Step::Edit { mends, .. } => {
+                let edited = store.edit(task, mends.clone(), None, by, why);
+                edited.await.map(drop)
+            }
+            _ => {
+                let felled = store.cancel_tree(Earnest::Do, task, by, why);
+                felled.await.map(drop)
+            }
+        }
+    }
+
+    async fn pause(&mut self, what: What, stops: bool) -> Result<(), Error> {
+        let (pausable, name) = match what {
+            What::Store => (Pausable::Store, Some(STORE)),
+            What::Profile(profile) => (Pausable::Profile(profile.to_owned()), Some(profile)),
+            What::Task(place) => match self.task(place).await {
+                Some(task) => (Pausable::Task(task), None),
+                None => return Ok(()),
+            },
+        };
+        self.stop_or_go(pausable, name, stops).await
+    }
+
+    async fn stop_or_go(
+        &mut self,
+        what: Pausable,
+        name: Option<&'static str>,
+        stops: bool,
+    ) -> Result<(), Error> {
+        let (store, by) = (&self.world.store, "ann".to_owned());
+        if stops {
+            store.pause(what, by, None).await?;
+            self.paused.extend(name);
+        } else {
+            store.resume(what, by, None).await?;
+            if let Some(name) = name {
+                self.paused.remove(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is paused any more.
+    pub async fn resume_everything(&mut self, picture: &Picture) {
+        self.pause(What::Store, false).await.unwrap();
+        for profile in PROFILES {
+            self.pause(What::Profile(profile), false).await.unwrap();
+        }
+        for task in picture.keys() {
+            let resumed = self.stop_or_go(Pausable::Task(*task), None, false).await;
+            resumed.unwrap();
+        }
+    }
+}
+
+fn limits(reports: bool) -> LimitsLayer {
+    LimitsLayer {
+        protocol: reports.then_some(Protocol::Report),
+        max_failures: Some(LIMIT),
+        violation_limit: Some(LIMIT),
+        max_defers: Some(LIMIT),
+        max_benign: Some(LIMIT),
+        max_lost: Some(LIMIT),
+        max_blocks: Some(LIMIT),
+        defer_for: Some(Duration::from_secs(7)),
+        backoff: Some(Backoff {
+            base: Duration::from_secs(4),
+            max: Duration::from_secs(9),
+        }),
+        ..LimitsLayer::default()
+    }
+}
