@@ -445,7 +445,6 @@ fn a_time_that_comes_while_every_slot_is_taken_comes_all_the_same() {
     world.tell(Event::Look);
     world.tell(Event::Claimed(Ok(Claims {
         claimed: vec![claimed(1)],
-        draining: false,
         next_due: Some(Duration::from_secs(2)),
         asked: false,
         draining: false,
@@ -473,7 +472,6 @@ fn what_a_claim_asked_of_a_run_of_ours_is_read_at_once() {
     world.tell(Event::Look);
     let actions = world.tell(Event::Claimed(Ok(Claims {
         claimed: Vec::new(),
-        draining: false,
         next_due: None,
         asked: true,
         draining: false,
