@@ -147,7 +147,11 @@ impl Write for Wished {
 impl Said {
     async fn grant(&self, tx: &mut Transaction, id: TaskId) -> Result<Granted, Error> {
         let found = tx.fetch_one::<WishedTask>(&sql::WISHED_TASK, values![id]);
-        let task = found.await?.ok_or(Error::NoSuchTask(id))?;
+        let mut task = found.await?.ok_or(Error::NoSuchTask(id))?;
+        if self.wish == Wish::Retry {
+            // Who wants it again wants it although the failure did not come for which it was made.
+            task.resting.pending_parents -= tx.number(&sql::VAIN_LINKS, values![id]).await?;
+        }
         if self.wish.assignee().is_some() && task.assignee == SHELL {
             return refuse(
                 id,

@@ -159,7 +159,9 @@ statements! {
         UNVERIFIED = "unverified",
         WAITS_FOR = "waits_for",
         WAIT_BEHIND = "wait_behind",
+        VAIN_LINKS = "vain_links",
         WAIVE = "waive",
+        WAIVE_VAIN = "waive_vain",
     }
     each {
         ADD_EVENTS = "add_events",

@@ -8,7 +8,7 @@ use tenure_store::event::EventKind;
 use tenure_store::life::{LinkKind, Outcome, TaskStatus};
 use tenure_store::read::{Detail, RunView, TaskRow};
 
-use super::stage::{CAP, KEY, LIMIT, Picture, SKILL, STORE, Stage};
+use super::stage::{CAP, LIMIT, Picture, SKILL, STORE, Stage};
 use super::step::{PROFILES, Step};
 use crate::world::World;
 

@@ -54,10 +54,13 @@ impl Said {
         if by == Move::Completed {
             begin_by_hand(tx, id, ItsTime::Taken).await?;
         }
-        let moved = self.moved(task, &by, to, tx.now().await?)?;
+        let now = tx.now().await?;
+        if by == Move::Retried {
+            tx.execute(&sql::WAIVE_VAIN, values![id, now]).await?;
+        }
+        let moved = self.moved(task, &by, to, now)?;
         move_task(tx, id, &moved).await?;
         if by == Move::Retried && status.is_finished() {
-            let now = tx.now().await?;
             tx.execute(&sql::REOPEN, values![id, now]).await?;
         }
         let mut more = json!({});

@@ -52,7 +52,7 @@ enum What {
 pub(super) struct Answers {
     json: bool,
     order: Vec<TaskId>,
-    given: Vec<Answer>,
+    known: Vec<Answer>,
     refusals: Vec<(TaskId, Code)>,
 }
 
@@ -61,7 +61,7 @@ impl Answers {
         Self {
             json,
             order: Vec::new(),
-            given: Vec::new(),
+            known: Vec::new(),
             refusals: Vec::new(),
         }
     }
@@ -126,7 +126,7 @@ impl Answers {
             output::line(line)?;
         }
         let ok = true;
-        self.given.push(Answer { id, ok, what });
+        self.known.push(Answer { id, ok, what });
         Ok(())
     }
 
@@ -139,13 +139,13 @@ impl Answers {
         self.refusals.push((id, failure.code));
         let code = failure.code as u8;
         let (ok, what) = (false, What::Refused { code, error });
-        self.given.push(Answer { id, ok, what });
+        self.known.push(Answer { id, ok, what });
     }
 
     /// Prints what scripts want, and ends with the code of the first refusal.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         if self.json {
-            let mut answers = std::mem::take(&mut self.given);
+            let mut answers = std::mem::take(&mut self.known);
             answers.sort_by_key(|answer| self.place(answer.id));
             output::json(&answers)?;
         }
