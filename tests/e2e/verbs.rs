@@ -100,8 +100,12 @@ on_both!(
         }
         let related = serde_json::json!([{
             "id": child, "title": home.show(child)["task"]["title"], "status": "scheduled",
-            "kind": "success", "met_at": null
+            "kind": "success", "met_at": shown["children"][0]["met_at"]
         }]);
+        assert!(
+            shown["children"][0]["met_at"].is_string(),
+            "it was done before"
+        );
         assert_eq!(shown["children"], related);
         assert_eq!(shown["parents"], serde_json::json!([]));
 

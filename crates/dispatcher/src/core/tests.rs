@@ -447,6 +447,7 @@ fn a_time_that_comes_while_every_slot_is_taken_comes_all_the_same() {
         claimed: vec![claimed(1)],
         next_due: Some(Duration::from_secs(2)),
         asked: false,
+        draining: false,
     })));
     let none = world.tell(Event::Look);
     assert!(claim(&none).is_none(), "{none:?}");
@@ -473,6 +474,7 @@ fn what_a_claim_asked_of_a_run_of_ours_is_read_at_once() {
         claimed: Vec::new(),
         next_due: None,
         asked: true,
+        draining: false,
     })));
     assert!(matches!(actions[..], [Action::ReadAsks]), "{actions:?}");
 }
