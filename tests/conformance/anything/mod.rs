@@ -11,13 +11,12 @@ mod stage;
 mod step;
 mod way_out;
 
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::world::{World, on_both};
 use stage::Stage;
-use step::{Step, any_step};
+use step::{Step, any_life};
 
 async fn go(world: World, steps: Vec<Step>) {
     let mut stage = Stage::empty(world);
@@ -41,7 +40,7 @@ fn whatever_is_done_in_whatever_order_the_promises_hold_and_there_is_a_way_out()
         failure_persistence: None,
         ..Config::default()
     };
-    let steps = prop::collection::vec(any_step(), 10..70);
+    let steps = any_life(10..70);
     let run = |steps| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -58,7 +57,7 @@ on_both!(a_long_life_full_of_verbs_keeps_every_promise);
 /// One fixed long sequence, on both databases.
 async fn a_long_life_full_of_verbs_keeps_every_promise(world: World) {
     let mut runner = TestRunner::deterministic();
-    let steps = prop::collection::vec(any_step(), 120);
+    let steps = any_life(120);
     let steps = steps.new_tree(&mut runner).unwrap().current();
     go(world, steps).await;
 }

@@ -12,7 +12,7 @@ use tenure_store::person::Earnest;
 use tenure_store::read::{Detail, TaskFilter};
 use tenure_store::task::{KeyLimit, NewTask, NotBefore, Parent, SHELL, Work};
 
-use super::step::{Addition, PROFILES, Step, What};
+use super::step::{Act, Addition, Deed, PROFILES, Step, What};
 use crate::world::{LEASE, World, offer, report_id, task};
 
 /// How often each kind of end is tolerated here.
@@ -87,19 +87,11 @@ impl Stage {
                 self.world.clock.advance(Duration::from_secs(*seconds));
                 Ok(())
             }
-            Step::Start { .. }
-            | Step::Heartbeat { .. }
-            | Step::Comment { .. }
-            | Step::Report { .. }
-            | Step::Wait { .. }
-            | Step::AskAsHolder { .. }
-            | Step::End { .. } => match self.tenure_of(step) {
-                Some(tenure) => self.holder(step, tenure).await,
+            Step::Holder { act, .. } => match self.tenure_of(step) {
+                Some(tenure) => self.holder(act, tenure).await,
                 None => Ok(()),
             },
-            Step::Wish { .. } | Step::CancelTree { .. } | Step::Edit { .. } => {
-                self.person(step).await
-            }
+            Step::Person { task, deed } => self.person(*task, deed).await,
             Step::Pause(what) => self.pause(*what, true).await,
             Step::Resume(what) => self.pause(*what, false).await,
         }
@@ -107,14 +99,7 @@ impl Stage {
 
     /// The claim that a holder's step is about: one of the newest.
     pub fn tenure_of(&self, step: &Step) -> Option<Tenure> {
-        let (Step::Start { run }
-        | Step::Heartbeat { run }
-        | Step::Comment { run }
-        | Step::Report { run, .. }
-        | Step::Wait { run, .. }
-        | Step::AskAsHolder { run, .. }
-        | Step::End { run, .. }) = step
-        else {
+        let Step::Holder { run, .. } = step else {
             return None;
         };
         let count = self.tenures.len();
@@ -181,50 +166,41 @@ impl Stage {
         Ok(())
     }
 
-    async fn holder(&mut self, step: &Step, tenure: Tenure) -> Result<(), Error> {
+    async fn holder(&mut self, act: &Act, tenure: Tenure) -> Result<(), Error> {
         let store = &self.world.store;
         self.reports += 1;
         let id = report_id(&self.reports.to_string());
-        match step {
-            Step::Start { .. } => self.world.start(&tenure).await.map(drop),
-            Step::Heartbeat { .. } => store.heartbeat(tenure, None).await,
-            Step::Comment { .. } => store.comment_as_worker(tenure, "so far".into()).await,
-            Step::Report { report, .. } => store.report(tenure, id, report.clone()).await,
-            Step::Wait { after, .. } => {
-                let Some(after) = self.task(*after).await else {
-                    return Ok(());
-                };
+        match act {
+            Act::Start => self.world.start(&tenure).await.map(drop),
+            Act::Heartbeat => store.heartbeat(tenure, None).await,
+            Act::Comment => store.comment_as_worker(tenure, "so far".into()).await,
+            Act::Report(report) => store.report(tenure, id, report.clone()).await,
+            Act::Wait { after } => {
+                let after = self.task(*after).await.unwrap_or(tenure.task);
                 let report = Report::Wait {
                     after,
                     reason: None,
                 };
                 store.report(tenure, id, report).await
             }
-            Step::AskAsHolder { ask, .. } => {
-                store.ask_as_holder(tenure, *ask, "warden".into()).await
-            }
-            Step::End { end, .. } => store.end(tenure, end.clone()).await.map(drop),
-            other => panic!("{other:?} is no step of a holder"),
+            Act::Ask(ask) => store.ask_as_holder(tenure, *ask, "warden".into()).await,
+            Act::End(end) => store.end(tenure, end.clone()).await.map(drop),
         }
     }
 
-    async fn person(&mut self, step: &Step) -> Result<(), Error> {
-        let (Step::Wish { task, .. } | Step::CancelTree { task } | Step::Edit { task, .. }) = step
-        else {
-            return Ok(());
-        };
-        let Some(task) = self.task(*task).await else {
+    async fn person(&self, place: usize, deed: &Deed) -> Result<(), Error> {
+        let Some(task) = self.task(place).await else {
             return Ok(());
         };
         let store = &self.world.store;
         let (by, why) = ("ann".to_owned(), Some("because".to_owned()));
-        match step {
-            Step::Wish { wish, .. } => store.wish(task, wish.clone(), by, why).await.map(drop),
-            Step::Edit { mends, .. } => {
+        match deed {
+            Deed::Wish(wish) => store.wish(task, wish.clone(), by, why).await.map(drop),
+            Deed::Mend(mends) => {
                 let edited = store.edit(task, mends.clone(), None, by, why);
                 edited.await.map(drop)
             }
-            _ => {
+            Deed::CancelTree => {
                 let felled = store.cancel_tree(Earnest::Do, task, by, why);
                 felled.await.map(drop)
             }

@@ -10,51 +10,35 @@ use tenure_store::person::Wish;
 #[derive(Clone, Debug)]
 pub enum Step {
     Add(Addition),
-    Claim {
-        room: u32,
-    },
-    Start {
-        run: usize,
-    },
-    Heartbeat {
-        run: usize,
-    },
-    Comment {
-        run: usize,
-    },
-    Report {
-        run: usize,
-        report: Report,
-    },
-    /// The worker's word that its task waits for another one.
-    Wait {
-        run: usize,
-        after: usize,
-    },
-    AskAsHolder {
-        run: usize,
-        ask: Ask,
-    },
-    End {
-        run: usize,
-        end: End,
-    },
-    Wish {
-        task: usize,
-        wish: Wish,
-    },
-    CancelTree {
-        task: usize,
-    },
-    Edit {
-        task: usize,
-        mends: Vec<Mend>,
-    },
+    Claim { room: u32 },
+    Holder { run: usize, act: Act },
+    Person { task: usize, deed: Deed },
     Pause(What),
     Resume(What),
-    Advance {
-        seconds: u64,
+    Advance { seconds: u64 },
+}
+
+/// What a run's holder's side does, its worker included.
+#[derive(Clone, Debug)]
+pub enum Act {
+    Start,
+    Heartbeat,
+    Comment,
+    Report(Report),
+    /// The worker's word that its task waits for another one.
+    Wait {
+        after: usize,
     },
+    Ask(Ask),
+    End(End),
+}
+
+/// What a person does to a task.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    Wish(Wish),
+    CancelTree,
+    Mend(Vec<Mend>),
 }
 
 /// What is paused.
@@ -81,25 +65,43 @@ pub struct Addition {
 /// The profiles: the first can do what asks for a skill, and has a cap.
 pub const PROFILES: [&str; 2] = ["able", "plain"];
 
-pub fn any_step() -> impl Strategy<Value = Step> {
-    let run = || 0..8_usize;
+/// A life of so many steps, after some tasks were added.
+pub fn any_life(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<Step>> {
+    let first = prop::collection::vec(any_addition().prop_map(Step::Add), 3..7);
+    let then = prop::collection::vec(any_step(), steps);
+    (first, then).prop_map(|(first, then)| [first, then].concat())
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
     let task = || 0..12_usize;
     prop_oneof![
         6 => any_addition().prop_map(Step::Add),
         8 => (1..4_u32).prop_map(|room| Step::Claim { room }),
-        6 => run().prop_map(|run| Step::Start { run }),
-        1 => run().prop_map(|run| Step::Heartbeat { run }),
-        1 => run().prop_map(|run| Step::Comment { run }),
-        3 => (run(), any_report()).prop_map(|(run, report)| Step::Report { run, report }),
-        2 => (run(), task()).prop_map(|(run, after)| Step::Wait { run, after }),
-        2 => (run(), any_ask()).prop_map(|(run, ask)| Step::AskAsHolder { run, ask }),
-        9 => (run(), any_end()).prop_map(|(run, end)| Step::End { run, end }),
-        12 => (task(), any_wish()).prop_map(|(task, wish)| Step::Wish { task, wish }),
-        1 => task().prop_map(|task| Step::CancelTree { task }),
-        2 => (task(), any_mends()).prop_map(|(task, mends)| Step::Edit { task, mends }),
+        24 => (0..8_usize, any_act()).prop_map(|(run, act)| Step::Holder { run, act }),
+        15 => (task(), any_deed()).prop_map(|(task, deed)| Step::Person { task, deed }),
         2 => any_what().prop_map(Step::Pause),
         2 => any_what().prop_map(Step::Resume),
         4 => (1..40_u64).prop_map(|seconds| Step::Advance { seconds }),
+    ]
+}
+
+fn any_act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        6 => Just(Act::Start),
+        1 => Just(Act::Heartbeat),
+        1 => Just(Act::Comment),
+        3 => any_report().prop_map(Act::Report),
+        2 => (0..12_usize).prop_map(|after| Act::Wait { after }),
+        2 => any_ask().prop_map(Act::Ask),
+        9 => any_end().prop_map(Act::End),
+    ]
+}
+
+fn any_deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        12 => any_wish().prop_map(Deed::Wish),
+        1 => Just(Deed::CancelTree),
+        2 => any_mends().prop_map(Deed::Mend),
     ]
 }
 

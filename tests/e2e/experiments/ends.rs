@@ -129,7 +129,13 @@ impl Undead {
             match waitpid(self.0, None).expect("it is ours to wait for") {
                 WaitStatus::PtraceEvent(..) => return,
                 WaitStatus::Stopped(..) => ptrace::cont(self.0, None).expect("it stands still"),
-                other => panic!("a held process shall stop before it ends: {other:?}"),
+                ended @ (WaitStatus::Exited(..)
+                | WaitStatus::Signaled(..)
+                | WaitStatus::PtraceSyscall(_)
+                | WaitStatus::Continued(_)
+                | WaitStatus::StillAlive) => {
+                    panic!("a held process shall stop before it ends: {ended:?}")
+                }
             }
         }
     }

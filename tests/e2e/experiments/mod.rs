@@ -66,10 +66,10 @@ fn stands(test: &str) -> bool {
         return false;
     };
     let path = format!("tests/e2e/{}.rs", chapter.replace("::", "/"));
-    let text = fs::read_to_string(program::workspace().join(path)).unwrap_or_default();
+    let said = fs::read_to_string(program::workspace().join(path)).unwrap_or_default();
     [format!("fn {name}("), format!("{name},")]
         .iter()
-        .any(|form| text.contains(form.as_str()))
+        .any(|form| said.contains(form.as_str()))
 }
 
 #[test]

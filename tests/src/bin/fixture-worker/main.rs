@@ -119,16 +119,7 @@ impl Steps {
                     Ok("ok".to_owned())
                 })
             }
-            "beat-until" => {
-                let path = self.word();
-                with_guard(|guard| {
-                    while !Path::new(&path).exists() {
-                        guard.heartbeat(None)?;
-                        thread::sleep(Duration::from_millis(100));
-                    }
-                    Ok("ok".to_owned())
-                })
-            }
+            "beat-until" => self.beat_until(),
             "comment" => {
                 let text = self.word();
                 with_guard(|guard| guard.comment(&text).map(|()| "ok".to_owned()))
@@ -167,6 +158,18 @@ impl Steps {
             }
         };
         self.heed(step, answer)
+    }
+
+    /// Beats until a file is there.
+    fn beat_until(&mut self) -> Result<String, Error> {
+        let path = self.word();
+        with_guard(|guard| {
+            while !Path::new(&path).exists() {
+                guard.heartbeat(None)?;
+                thread::sleep(Duration::from_millis(100));
+            }
+            Ok("ok".to_owned())
+        })
     }
 
     fn heed(&mut self, step: &str, answer: Result<String, Error>) -> Go {
