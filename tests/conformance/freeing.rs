@@ -6,7 +6,9 @@ use tenure_guard::{BlockKind, RunId, TaskId};
 use tenure_store::dispatcher::Dispatcher;
 use tenure_store::edit::Mend;
 use tenure_store::event::EventKind;
-use tenure_store::life::{Ask, LimitsLayer, Outcome, TaskStatus};
+use tenure_store::life::{
+    Ask, CatchUp, LimitsLayer, Outcome, Overlap, Recurrence, TaskStatus, Times,
+};
 use tenure_store::pause::Pausable;
 use tenure_store::person::{Earnest, Granted, Wish};
 use tenure_store::task::{NewTask, NotBefore, Work};
@@ -31,6 +33,7 @@ on_both!(
     a_run_that_its_task_does_not_name_ends_alone,
     a_pause_stands_until_a_resumption_and_both_are_written,
     a_draining_dispatcher_claims_nothing,
+    a_series_goes_on_after_what_a_person_began_or_completed,
 );
 
 async fn wish(world: &World, id: TaskId, wish: Wish) -> Result<Granted, Error> {
@@ -495,4 +498,34 @@ async fn a_draining_dispatcher_claims_nothing(world: World) {
         !claims.draining && claims.claimed.len() == 1,
         "others take it"
     );
+}
+
+async fn a_series_goes_on_after_what_a_person_began_or_completed(world: World) {
+    let hour = jiff::SignedDuration::from_hours(1);
+    let promoted = Wish::Promote { force: false };
+    // What begins early keeps its time for the next one; what is done has taken it.
+    for (by_hand, later) in [
+        (promoted, jiff::SignedDuration::ZERO),
+        (done_by_hand(), hour),
+    ] {
+        let first = world
+            .add(NewTask {
+                not_before: Some(NotBefore::In(Duration::from_hours(1))),
+                recurrence: Some(Recurrence {
+                    times: Times::Every(Duration::from_hours(1)),
+                    overlap: Overlap::Skip,
+                    catch_up: CatchUp::One,
+                }),
+                ..task()
+            })
+            .await;
+        let time = world.task(first).await.not_before;
+        wish(&world, first, by_hand).await.unwrap();
+        let next = world.task(TaskId(first.0 + 1)).await;
+        assert_eq!(
+            (next.series_id, next.status),
+            (Some(first), TaskStatus::Scheduled)
+        );
+        assert_eq!(next.not_before, time.map(|time| time + later));
+    }
 }

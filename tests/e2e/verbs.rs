@@ -102,6 +102,10 @@ on_both!(
             "id": child, "title": home.show(child)["task"]["title"], "status": "scheduled",
             "kind": "success", "met_at": shown["children"][0]["met_at"]
         }]);
+        assert!(
+            shown["children"][0]["met_at"].is_string(),
+            "it was done before"
+        );
         assert_eq!(shown["children"], related);
         assert!(
             shown["children"][0]["met_at"].is_string(),

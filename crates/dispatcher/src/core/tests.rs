@@ -445,9 +445,9 @@ fn a_time_that_comes_while_every_slot_is_taken_comes_all_the_same() {
     world.tell(Event::Look);
     world.tell(Event::Claimed(Ok(Claims {
         claimed: vec![claimed(1)],
-        draining: false,
         next_due: Some(Duration::from_secs(2)),
         asked: false,
+        draining: false,
     })));
     let none = world.tell(Event::Look);
     assert!(claim(&none).is_none(), "{none:?}");
@@ -472,9 +472,34 @@ fn what_a_claim_asked_of_a_run_of_ours_is_read_at_once() {
     world.tell(Event::Look);
     let actions = world.tell(Event::Claimed(Ok(Claims {
         claimed: Vec::new(),
-        draining: false,
         next_due: None,
         asked: true,
+        draining: false,
     })));
     assert!(matches!(actions[..], [Action::ReadAsks]), "{actions:?}");
+}
+
+#[test]
+fn whoever_is_asked_to_drain_by_the_store_says_so_once_and_leaves_after_its_runs() {
+    let mut world = World::with(2, false);
+    world.open(1);
+    world.tell(Event::Look);
+    let actions = world.tell(Event::Claimed(Ok(Claims {
+        draining: true,
+        ..Claims::default()
+    })));
+    assert!(
+        matches!(actions[..], [Action::TellOfDraining]),
+        "{actions:?}"
+    );
+    let again = world.tell(Event::Draining);
+    assert!(again.is_empty(), "{again:?}");
+    let look = world.tell(Event::Look);
+    assert!(claim(&look).is_none(), "{look:?}");
+    let mut idle = World::with(2, false);
+    let actions = idle.tell(Event::Draining);
+    assert!(
+        matches!(actions[..], [Action::TellOfDraining, Action::Finish]),
+        "{actions:?}"
+    );
 }
