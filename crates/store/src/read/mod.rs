@@ -122,7 +122,7 @@ impl Store {
             .await
     }
 
-    /// How many tasks of a batch stand where.
+    /// How many tasks of a batch stand where; what is paused waits for a person, and is not counted.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
