@@ -1,5 +1,5 @@
 //! claim: takes runnable tasks; makes a run and its claim lock for each. Which it takes is chosen
-//! in [`choose`].
+//! in `claim/choose.rs`.
 
 mod choose;
 

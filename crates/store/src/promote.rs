@@ -1,5 +1,5 @@
 //! promote: scheduled tasks whose time has come become ready. Children are promoted by the end of
-//! their last parent, in [`crate::end`]; what becomes of recurring ones is for [`crate::recur`].
+//! their last parent, in [`crate::end`]; what becomes of recurring ones is for `recur.rs`.
 
 use std::time::Duration;
 
