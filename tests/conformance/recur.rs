@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tenure_guard::{Report, TaskId};
 use tenure_store::event::EventKind;
-use tenure_store::life::{Ask, CatchUp, Overlap, Recurrence, TaskStatus, Times};
+use tenure_store::life::{Ask, CatchUp, LimitsLayer, Overlap, Recurrence, TaskStatus, Times};
 use tenure_store::person::Wish;
 use tenure_store::read::TaskFilter;
 use tenure_store::task::{KeyLimit, NewTask, NotBefore};
@@ -21,6 +21,7 @@ on_both!(
     a_time_that_comes_while_an_earlier_one_goes_on_is_skipped,
     what_is_queued_begins_when_the_earlier_one_has_ended_however,
     what_is_replaced_is_cancelled_and_ended_before_the_next_begins,
+    what_is_replaced_stays_so_although_its_own_time_has_come_too,
     what_waits_for_a_person_holds_up_nothing,
     a_cancelled_one_ends_its_series_and_a_retried_one_resumes_it,
     what_is_promoted_runs_beside_its_series_and_what_is_completed_by_hand_in_it,
@@ -272,6 +273,26 @@ async fn what_is_replaced_is_cancelled_and_ended_before_the_next_begins(world: W
     assert_eq!(world.status(second).await, TaskStatus::Cancelled);
     let said = said(&world, second, EventKind::Cancelled).await;
     assert_eq!(said["by"], "tenure", "{said}");
+}
+
+async fn what_is_replaced_stays_so_although_its_own_time_has_come_too(world: World) {
+    let limits = LimitsLayer {
+        defer_for: Some(MINUTE + MINUTE / 2),
+        ..LimitsLayer::default()
+    };
+    let first = world
+        .running(NewTask {
+            limits,
+            ..every_minute(Overlap::Replace, CatchUp::One)
+        })
+        .await;
+    let (second, _) = next(&world).await;
+    world.end(&first, exit(75)).await;
+    assert_eq!(world.status(first.task).await, TaskStatus::Scheduled);
+    // Nobody dispatched while both times came.
+    world.clock.advance(2 * MINUTE);
+    assert_eq!(claimed(&world).await, [second]);
+    assert_eq!(world.status(first.task).await, TaskStatus::Cancelled);
 }
 
 async fn what_waits_for_a_person_holds_up_nothing(world: World) {

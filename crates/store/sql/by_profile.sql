@@ -11,5 +11,6 @@ SELECT assignee AS profile,
        (SELECT count(*) FROM tasks AS t
         WHERE t.assignee = profiles.assignee AND t.status = 'running') AS running,
        (SELECT count(*) FROM tasks AS t
-        WHERE t.assignee = profiles.assignee AND t.status = 'blocked') AS blocked
+        WHERE t.assignee = profiles.assignee AND t.status = 'blocked'
+          AND t.archived_at IS NULL) AS blocked
 FROM profiles WHERE assignee IS NOT NULL

@@ -1,2 +1,4 @@
--- An archived task, if it still is one that may go.
-DELETE FROM tasks WHERE id = $1 AND archived_at < $2 AND status IN ('done', 'cancelled')
+-- An archived task, if it still is one that may go: a child that waits for it keeps it.
+DELETE FROM tasks
+WHERE id = $1 AND archived_at < $2 AND status IN ('done', 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM task_links AS l WHERE l.parent_id = $1)

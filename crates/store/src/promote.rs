@@ -79,16 +79,14 @@ pub(crate) async fn make_due_ready(tx: &mut Transaction) -> Result<Promoted, Err
         }
         let Some(recurrence) = &due.recurrence else {
             room -= 1;
-            make_ready(tx, &due).await?;
-            promoted.ready += 1;
+            promoted.ready += make_ready(tx, &due).await?;
             continue;
         };
         room = room.saturating_sub(RECURRING);
         match turn(tx, &due, &serde_json::from_str(recurrence)?).await? {
             Turned::Begins { asked } => {
                 promoted.asked |= asked;
-                make_ready(tx, &due).await?;
-                promoted.ready += 1;
+                promoted.ready += make_ready(tx, &due).await?;
             }
             Turned::Waits { asked } => promoted.asked |= asked,
         }
@@ -96,14 +94,18 @@ pub(crate) async fn make_due_ready(tx: &mut Transaction) -> Result<Promoted, Err
     Ok(promoted)
 }
 
-async fn make_ready(tx: &mut Transaction, due: &Due) -> Result<(), Error> {
+/// Makes it ready, and answers 1; or 0 where a later one of its series replaced it in this very
+/// transaction.
+async fn make_ready(tx: &mut Transaction, due: &Due) -> Result<u32, Error> {
     let now = tx.now().await?;
     let task = TaskId(due.id);
     let status = after_due(task, due.pending_parents > 0)?;
-    tx.execute(&sql::MAKE_READY, values![task, status, now])
-        .await?;
+    let moved = tx.execute(&sql::MAKE_READY, values![task, status, now]);
+    if moved.await? == 0 {
+        return Ok(0);
+    }
     tx.event(task, None, EventKind::Due, &json!({ "status": status }));
-    Ok(())
+    Ok(1)
 }
 
 /// Where a scheduled task goes when its time has come.
