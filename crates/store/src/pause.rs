@@ -16,6 +16,9 @@ use crate::transaction::Transaction;
 use crate::value::values;
 use crate::writer::Write;
 
+/// What stands before a profile's name in the table of pauses.
+pub(crate) const PROFILE: &str = "profile:";
+
 /// What is kept from starting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pausable {
@@ -42,7 +45,7 @@ impl Pausable {
     fn key(&self) -> Option<String> {
         match self {
             Self::Store => Some("store".to_owned()),
-            Self::Profile(profile) => Some(format!("profile:{profile}")),
+            Self::Profile(profile) => Some(format!("{PROFILE}{profile}")),
             Self::Task(_) => None,
         }
     }

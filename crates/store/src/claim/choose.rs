@@ -9,6 +9,7 @@ use super::{Candidate, Offer, Wanted};
 use crate::error::Error;
 use crate::lane::Lane;
 use crate::moved::small;
+use crate::read::pauses;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
@@ -23,15 +24,6 @@ struct Share<'a> {
     room: u32,
     /// From these lanes.
     lanes: Vec<Lane>,
-}
-
-/// What a row of `pauses` calls the whole store, and what it puts before a profile's name.
-const STORE: &str = "store";
-const PROFILE: &str = "profile:";
-
-#[derive(FromRow)]
-struct PauseRow {
-    what: String,
 }
 
 #[derive(FromRow)]
@@ -52,12 +44,8 @@ impl Wanted {
         tx: &mut Transaction,
     ) -> Result<Vec<(&Offer, Candidate)>, Error> {
         let mut shares = Vec::with_capacity(self.offers.len());
-        let paused: Vec<PauseRow> = tx.fetch(&sql::PAUSES, Vec::new()).await?;
-        let is_paused = |offer: &&Offer| {
-            paused.iter().any(|PauseRow { what }| {
-                what == STORE || what.strip_prefix(PROFILE) == Some(offer.profile.as_str())
-            })
-        };
+        let pauses = pauses(tx).await?;
+        let is_paused = |offer: &&Offer| pauses.iter().any(|pause| pause.holds(&offer.profile));
         for offer in self.offers.iter().filter(|offer| !is_paused(offer)) {
             shares.push(self.share(tx, offer).await?);
         }

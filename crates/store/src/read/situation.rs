@@ -17,6 +17,7 @@ use crate::lane::Lane;
 use crate::life::{LinkKind, TaskStatus};
 use crate::moved::block_kind;
 use crate::open::Store;
+use crate::pause::PROFILE;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
@@ -105,6 +106,13 @@ pub struct Pause {
     pub reason: Option<String>,
     /// Since when.
     pub since: Timestamp,
+}
+
+impl Pause {
+    /// Whether it keeps tasks of a profile from starting.
+    pub fn holds(&self, profile: &str) -> bool {
+        self.profile.as_deref().is_none_or(|of| of == profile)
+    }
 }
 
 /// How many stand before a ready task.
@@ -231,9 +239,6 @@ struct PauseColumns {
     reason: Option<String>,
     paused_at: i64,
 }
-
-/// What stands before a profile's name in the table of pauses.
-const PROFILE: &str = "profile:";
 
 impl Shown for PauseColumns {
     type As = Pause;

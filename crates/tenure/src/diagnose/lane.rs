@@ -69,11 +69,8 @@ impl Facts {
     }
 
     fn pause(&self, profile: &str) -> Option<&Pause> {
-        let stands = |pause: &&Pause| {
-            let of = pause.profile.as_deref();
-            of.is_none_or(|of| of == profile)
-        };
-        self.suspects.pauses.iter().find(stands)
+        let mut pauses = self.suspects.pauses.iter();
+        pauses.find(|pause| pause.holds(profile))
     }
 
     /// Whether a limit over the whole store is reached.

@@ -148,12 +148,8 @@ fn why(run: &RunView) -> &str {
 
 fn pauses(situation: &Situation) -> Vec<Reason> {
     let task = &situation.task;
-    let concerned = situation.pauses.iter().filter(|pause| {
-        pause
-            .profile
-            .as_ref()
-            .is_none_or(|name| *name == task.assignee)
-    });
+    let pauses = situation.pauses.iter();
+    let concerned = pauses.filter(|pause| pause.holds(&task.assignee));
     let mut reasons: Vec<Reason> = concerned.map(pause).collect();
     if let Some(since) = task.paused_at {
         let words = match said(situation, EventKind::Paused) {
