@@ -217,7 +217,7 @@ fn deserted_runs(home: &Home) -> (i64, i64, Process) {
     dispatcher.crash();
     two.signal(Signal::KILL);
     wait_until("the warden is dead", || (!two.lives()).then_some(()));
-    one.signal(Signal::STOP);
+    home.stop(one);
     std::mem::forget(dispatcher);
     (stopped, killed, one)
 }
@@ -314,7 +314,7 @@ fn a_task_that_a_stopped_dispatcher_does_not_take_is_stranded_until_that_goes_on
     let home = Home::new();
     let dispatcher: Dispatcher = home.serve();
     assert_eq!(diagnosed(&home), Vec::<Value>::new());
-    dispatcher.signal(Signal::STOP);
+    home.stop(dispatcher.process());
     let task = home.add(&[], &["exit", "0"]);
     let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
     let reason = &explained.ok().json()["reasons"][0];
