@@ -17,6 +17,7 @@ use tenure_store::suspects::{
 };
 
 use super::*;
+use crate::caller::Caller;
 
 const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
 
@@ -79,6 +80,7 @@ fn facts(serving: Vec<Serving>) -> Facts {
             offered: tenure_store::offered::Offered::new(published, "a living dispatcher"),
             runs: Vec::new(),
             left: Vec::new(),
+            caller: Caller::default(),
             here: Some(Here {
                 host: "here".into(),
                 boot: "boot".into(),

@@ -278,7 +278,7 @@ fn evidence(run: &RunView) -> Vec<String> {
     }
     if run.tree_unverified {
         said.push(
-            "that its whole tree is dead was searched for and not proved: a process that left its session may live on (`tenure doctor` looks for one)".into(),
+            "that its whole tree is dead was searched for and not proved: a process that left its session may live on".into(),
         );
     }
     said

@@ -28,6 +28,8 @@ pub use advice::Step;
 pub use code::Code;
 pub use ended::{Attempt, Earlier};
 
+use crate::caller::Caller;
+
 /// `explain --json`.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
@@ -51,6 +53,19 @@ pub struct Explanation {
     pub policies: Vec<Traced>,
     /// Whether the run that is open was begun with others, which hold until it closes.
     pub policies_differ_from_run: bool,
+}
+
+impl Explanation {
+    /// The same, with commands for this caller.
+    #[must_use]
+    pub fn for_caller(mut self, caller: &Caller) -> Self {
+        let reasons = self.reasons.iter_mut().map(|reason| &mut reason.command);
+        let steps = self.next.iter_mut().map(|step| &mut step.command);
+        for command in reasons.chain(steps).flatten() {
+            *command = caller.command(command);
+        }
+        self
+    }
 }
 
 /// Which task is explained.

@@ -10,6 +10,7 @@ use tenure_store::life::{Ask, LinkKind, Outcome, RunStatus, TaskStatus};
 use tenure_store::read::{Holder, Pause, RunView, Situation, WaitedFor};
 
 use super::{Code, Reason, serving};
+use crate::caller::quoted;
 
 /// How many tasks are named in words; programs get all that were read.
 const NAMED: usize = 10;
@@ -175,7 +176,7 @@ fn pause(pause: &Pause) -> Reason {
         Some(name) => (
             Code::PausedProfile,
             format!("profile {name:?}"),
-            format!("tenure resume --profile {name}"),
+            format!("tenure resume --profile {}", quoted(name)),
         ),
     };
     let reason = pause.reason.as_ref().map(|reason| format!(": {reason}"));

@@ -5,6 +5,7 @@ use tenure_guard::TaskId;
 use tenure_store::Store;
 use tenure_store::edit::Mend;
 
+use crate::caller::Caller;
 use crate::cli::{Edit, Global};
 use crate::failure::Failure;
 use crate::place;
@@ -15,7 +16,7 @@ use crate::verb::wish::{close_deserted, open, row};
 /// Mends them.
 pub async fn run(global: &Global, args: Edit) -> Result<(), Failure> {
     let store = open(global, &args.act.ids).await?;
-    let mut answers = Answers::new(args.act.json);
+    let mut answers = Answers::new(args.act.json, Caller::of(global));
     for &id in &args.act.ids {
         answers.expect(id);
         if let Err(failure) = mend(&store, id, &args, &mut answers).await {

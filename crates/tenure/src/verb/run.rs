@@ -10,6 +10,7 @@ use tenure_store::dispatcher::{Dispatcher, Hold};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batch;
+use crate::caller::Caller;
 use crate::cli::{Global, Run};
 use crate::failure::{Code, Failure};
 use crate::follow::Changes;
@@ -37,9 +38,10 @@ pub fn run(global: &Global, args: &Run) -> Result<(), Failure> {
     let place = Place::find(global)?;
     let file = TaskFile::read(&args.file)?;
     let progress = Progress::of(file.tasks.len());
+    let caller = Caller::of(global);
     logging::begin(args.log_format, "warn", Some(progress.bar()))?;
     super::block_on(async {
-        let (store, mut batch) = carry_out(&place, &file, &progress).await?;
+        let (store, mut batch) = carry_out(&place, &file, &progress, &caller).await?;
         batch.refresh(&store).await?;
         let summary = Summary::of(&store, &batch).await?;
         let printed = if args.json {
@@ -53,8 +55,9 @@ pub fn run(global: &Global, args: &Run) -> Result<(), Failure> {
         }
         if batch.can_move() {
             output::message(format_args!(
-                "tenure: what is left stays in {}: `tenure serve` goes on with it",
-                place.url
+                "tenure: what is left stays in {}: `{}` goes on with it",
+                place.url,
+                caller.tenure("serve")
             ));
         }
         Err(Failure::silent(Code::Failed))
@@ -73,6 +76,7 @@ async fn carry_out(
     place: &Place,
     file: &TaskFile,
     progress: &Progress,
+    caller: &Caller,
 ) -> Result<(Store, Batch), Failure> {
     if place.read().await?.is_none() {
         // A typo in a profile's name should not leave a new store behind.
@@ -99,7 +103,7 @@ async fn carry_out(
         }
         Role::Guest => {
             place::poke(&store).await;
-            follow(&store, &mut batch, progress, signals).await
+            follow(&store, &mut batch, progress, signals, caller).await
         }
     };
     // What came to rest last; the summary reads it again, so a failure here is no harm.
@@ -220,6 +224,7 @@ async fn follow(
     batch: &mut Batch,
     progress: &Progress,
     mut signals: Signals,
+    caller: &Caller,
 ) -> Result<(), Failure> {
     let mut changes = Changes::of(store).await;
     let mut was_told = true;
@@ -232,7 +237,10 @@ async fn follow(
             Err(failure) => return Err(failure),
         }
         if was_told && !changes.is_told() {
-            progress.say("no dispatcher lives any more: start `tenure serve`, and this goes on");
+            let serve = caller.tenure("serve");
+            progress.say(&format!(
+                "no dispatcher lives any more: start `{serve}`, and this goes on"
+            ));
         }
         was_told = changes.is_told();
         tokio::select! {

@@ -8,6 +8,7 @@ use tenure_store::Store;
 use tenure_store::life::TaskStatus;
 use tenure_store::read::TaskRow;
 
+use crate::caller::Caller;
 use crate::cli::{Global, Wait};
 use crate::failure::{Code, Failure};
 use crate::follow::Changes;
@@ -18,7 +19,8 @@ use crate::{escape, output};
 /// Waits.
 pub async fn run(global: &Global, args: &Wait) -> Result<(), Failure> {
     let store = Place::find(global)?.read_about(args.ids[0]).await?;
-    let waiting = settled(&store, &args.ids);
+    let caller = Caller::of(global);
+    let waiting = settled(&store, &args.ids, &caller);
     let rows = match args.timeout {
         None => waiting.await?,
         Some(patience) => {
@@ -42,7 +44,7 @@ pub async fn run(global: &Global, args: &Wait) -> Result<(), Failure> {
 }
 
 /// The tasks, as soon as none of them can move without a person.
-async fn settled(store: &Store, ids: &[TaskId]) -> Result<Vec<TaskRow>, Failure> {
+async fn settled(store: &Store, ids: &[TaskId], caller: &Caller) -> Result<Vec<TaskRow>, Failure> {
     let mut changes = Changes::of(store).await;
     let mut warned = false;
     loop {
@@ -53,7 +55,8 @@ async fn settled(store: &Store, ids: &[TaskId]) -> Result<Vec<TaskRow>, Failure>
         if !changes.is_told() && !warned && store.living_dispatchers().await?.is_empty() {
             warned = true;
             output::message(format_args!(
-                "tenure: no dispatcher lives, so nothing will move: start `tenure serve`"
+                "tenure: no dispatcher lives, so nothing will move: start `{}`",
+                caller.tenure("serve")
             ));
         }
         changes.next().await;

@@ -6,6 +6,7 @@ use tenure_store::suspects::WantedProfile;
 use tenure_store::task::SHELL;
 
 use super::{Rule, RuleId};
+use crate::caller::quoted;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::finding::{Matter, Severity};
 
@@ -49,7 +50,11 @@ fn look(facts: &Facts) -> Vec<Matter> {
                 .task(wanted.first)
                 .facts(json!({ "profile": wanted.name, "known": known, "sure": is_sure }));
             match meant {
-                Some(meant) => matter.mend(format!("tenure reassign {} {meant}", wanted.first)),
+                Some(meant) => matter.mend(format!(
+                    "tenure reassign {} {}",
+                    wanted.first,
+                    quoted(meant)
+                )),
                 None if is_sure => matter.mend(format!("tenure cancel {}", wanted.first)),
                 None => matter,
             }

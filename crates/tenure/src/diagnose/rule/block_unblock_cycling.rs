@@ -27,7 +27,7 @@ fn look(facts: &Facts) -> Vec<Matter> {
             let evidence = format!(
                 "its worker blocked it {} times, the last time: {}",
                 one.streaks.blocks,
-                streak::newest(one)
+                streak::newest(facts, one)
             );
             streak::matter(one, evidence, json!({ "blocks": one.streaks.blocks }))
         })
