@@ -106,7 +106,7 @@ async fn a_run_stands_in_the_way_of_a_completion(world: World) {
     let tenure = world.running(task()).await;
     refused(
         wish(&world, tenure.task, done_by_hand()).await,
-        "`tenure stop` first",
+        "`tenure stop 1` first",
     );
     let id = world.add(task()).await;
     wish(&world, id, Wish::Cancel).await.unwrap();

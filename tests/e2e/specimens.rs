@@ -250,7 +250,11 @@ fn every_stuck_state_is_mended(home: &Home) {
     hours_ago(home, stuck, 25);
     let parent = home.add(&[], &["exit", "0"]);
     let child = home.add(&["--after", &parent.to_string()], &["exit", "0"]);
-    verb(home, &["cancel", &parent.to_string()]);
+    let other = home.add(&["--not-before", "+1h"], &["exit", "0"]);
+    let gone = home.add(&["--not-before", "+1h"], &["exit", "0"]);
+    let [both, first] = [other, gone].map(|id| id.to_string());
+    let torn = home.add(&["--after", &both, "--after", &first], &["exit", "0"]);
+    verb(home, &["cancel", &parent.to_string(), &first]);
     let paused = home.add(&[], &["exit", "0"]);
     verb(home, &["pause", &paused.to_string()]);
     let run = home.show(failing)["runs"][0]["run_id"].as_i64().unwrap();
@@ -270,12 +274,14 @@ fn every_stuck_state_is_mended(home: &Home) {
         ("block_unblock_cycling", cycling),
         ("stuck_in_blocked", stuck),
         ("waits_for_ended_parent", child),
+        ("waits_for_ended_parent", torn),
         ("held_back", paused),
         ("orphan_worker", failing),
     ] {
         mended(home, rule, task);
     }
     drop(orphan);
+    assert_eq!(home.show(torn)["task"]["status"], "todo");
     served(home);
     warden.signal(Signal::KILL);
 }

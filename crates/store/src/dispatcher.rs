@@ -203,6 +203,7 @@ pub(crate) struct Living {
     pub(crate) dispatcher: Dispatcher,
     /// Since when it gives no sign of life, where that is too long.
     pub(crate) quiet_since: Option<jiff::Timestamp>,
+    pub(crate) started_at: jiff::Timestamp,
 }
 
 /// The dispatchers that live, where any may.
@@ -223,6 +224,7 @@ pub(crate) async fn living(tx: &mut Transaction, may_live: bool) -> Result<Vec<L
         let quiet_since = (row.seen_at < late).then_some(row.seen_at);
         Ok(Living {
             quiet_since: quiet_since.map(timestamp).transpose()?,
+            started_at: timestamp(row.started_at)?,
             dispatcher: row.read()?,
         })
     });
@@ -251,6 +253,7 @@ struct Published {
     drain_at: Option<i64>,
     held: String,
     seen_at: i64,
+    started_at: i64,
 }
 
 impl Published {

@@ -139,10 +139,13 @@ pub struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    /// Who should have taken it, where nothing is in the way.
-    pub fn taker(&self) -> Option<&'a Serving> {
-        let is_free = self.hindrances.is_empty();
-        self.takers.first().copied().filter(|_| is_free)
+    /// Who should take it, where nothing is in the way.
+    pub fn free(&self) -> &[&'a Serving] {
+        if self.hindrances.is_empty() {
+            &self.takers
+        } else {
+            &[]
+        }
     }
 
     /// What dispatchers meet, a kind after the other.

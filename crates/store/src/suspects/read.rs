@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sqlx::FromRow;
 use tenure_guard::{RunId, TaskId};
 
 use super::{
-    Blocked, Deserted, EndedRun, FIRST, MOST, MOST_LINKS, PausedTask, Scope, Suspects, Troubled,
-    Unverified, Waiting, WantedProfile,
+    Blocked, Deserted, EndedRun, FIRST, Freed, LATELY, MOST, MOST_LINKS, PausedTask, Scope,
+    Suspects, Troubled, Unverified, Waiting, WantedProfile,
 };
 use crate::clock::{millis, timestamp};
 use crate::connection::Row;
+use crate::dispatcher::dispatcher_id;
 use crate::error::Error;
+use crate::event::EventKind;
 use crate::ids::BatchId;
 use crate::lane::Lane;
 use crate::life::{End, Outcome, Streaks, TaskStatus};
@@ -32,6 +35,9 @@ impl Store {
     }
 }
 
+/// Among so many of the newest events of the store it is looked whether something was resumed.
+const NEWEST: u32 = 100;
+
 /// What is read, up to which bounds.
 struct Reading<'a> {
     tx: &'a mut Transaction,
@@ -48,6 +54,7 @@ async fn read(tx: &mut Transaction, scope: Scope, long: Duration) -> Result<Susp
     };
     let lanes = reading.lanes().await?;
     let running_of = reading.running_of(&lanes).await?;
+    let (freed, resumed_at) = reading.room(now, &lanes).await?;
     Ok(Suspects {
         now: timestamp(now)?,
         troubled: reading
@@ -96,6 +103,8 @@ async fn read(tx: &mut Transaction, scope: Scope, long: Duration) -> Result<Susp
         pauses: crate::read::pauses(reading.tx).await?,
         running_with: reading.running_with(&lanes).await?,
         running_of,
+        freed,
+        resumed_at,
         lanes,
         cut: reading.cut,
     })
@@ -174,6 +183,7 @@ impl Reading<'_> {
             batch: row.batch_id,
             number: 1,
             since: row.since,
+            changed_at: row.updated_at,
         }))
     }
 
@@ -197,6 +207,29 @@ impl Reading<'_> {
         rows.into_iter()
             .map(|row| Ok((row.limit_key, small(row.number)?)))
             .collect()
+    }
+
+    /// What gave room lately, where something waits for any.
+    async fn room(
+        &mut self,
+        now: i64,
+        lanes: &[Waiting],
+    ) -> Result<(Vec<Freed>, Option<Timestamp>), Error> {
+        if lanes.is_empty() {
+            return Ok((Vec::new(), None));
+        }
+        let after = now.saturating_sub(millis(LATELY));
+        let asked = values![after, MOST];
+        let rows: Vec<FreedRow> = self.tx.fetch(&sql::ENDED_LATELY, asked).await?;
+        let freed: Result<Vec<Freed>, Error> = rows.into_iter().map(FreedRow::read).collect();
+        let newest: Vec<EventRow> = self
+            .tx
+            .fetch(&sql::NEWEST_OF_STORE, values![NEWEST])
+            .await?;
+        let is_new = |one: &&EventRow| one.kind == EventKind::Resumed.name() && one.at > after;
+        let resumed = newest.iter().find(is_new);
+        let resumed_at = resumed.map(|one| timestamp(one.at)).transpose()?;
+        Ok((freed?, resumed_at))
     }
 
     async fn overdue(&mut self, now: i64) -> Result<Option<(u32, TaskId)>, Error> {
@@ -272,6 +305,7 @@ struct TroubledRow {
     reason_b: Option<String>,
     seen_b: Option<String>,
     outcome_c: Option<String>,
+    waits: i64,
 }
 
 impl TroubledRow {
@@ -310,6 +344,7 @@ impl TroubledRow {
             },
             newest,
             crashes,
+            waits: small(self.waits)?,
         })
     }
 }
@@ -372,6 +407,7 @@ struct HeadRow {
     key_limit: Option<i64>,
     number: i64,
     since: i64,
+    updated_at: i64,
 }
 
 impl HeadRow {
@@ -385,8 +421,32 @@ impl HeadRow {
             batch: self.batch_id.map(BatchId),
             number: small(self.number)?,
             since: timestamp(self.since)?,
+            changed_at: timestamp(self.updated_at)?,
         })
     }
+}
+
+#[derive(FromRow)]
+struct FreedRow {
+    dispatcher_id: String,
+    profile: String,
+    limit_key: Option<String>,
+}
+
+impl FreedRow {
+    fn read(self) -> Result<Freed, Error> {
+        Ok(Freed {
+            dispatcher: dispatcher_id(&self.dispatcher_id)?,
+            profile: self.profile,
+            limit_key: self.limit_key,
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct EventRow {
+    kind: String,
+    at: i64,
 }
 
 #[derive(FromRow)]
@@ -430,6 +490,7 @@ struct DesertedRow {
     parent_id: i64,
     parent_title: String,
     parent_status: String,
+    others: i64,
 }
 
 impl DesertedRow {
@@ -439,6 +500,7 @@ impl DesertedRow {
             parent: TaskId(self.parent_id),
             parent_title: self.parent_title,
             parent_status: self.parent_status.parse()?,
+            others: small(self.others)?,
         })
     }
 }

@@ -120,10 +120,11 @@ pub struct Promote {
 
 #[derive(Debug, Args)]
 pub struct Reassign {
-    /// The task
-    #[arg(value_parser = task_id, allow_negative_numbers = true)]
-    pub id: TaskId,
-    /// Who is to do it
+    /// The tasks, and last who is to do them
+    #[arg(required = true, value_parser = task_id, allow_negative_numbers = true)]
+    pub ids: Vec<TaskId>,
+    /// Who is to do them
+    #[arg(required = true)]
     pub profile: String,
     /// Take it back first, where it runs
     #[arg(long)]

@@ -41,6 +41,17 @@ pub fn steps(situation: &Situation) -> Vec<Step> {
     {
         steps.extend(mend(task.id, run, code));
     }
+    if situation
+        .runs
+        .first()
+        .is_some_and(|run| run.tree_unverified)
+    {
+        let words = "see whether something of it is left on this host";
+        let doctor = step(words, "tenure doctor");
+        if !steps.contains(&doctor) {
+            steps.push(doctor);
+        }
+    }
     match (task.status, task.block_kind) {
         (TaskStatus::Blocked, Some(BlockKind::NeedsInput)) => {
             let answer = format!("tenure comment {} \"the answer\"", task.id);

@@ -12,7 +12,7 @@ use tenure_store::event::EventKind;
 use tenure_store::life::{Ask, End, Exit, Outcome, RunStatus};
 use tenure_store::read::{RunView, Situation};
 
-use super::{Code, signal, waits};
+use super::{Code, running, signal};
 
 /// A run, told at length.
 #[derive(Debug, Serialize)]
@@ -220,7 +220,7 @@ fn evidence(run: &RunView) -> Vec<String> {
         said.push(format!("the worker reported {word}, which decides"));
     }
     if let Some(ask) = run.ask {
-        said.push(format!("it was asked to end: {}", waits::asked(run, ask)));
+        said.push(format!("it was asked to end: {}", running::asked(run, ask)));
     }
     match &run.seen {
         Some(End::Exited {

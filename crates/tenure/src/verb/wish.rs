@@ -94,9 +94,23 @@ pub(super) fn earnest(dry_run: bool) -> Earnest {
 
 /// Asks for each task first, then waits for all runs together.
 pub(super) async fn carry_out(global: &Global, want: Want) -> Result<(), Failure> {
+    carry_out_if(global, want, async |_: &Store, _| Ok(())).await
+}
+
+/// The same for those tasks of which `may` says nothing against it.
+pub(super) async fn carry_out_if(
+    global: &Global,
+    want: Want,
+    may: impl AsyncFn(&Store, TaskId) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let store = open(global, &want.ids).await?;
     let mut deed = Deed::begin(global, &store, &want).await;
     for &id in &want.ids {
+        if let Err(failure) = may(&store, id).await {
+            deed.answers.expect(id);
+            deed.answers.refused(id, &failure);
+            continue;
+        }
         let (wish, reason) = (want.wish.clone(), want.reason.clone());
         let granted = store.wish_in(want.earnest, id, wish, place::by(), reason);
         deed.take(id, granted.await).await?;
