@@ -9,7 +9,8 @@ use super::{Intent, Opened};
 use crate::connection::Connection;
 use crate::database::Address;
 use crate::error::OpenError;
-use crate::migrate::{self, Found, MIGRATIONS, unavailable};
+use crate::ids::InstanceId;
+use crate::migrate::{self, Found, MIGRATIONS, in_time, unavailable};
 use crate::url::StoreUrl;
 
 /// What the server gives up by itself, a little before the caller does, so that nothing of ours
@@ -34,27 +35,38 @@ pub(super) async fn open(
         .application_name("tenure")
         .options(LIMITS)
         .disable_statement_logging();
-    let connecting = options.connect().await;
-    let connection = connecting.map_err(|error| unavailable(&what, &error.to_string()))?;
-    let mut connection = Connection::Postgres(Box::new(connection));
-    let (connection, instance) = match intent {
-        Intent::Create => migrate::migrate(connection, &what, MIGRATIONS).await?,
-        Intent::Existing => {
-            let looked = migrate::look(&mut connection).await;
-            match looked.map_err(|error| unavailable(&what, &error.to_string()))? {
-                Found::Empty => return Ok(None),
-                Found::Foreign => return Err(OpenError::Foreign { what }),
-                Found::Store => {
-                    let instance = migrate::current(&mut connection, &what, MIGRATIONS).await?;
-                    (connection, instance)
-                }
-            }
-        }
+    let connection = in_time(&what, async {
+        let connecting = options.connect().await;
+        let connection = connecting.map_err(|error| unavailable(&what, &error.to_string()))?;
+        Ok(Connection::Postgres(Box::new(connection)))
+    });
+    let connection = connection.await?;
+    let opened = match intent {
+        Intent::Create => Some(migrate::migrate(connection, &what, MIGRATIONS).await?),
+        Intent::Existing => in_time(&what, existing(connection, &what)).await?,
     };
-    Ok(Some(Opened {
+    Ok(opened.map(|(connection, instance)| Opened {
         address: Address::Postgres(Box::new(options)),
         connection: Some(connection),
         instance,
         file: None,
     }))
+}
+
+/// The store that is there, where one is.
+async fn existing(
+    mut connection: Connection,
+    what: &str,
+) -> Result<Option<(Connection, InstanceId)>, OpenError> {
+    let looked = migrate::look(&mut connection).await;
+    match looked.map_err(|error| unavailable(what, &error.to_string()))? {
+        Found::Empty => Ok(None),
+        Found::Foreign => Err(OpenError::Foreign {
+            what: what.to_owned(),
+        }),
+        Found::Store => {
+            let instance = migrate::current(&mut connection, what, MIGRATIONS).await?;
+            Ok(Some((connection, instance)))
+        }
+    }
 }
