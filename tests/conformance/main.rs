@@ -19,6 +19,7 @@ mod freeing;
 mod gc;
 mod hook;
 mod inside;
+mod lapse;
 mod lanes;
 mod links;
 mod model;

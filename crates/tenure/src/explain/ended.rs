@@ -151,12 +151,17 @@ pub fn code(run: &RunView) -> Option<Code> {
         Outcome::Silent => Code::Silent,
         Outcome::SpawnFailed => not_executed(seen),
         Outcome::NeverStarted => match seen {
-            Some(End::NeverStarted { reason }) if reason == End::NEVER_LET_GO => {
+            Some(End::NeverStarted { reason })
+                if reason == End::NEVER_LET_GO || reason == End::NEVER_LET_GO_ELSEWHERE =>
+            {
                 Code::NeverStartedDispatcher
             }
             _ => Code::NeverStartedOurs,
         },
         Outcome::Stale => stale(seen),
+        Outcome::Reclaimed if matches!(seen, Some(End::Lapsed { .. })) && run.ask.is_none() => {
+            Code::ReclaimedLapsed
+        }
         Outcome::Reclaimed => Code::ReclaimedAsked,
         Outcome::Lost => lost(seen),
         Outcome::Interrupted if run.ask == Some(Ask::Shutdown) => Code::InterruptedShutdown,
@@ -192,9 +197,13 @@ fn stale(seen: Option<&End>) -> Code {
     let reason = match seen {
         Some(End::StoodDown { reason }) => Some(reason),
         Some(End::Exited { stood_down, .. }) => stood_down.as_ref(),
-        Some(End::SpawnFailed { .. } | End::NeverStarted { .. } | End::Unseen { .. }) | None => {
-            None
-        }
+        Some(
+            End::SpawnFailed { .. }
+            | End::NeverStarted { .. }
+            | End::Unseen { .. }
+            | End::Lapsed { .. },
+        )
+        | None => None,
     };
     match reason.and_then(Verdict::variable) {
         Some(_) => Code::StaleEnvironment,
@@ -273,10 +282,15 @@ fn evidence(run: &RunView) -> Vec<String> {
             tree_unverified: false,
             ..
         }) => said.push("nothing of it is left: that was proved".into()),
+        Some(End::Lapsed { holder, .. }) => said.push(format!(
+            "{holder} did not renew its lease; a warden that cannot renew ends its worker before that, and whatever this one says now is refused"
+        )),
         Some(End::Unseen { .. }) => {}
         None => {}
     }
-    if run.tree_unverified {
+    if matches!(run.seen, Some(End::Lapsed { .. })) {
+        said.push("nobody could look at its host, so nothing proves that its tree is dead".into());
+    } else if run.tree_unverified {
         said.push(
             "that its whole tree is dead was searched for and not proved: a process that left its session may live on (`tenure doctor` looks for one)".into(),
         );
