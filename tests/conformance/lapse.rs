@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tenure_guard::{Reason, Report, Tenure};
-use tenure_store::DispatcherId;
 use tenure_store::event::EventKind;
 use tenure_store::lapse::{LOOK, Lapsed};
 use tenure_store::life::{Ask, Outcome, TaskStatus};
 use tenure_store::orphan::MARGIN;
 use tenure_store::person::Wish;
+use tenure_store::{DispatcherId, StoreUrl, sql};
 
 use crate::orphan::{HOST, publish};
 use crate::world::{LEASE, World, complete, exit, on_both, reason, report_id, task};
@@ -23,13 +24,16 @@ on_both!(
     what_was_reported_or_asked_before_counts_although_the_lease_is_over,
     what_was_never_started_is_closed_as_such_and_cannot_start_any_more,
     leases_that_are_over_again_and_again_come_to_a_bound,
+    a_look_at_leases_costs_a_few_steps_of_an_index_however_many_runs_there_were,
 );
 
 const ELSEWHERE: &str = "another host";
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// The lease and its margin, and the moment from which others may take.
-const OVER: Duration = LEASE.saturating_add(MARGIN).saturating_add(MOMENT);
+/// The lease and its margin.
+const STANDS: Duration = LEASE.saturating_add(MARGIN);
+/// The moment from which others may take.
+const OVER: Duration = STANDS.saturating_add(MOMENT);
 
 /// A started run of a host that is not looked from, where such a thing can be.
 async fn held(world: &World) -> Option<Tenure> {
@@ -65,13 +69,13 @@ async fn a_run_is_another_hosts_to_take_when_its_lease_and_the_margin_are_over_a
     };
     let lapses = world.store.lapses(ELSEWHERE).await.unwrap();
     assert_eq!((lapses.over.len(), lapses.next), (0, Some(OVER)));
-    world.clock.advance(OVER - MOMENT);
+    world.clock.advance(STANDS);
     let lapses = world.store.lapses(ELSEWHERE).await.unwrap();
     assert_eq!((lapses.over.len(), lapses.next), (0, Some(MOMENT)));
     world.clock.advance(MOMENT);
-    let lapsed = over(&world).await;
-    assert_eq!(lapsed.tenure, tenure);
-    let ended = take(&world, &lapsed).await.unwrap();
+    let run = over(&world).await;
+    assert_eq!(run.tenure, tenure);
+    let ended = take(&world, &run).await.unwrap();
     assert_eq!(
         (ended.outcome, ended.status),
         (Outcome::Reclaimed, TaskStatus::Ready)
@@ -137,7 +141,11 @@ async fn of_several_that_take_a_run_back_one_does(world: World) {
     let mut taken: Vec<_> = hosts.join_all().await.into_iter().flatten().collect();
     taken.sort_unstable();
     taken.dedup();
-    assert_eq!(taken.len(), RUNS, "each run was taken by one, and by one only");
+    assert_eq!(
+        taken.len(),
+        RUNS,
+        "each run was taken by one, and by one only"
+    );
     let ends = world.number("SELECT count(*) FROM events WHERE kind = 'ended'");
     assert_eq!(ends.await, i64::try_from(RUNS).unwrap());
 }
@@ -218,7 +226,9 @@ async fn what_was_reported_or_asked_before_counts_although_the_lease_is_over(wor
         .report(reported.clone(), report_id("1"), complete());
     report.await.unwrap();
     let asked = world.running(task()).await;
-    let cancel = world.store.wish(asked.task, Wish::Cancel, "me".into(), None);
+    let cancel = world
+        .store
+        .wish(asked.task, Wish::Cancel, "me".into(), None);
     cancel.await.unwrap();
     world.clock.advance(OVER);
     for lapsed in world.store.lapses(ELSEWHERE).await.unwrap().over {
@@ -269,4 +279,33 @@ async fn leases_that_are_over_again_and_again_come_to_a_bound(world: World) {
     assert_eq!(task.failures, 0);
     let reason = task.block_reason.unwrap();
     assert!(reason.contains("max_benign"), "{reason}");
+}
+
+async fn a_look_at_leases_costs_a_few_steps_of_an_index_however_many_runs_there_were(world: World) {
+    if held(&world).await.is_none() {
+        return;
+    }
+    world
+        .execute(
+            "INSERT INTO runs (task_id, attempt, dispatcher_id, claim_lock, profile, limits, claimed_at,
+                               lease_until, seen, outcome, reason, ended_at)
+             SELECT r.task_id, n, r.dispatcher_id, 'lock ' || n, r.profile, r.limits, 0, n, '', 'lost', '', n
+             FROM runs r, generate_series(2, 30000) AS n",
+        )
+        .await;
+    world.execute("ANALYZE").await;
+    let StoreUrl::Postgres(url) = &world.url else {
+        return;
+    };
+    let statement = sql::ALL.iter().find(|one| one.name == "lapses").unwrap();
+    let explain = format!(
+        "EXPLAIN {}",
+        statement.postgres.replace("$1", "'a'").replace("$2", "32")
+    );
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection);
+    let plan: Vec<String> = rows.await.unwrap().iter().map(|row| row.get(0)).collect();
+    let plan = plan.join("\n");
+    assert!(plan.contains("open_runs_by_lease"), "{plan}");
+    assert!(!plan.contains("Seq Scan on runs"), "{plan}");
 }

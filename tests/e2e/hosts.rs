@@ -19,11 +19,7 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(2);
 /// Two hosts on one server, and the turn of a test that has so many.
 fn two_hosts(config: &str) -> Option<(Turn, Home, Home)> {
     let url = tenure_tests::postgres::database()?;
-    Some((
-        Turn::take(),
-        Home::on(&url, config),
-        Home::on(&url, config),
-    ))
+    Some((Turn::take(), Home::on(&url, config), Home::on(&url, config)))
 }
 
 /// A worker that writes a line; the first time it stays, and any other time it is done. Its task.
@@ -80,12 +76,22 @@ fn what_a_dead_host_held_goes_on_elsewhere_once_its_lease_and_the_margin_are_ove
     assert!(late > MARGIN, "{late:?}");
     assert!(late < MARGIN + SignedDuration::from_secs(5), "{late:?}");
     assert_eq!(shown["task"]["failures"], 0);
-    assert_eq!(one.read("began"), "x\nx\n", "it was started twice, and twice only");
+    assert_eq!(
+        one.read("began"),
+        "x\nx\n",
+        "it was started twice, and twice only"
+    );
     assert!(runs(&shown)[1]["run_id"].as_i64() > runs(&shown)[0]["run_id"].as_i64());
     let reason = runs(&shown)[0]["reason"].as_str().unwrap();
     assert!(reason.contains("lease is over"), "{reason}");
-    let page = two.tenure(&["explain", &task.to_string(), "--json"]).ok().json();
-    assert!(page.to_string().contains("reclaimed+lease_over"), "{page:#}");
+    let page = two
+        .tenure(&["explain", &task.to_string(), "--json"])
+        .ok()
+        .json();
+    assert!(
+        page.to_string().contains("reclaimed+lease_over"),
+        "{page:#}"
+    );
 }
 
 #[test]

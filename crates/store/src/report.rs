@@ -101,7 +101,8 @@ impl Word {
             let payload: Result<serde_json::Value, _> = serde_json::from_str(&noted.payload);
             payload.is_ok_and(|payload| payload["report_id"] == *self.id.0)
         };
-        if noted.len() >= usize::try_from(REFUSED).unwrap_or(usize::MAX) || noted.iter().any(is_this)
+        if noted.len() >= usize::try_from(REFUSED).unwrap_or(usize::MAX)
+            || noted.iter().any(is_this)
         {
             return Ok(());
         }

@@ -210,7 +210,8 @@ fn by_end(evidence: &Evidence<'_>) -> Conclusion {
         End::StoodDown { reason } => Conclusion::of(Outcome::Stale, stale(reason)),
         End::Unseen { reason, .. } => Conclusion::of(Outcome::Lost, reason.as_str()),
         End::Lapsed { holder, by } => {
-            let reason = format!("its lease is over: {holder} did not renew it, and {by} took it back");
+            let reason =
+                format!("its lease is over: {holder} did not renew it, and {by} took it back");
             Conclusion::of(Outcome::Reclaimed, reason)
         }
     }

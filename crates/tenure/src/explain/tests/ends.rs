@@ -301,7 +301,9 @@ fn asked() -> Vec<Case> {
             Code::ReclaimedLapsed,
             "reclaimed",
             "its lease is over: dispatcher 1 on one did not renew it, and dispatcher 2 on another took it back",
-            seen(json!({"end": "lapsed", "holder": "dispatcher 1 on one", "by": "dispatcher 2 on another"})),
+            seen(
+                json!({"end": "lapsed", "holder": "dispatcher 1 on one", "by": "dispatcher 2 on another"}),
+            ),
         ),
         asked(
             "shutdown",
