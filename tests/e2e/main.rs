@@ -53,6 +53,7 @@ mod hooks;
 mod hosts;
 mod inside;
 mod isolation;
+mod late_finish;
 mod logs;
 mod mischief;
 mod people;
