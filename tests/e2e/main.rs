@@ -50,6 +50,7 @@ mod fence;
 mod freeing;
 mod guard;
 mod hooks;
+mod hosts;
 mod inside;
 mod isolation;
 mod late_finish;

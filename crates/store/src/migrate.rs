@@ -35,6 +35,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0003_care.sql"),
         postgres: include_str!("../migrations/postgres/0003_care.sql"),
     },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0004_hosts.sql"),
+        postgres: include_str!("../migrations/postgres/0004_hosts.sql"),
+    },
 ];
 
 #[derive(FromRow)]
