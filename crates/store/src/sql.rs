@@ -125,7 +125,6 @@ statements! {
         RECORDED = "recorded",
         RELEASE_HOOKS = "release_hooks",
         REMOVE_PAUSE = "remove_pause",
-        RENEW = "renew",
         REOPEN = "reopen",
         REPORT = "report",
         RESET_FAILURES = "reset_failures",
@@ -186,6 +185,8 @@ statements! {
         PAUSED_TASKS = "paused_tasks",
         READY_LONGEST = "ready_longest",
         READY_PROFILES = "ready_profiles",
+        RENEW = "renew",
+        SETTLE_IN = "settle_in",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
     }
