@@ -15,6 +15,7 @@ pub mod said;
 pub mod serve;
 pub mod skip;
 pub mod slot;
+pub mod stop;
 pub mod wait;
 
 pub use home::Home;
