@@ -1,5 +1,5 @@
 -- Fenced: pushes leases out, and brings what was asked meanwhile.
-WITH shown AS MATERIALIZED (
+WITH shown AS (
     SELECT value ->> '$.task' AS task_id, value ->> '$.run' AS run_id,
            value ->> '$.lock' AS claim_lock
     FROM json_each($1)
