@@ -29,7 +29,8 @@ impl Address {
     /// A connection that may write, within the deadline: from the first packet to the last word of
     /// the handshakes.
     pub(crate) async fn connect(&self) -> Result<Connection, Error> {
-        within_deadline(async {
+        // A handshake is a large future, and few of the calls that hold it come to one.
+        let connecting = Box::pin(async {
             match self {
                 Self::Sqlite(options) => {
                     let connection = options.connect().await?;
@@ -42,8 +43,8 @@ impl Address {
                     Ok(connection)
                 }
             }
-        })
-        .await
+        });
+        within_deadline(connecting).await
     }
 
     /// A connection that cannot write, where the database knows such a thing.

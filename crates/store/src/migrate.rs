@@ -160,11 +160,11 @@ fn not_newer(what: &str, found: i64, known: i64) -> Result<(), OpenError> {
 
 /// What was refused while a store was opened.
 pub(crate) fn refuse(what: &str, error: &Error) -> OpenError {
-    match error {
+    if let Error::Unavailable(problem) = error {
         // The rest of its words are ours, too.
-        Error::Unavailable(problem) => unavailable(what, problem),
-        _ => unavailable(what, &error.to_string()),
+        return unavailable(what, problem);
     }
+    unavailable(what, &error.to_string())
 }
 
 /// The database's words about a store that could not be opened.

@@ -282,17 +282,17 @@ pub(crate) async fn open(url: &StoreUrl) -> Result<Store, Error> {
     let opening = async {
         match url {
             StoreUrl::Sqlite(path) if !path.exists() => Err(gone()),
-            StoreUrl::Sqlite(_) => Store::open(url).await.map_err(away),
+            StoreUrl::Sqlite(_) => Store::open(url).await.map_err(|error| away(&error)),
             StoreUrl::Postgres(_) => {
-                let found = Store::open_existing(url).await.map_err(away)?;
-                found.ok_or_else(gone)
+                let found = Store::open_existing(url).await;
+                found.map_err(|error| away(&error))?.ok_or_else(gone)
             }
         }
     };
     within(PATIENCE, opening).await?
 }
 
-fn away(error: OpenError) -> Error {
+fn away(error: &OpenError) -> Error {
     Error::Unavailable(error.to_string())
 }
 
