@@ -146,10 +146,10 @@ fn a_dispatcher_that_is_cut_off_lets_nothing_go_and_every_task_has_its_effect_on
     let line = "{TENURE_TASK_ID} {TENURE_RUN_ID}";
     let worker = program::worker().display().to_string();
     let command = toml::Value::from(vec![worker.as_str(), "append", &effects, line]);
-    let file: String = (0..40)
+    let file: Vec<String> = (0..40)
         .map(|number| format!("[[task]]\nname = 't{number}'\ncommand = {command}\n"))
         .collect();
-    let file = home.write("tasks.toml", &file);
+    let file = home.write("tasks.toml", &file.concat());
     let file = file.display().to_string();
     let said = home.tenure(&["submit", "--json", &file]).ok().json();
     let tasks: Vec<i64> = said["tasks"]
@@ -170,15 +170,15 @@ fn a_dispatcher_that_is_cut_off_lets_nothing_go_and_every_task_has_its_effect_on
     server.go_on();
     for task in &tasks {
         let shown = home.until(*task, "done");
-        let of_task: Vec<String> = home
+        let of_task: Vec<i64> = home
             .read("effects")
             .lines()
-            .filter_map(|line| line.strip_prefix(&format!("{task} ")).map(str::to_owned))
+            .filter_map(|line| line.strip_prefix(&format!("{task} "))?.parse().ok())
             .collect();
         assert_eq!(of_task.len(), 1, "{of_task:?} {shown:#}");
         let started = runs(&shown)
             .iter()
-            .find(|run| run["run_id"].to_string() == of_task[0])
+            .find(|run| run["run_id"] == of_task[0])
             .map(|run| run["started_at"].clone());
         assert!(started.is_some_and(|at| !at.is_null()), "{shown:#}");
     }

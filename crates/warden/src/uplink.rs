@@ -419,7 +419,9 @@ mod tests {
         let width = Duration::from_secs(5);
         let mut places: Vec<Duration> = (1000..1100).map(|run| spread(RunId(run), width)).collect();
         places.sort();
-        let gaps = places.windows(2).map(|pair| pair[1] - pair[0]);
+        let gaps = places
+            .windows(2)
+            .map(|pair| pair[1].saturating_sub(pair[0]));
         let widest = gaps.max().unwrap_or_default();
         assert!(widest < width / 40, "{widest:?}");
         assert!(places.iter().all(|place| *place <= width));
