@@ -53,6 +53,7 @@ mod guard;
 mod hooks;
 mod inside;
 mod isolation;
+mod late_finish;
 mod logs;
 mod mischief;
 mod people;

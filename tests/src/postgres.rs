@@ -45,7 +45,7 @@ pub fn database() -> Option<String> {
 fn programs() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     let look = || {
-        let found = installed();
+        let found = server_programs();
         if found.is_none() {
             assert!(
                 std::env::var(REQUIRE).as_deref() != Ok("require"),
@@ -59,8 +59,8 @@ fn programs() -> Option<PathBuf> {
     FOUND.get_or_init(look).clone()
 }
 
-/// From `PATH`, else the newest below `/usr/lib/postgresql`.
-fn installed() -> Option<PathBuf> {
+/// The folder of the server's programs: from `PATH`, else the newest below `/usr/lib/postgresql`.
+pub fn server_programs() -> Option<PathBuf> {
     let complete = |bin: &Path| {
         ["initdb", "postgres", "pg_isready", "createdb"]
             .iter()
