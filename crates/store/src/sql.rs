@@ -126,7 +126,6 @@ statements! {
         REFUSED_REPORTS = "refused_reports",
         RELEASE_HOOKS = "release_hooks",
         REMOVE_PAUSE = "remove_pause",
-        RENEW = "renew",
         REOPEN = "reopen",
         REPORT = "report",
         RESET_FAILURES = "reset_failures",
@@ -190,6 +189,8 @@ statements! {
         PAUSED_TASKS = "paused_tasks",
         READY_LONGEST = "ready_longest",
         READY_PROFILES = "ready_profiles",
+        RENEW = "renew",
+        SETTLE_IN = "settle_in",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
     }
