@@ -41,6 +41,13 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
 ];
 
+/// How long bringing the tables up to date may take: as long as any store needs. Beyond this the database
+/// is gone, and nobody said so.
+const PATIENCE: Duration = Duration::from_hours(6);
+
+/// The server shall not end what is given so long.
+const UNLIMITED: &str = "SET LOCAL statement_timeout = 0";
+
 #[derive(FromRow)]
 struct Belongs {
     ours: i64,
@@ -99,38 +106,28 @@ pub(crate) async fn migrate(
     migrations: &[Migration],
 ) -> Result<(Connection, InstanceId), OpenError> {
     let known = version(migrations);
-    let (instance, found) = in_time(what, standing(&mut connection, what)).await?;
+    let (instance, found) = in_time(what, DEADLINE, standing(&mut connection, what)).await?;
     not_newer(what, found, known)?;
     if let (Some(instance), true) = (instance, found == known) {
         return Ok((connection, instance));
     }
-    let begun = in_time(what, async {
+    let begun = in_time(what, DEADLINE, async {
         let mut tx = begin(connection)
             .await
-            .map_err(|error| kept_waiting(what, found, known, error))?;
+            .map_err(|error| kept_waiting(what, found, known, &error))?;
         // Another one may have done it meanwhile.
         let standing = standing(tx.connection(), what).await?;
         Ok((tx, standing))
     });
-    let (mut tx, (instance, found)) = begun.await?;
+    let (tx, (instance, found)) = begun.await?;
     not_newer(what, found, known)?;
     let instance = instance.unwrap_or_else(|| InstanceId(uuid::Uuid::new_v4()));
-    if found < known {
-        tracing::info!(
-            schema.from = found,
-            schema.to = known,
-            "bringing the tables up to date"
-        );
+    let brought = in_time(what, PATIENCE, async {
         let done = usize::try_from(found).unwrap_or_default();
-        let ran = run(&mut tx, &migrations[done..]).await;
-        ran.map_err(|error| unavailable(what, &error.to_string()))?;
-        let version = values![instance.to_string(), known];
-        let set = tx.execute(&sql::SET_META, version).await;
-        set.map_err(|error| refused(what, error))?;
-    }
-    let committed = tx.commit().await;
-    let connection = committed.map_err(|error| refused(what, error))?;
-    Ok((connection, instance))
+        let brought = bring(tx, instance, found, &migrations[done..]).await;
+        brought.map_err(|error| refuse(what, &error))
+    });
+    Ok((brought.await?, instance))
 }
 
 /// Begins to write, when nobody else changes the tables.
@@ -140,11 +137,25 @@ async fn begin(connection: Connection) -> Result<Transaction, Error> {
     Ok(tx)
 }
 
-/// Runs scripts, without the limit that a server has for statements.
-async fn run(tx: &mut Transaction, migrations: &[Migration]) -> Result<(), sqlx::Error> {
+/// Runs the scripts that lead on from a version, and commits.
+async fn bring(
+    mut tx: Transaction,
+    instance: InstanceId,
+    found: i64,
+    migrations: &[Migration],
+) -> Result<Connection, Error> {
+    if migrations.is_empty() {
+        return tx.commit().await;
+    }
+    let known = found + version(migrations);
+    tracing::info!(
+        schema.from = found,
+        schema.to = known,
+        "bringing the tables up to date"
+    );
     let connection = tx.connection();
     if let Connection::Postgres(_) = connection {
-        connection.run("SET LOCAL statement_timeout = 0").await?;
+        connection.run(UNLIMITED).await?;
     }
     for migration in migrations {
         let script = match connection {
@@ -153,7 +164,9 @@ async fn run(tx: &mut Transaction, migrations: &[Migration]) -> Result<(), sqlx:
         };
         connection.run(script).await?;
     }
-    Ok(())
+    let version = values![instance.to_string(), known];
+    tx.execute(&sql::SET_META, version).await?;
+    tx.commit().await
 }
 
 /// The name of the store that is there, and its version: 0 where nothing is.
@@ -174,24 +187,21 @@ async fn standing(
     }
 }
 
-/// How long an opening may take, but for a migration: it is many statements, and beyond this a server is
-/// not just slow.
-const LIMIT: Duration = DEADLINE.saturating_mul(4);
-
-/// The answer of a part of an opening that is given up after [`LIMIT`].
+/// The answer of a part of an opening that is given up after a while.
 pub(crate) async fn in_time<T>(
     what: &str,
+    limit: Duration,
     opening: impl Future<Output = Result<T, OpenError>>,
 ) -> Result<T, OpenError> {
-    let answer = tokio::time::timeout(LIMIT, opening).await;
+    let answer = tokio::time::timeout(limit, opening).await;
     answer.unwrap_or_else(|_| {
-        let problem = format!("nothing within {} s", LIMIT.as_secs());
+        let problem = format!("nothing within {} s", limit.as_secs());
         Err(unavailable(what, &problem))
     })
 }
 
 /// Why the tables were not brought up to date: somebody else has them.
-fn kept_waiting(what: &str, found: i64, known: i64, error: Error) -> OpenError {
+fn kept_waiting(what: &str, found: i64, known: i64, error: &Error) -> OpenError {
     let problem = problem(error);
     let problem = match found {
         0 => format!("another process may be creating its tables just now: try again ({problem})"),
@@ -202,14 +212,15 @@ fn kept_waiting(what: &str, found: i64, known: i64, error: Error) -> OpenError {
     unavailable(what, &problem)
 }
 
-fn refused(what: &str, error: Error) -> OpenError {
+/// What was refused while a store was opened.
+pub(crate) fn refuse(what: &str, error: &Error) -> OpenError {
     unavailable(what, &problem(error))
 }
 
 /// The database's words; the rest of a store's error is said once more where it is opened.
-fn problem(error: Error) -> String {
+fn problem(error: &Error) -> String {
     if let Error::Unavailable(problem) = error {
-        return problem;
+        return problem.clone();
     }
     error.to_string()
 }

@@ -127,7 +127,6 @@ statements! {
         REFUSED_REPORTS = "refused_reports",
         RELEASE_HOOKS = "release_hooks",
         REMOVE_PAUSE = "remove_pause",
-        RENEW = "renew",
         REOPEN = "reopen",
         REPORT = "report",
         RESET_FAILURES = "reset_failures",
@@ -197,6 +196,8 @@ statements! {
         PAUSED_TASKS = "paused_tasks",
         READY_LONGEST = "ready_longest",
         READY_PROFILES = "ready_profiles",
+        RENEW = "renew",
+        SETTLE_IN = "settle_in",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
     }

@@ -12,13 +12,15 @@ use crate::error::OpenError;
 use crate::ids::InstanceId;
 use crate::migrate::{self, Found, MIGRATIONS, in_time, unavailable};
 use crate::url::StoreUrl;
+use crate::writer::DEADLINE;
 
-/// What the server gives up by itself, a little before the caller does, so that nothing of ours
-/// lingers there: a statement, a wait for a lock, a transaction whose owner is gone.
+/// What the server gives up by itself, so that nothing of ours lingers there and holds others up: a
+/// statement and a wait for a lock a little before the caller gives up, a transaction whose owner
+/// says nothing as soon as the caller must have. What not every server knows is set when connected.
 const LIMITS: [(&str, &str); 3] = [
     ("statement_timeout", "2800"),
     ("lock_timeout", "2500"),
-    ("idle_in_transaction_session_timeout", "10000"),
+    ("idle_in_transaction_session_timeout", "3000"),
 ];
 
 pub(super) async fn open(
@@ -35,18 +37,15 @@ pub(super) async fn open(
         .application_name("tenure")
         .options(LIMITS)
         .disable_statement_logging();
-    let connection = in_time(&what, async {
-        let connecting = options.connect().await;
-        let connection = connecting.map_err(|error| unavailable(&what, &error.to_string()))?;
-        Ok(Connection::Postgres(Box::new(connection)))
-    });
-    let connection = connection.await?;
+    let address = Address::Postgres(Box::new(options));
+    let connecting = address.connect().await;
+    let connection = connecting.map_err(|error| migrate::refuse(&what, &error))?;
     let opened = match intent {
         Intent::Create => Some(migrate::migrate(connection, &what, MIGRATIONS).await?),
-        Intent::Existing => in_time(&what, existing(connection, &what)).await?,
+        Intent::Existing => in_time(&what, DEADLINE, existing(connection, &what)).await?,
     };
     Ok(opened.map(|(connection, instance)| Opened {
-        address: Address::Postgres(Box::new(options)),
+        address,
         connection: Some(connection),
         instance,
         file: None,

@@ -16,6 +16,7 @@ use crate::connection::Connection;
 use crate::database::Address;
 use crate::error::OpenError;
 use crate::migrate::{self, Found, MIGRATIONS, in_time, unavailable};
+use crate::writer::DEADLINE;
 
 /// Earlier versions can corrupt a write-ahead log when it is reset.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -26,6 +27,10 @@ const SMALLEST: u64 = 512;
 /// How long to wait for another process that writes: less than a call's deadline, so that the
 /// caller hears "database is locked" instead of nothing.
 const BUSY: Duration = Duration::from_millis(2500);
+
+/// How long it may take until a file can be asked whose it is, where it has to be made first: creating the
+/// tables is many statements, and beyond this the disk is not just slow.
+const LIMIT: Duration = DEADLINE.saturating_mul(4);
 
 pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
     let opened = open_file(path, intent).await;
@@ -39,14 +44,14 @@ pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, 
 
 async fn open_file(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
     let what = path.display().to_string();
-    let Some(mut connection) = in_time(&what, connect(path, intent)).await? else {
+    let Some(mut connection) = in_time(&what, LIMIT, connect(path, intent)).await? else {
         return Ok(None);
     };
     let (connection, instance) = match intent {
         Intent::Create => migrate::migrate(connection, &what, MIGRATIONS).await?,
         Intent::Existing => {
             let looking = migrate::current(&mut connection, &what, MIGRATIONS);
-            let instance = in_time(&what, looking).await?;
+            let instance = in_time(&what, DEADLINE, looking).await?;
             (connection, instance)
         }
     };
