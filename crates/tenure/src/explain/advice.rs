@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use tenure_guard::{BlockKind, TaskId};
-use tenure_store::life::TaskStatus;
+use tenure_store::life::{End, TaskStatus};
 use tenure_store::read::{RunView, Situation};
 
 use super::{Code, ended};
@@ -41,9 +41,11 @@ pub fn steps(situation: &Situation) -> Vec<Step> {
     {
         steps.extend(mend(task.id, run, code));
     }
-    if situation
-        .runs
-        .first()
+    // What lapsed was on a host that nobody here can look at.
+    let newest = situation.runs.first();
+    let is_here = |run: &&RunView| !matches!(run.seen, Some(End::Lapsed { .. }));
+    if newest
+        .filter(is_here)
         .is_some_and(|run| run.tree_unverified)
     {
         let words = "see whether something of it is left on this host";
@@ -179,6 +181,12 @@ const MENDS: &[(&[Code], &[Mend])] = &[
         &[Mend::Run(
             "see whether something of it is left on this host",
             "tenure doctor",
+        )],
+    ),
+    (
+        &[Code::ReclaimedLapsed],
+        &[Mend::Do(
+            "see whether the host that is named above lives and reaches the store: there, `tenure doctor` tells what is left of it",
         )],
     ),
     (
