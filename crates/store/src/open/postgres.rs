@@ -1,7 +1,6 @@
 //! Opening a server's database. Its tables lie in the first schema of the search path.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -9,11 +8,11 @@ use sqlx::postgres::PgConnectOptions;
 use super::{Intent, Opened};
 use crate::connection::Connection;
 use crate::database::Address;
-use crate::error::{Error, OpenError};
+use crate::error::OpenError;
 use crate::ids::InstanceId;
-use crate::migrate::{self, Found, MIGRATIONS, unavailable};
+use crate::migrate::{self, Found, MIGRATIONS, in_time, unavailable};
 use crate::url::StoreUrl;
-use crate::writer::{DEADLINE, within_deadline};
+use crate::writer::DEADLINE;
 
 /// What the server gives up by itself, so that nothing of ours lingers there and holds others up: a
 /// statement and a wait for a lock a little before the caller gives up, a transaction whose owner
@@ -24,16 +23,12 @@ const LIMITS: [(&str, &str); 3] = [
     ("idle_in_transaction_session_timeout", "3000"),
 ];
 
-/// How long bringing the tables up to date may take. Nobody works with them meanwhile.
-const MIGRATION: Duration = Duration::from_mins(10);
-
 pub(super) async fn open(
     url: &StoreUrl,
     address: &str,
     intent: Intent,
 ) -> Result<Option<Opened>, OpenError> {
     let what = url.to_string();
-    let away = |error: Error| migrate::refuse(&what, &error);
     let options = PgConnectOptions::from_str(address)
         .map_err(|error| OpenError::Address {
             url: what.clone(),
@@ -43,21 +38,13 @@ pub(super) async fn open(
         .options(LIMITS)
         .disable_statement_logging();
     let address = Address::Postgres(Box::new(options));
-    let mut connection = address.connect().await.map_err(away)?;
-    let looking = async { Ok(migrate::look(&mut connection).await?) };
-    let found = within_deadline(looking).await.map_err(away)?;
-    let (connection, instance) = match (found, intent) {
-        (Found::Empty, Intent::Existing) => return Ok(None),
-        (Found::Foreign, _) => return Err(OpenError::Foreign { what }),
-        (Found::Empty, Intent::Create) => bring_up_to_date(connection, &what).await?,
-        (Found::Store, _) => match (current(&mut connection, &what).await, intent) {
-            (Err(OpenError::Older { .. }), Intent::Create) => {
-                bring_up_to_date(connection, &what).await?
-            }
-            (found, _) => (connection, found?),
-        },
+    let connecting = address.connect().await;
+    let connection = connecting.map_err(|error| migrate::refuse(&what, &error))?;
+    let opened = match intent {
+        Intent::Create => Some(migrate::migrate(connection, &what, MIGRATIONS).await?),
+        Intent::Existing => in_time(&what, DEADLINE, existing(connection, &what)).await?,
     };
-    Ok(Some(Opened {
+    Ok(opened.map(|(connection, instance)| Opened {
         address,
         connection: Some(connection),
         instance,
@@ -65,21 +52,20 @@ pub(super) async fn open(
     }))
 }
 
-async fn current(connection: &mut Connection, what: &str) -> Result<InstanceId, OpenError> {
-    let reading = migrate::current(connection, what, MIGRATIONS);
-    let read = tokio::time::timeout(DEADLINE, reading).await;
-    read.unwrap_or_else(|_| Err(silent(what, DEADLINE)))
-}
-
-async fn bring_up_to_date(
-    connection: Connection,
+/// The store that is there, where one is.
+async fn existing(
+    mut connection: Connection,
     what: &str,
-) -> Result<(Connection, InstanceId), OpenError> {
-    let migrating = migrate::migrate(connection, what, MIGRATIONS);
-    let migrated = tokio::time::timeout(MIGRATION, migrating).await;
-    migrated.unwrap_or_else(|_| Err(silent(what, MIGRATION)))
-}
-
-fn silent(what: &str, limit: Duration) -> OpenError {
-    unavailable(what, &format!("nothing within {} s", limit.as_secs()))
+) -> Result<Option<(Connection, InstanceId)>, OpenError> {
+    let looked = migrate::look(&mut connection).await;
+    match looked.map_err(|error| unavailable(what, &error.to_string()))? {
+        Found::Empty => Ok(None),
+        Found::Foreign => Err(OpenError::Foreign {
+            what: what.to_owned(),
+        }),
+        Found::Store => {
+            let instance = migrate::current(&mut connection, what, MIGRATIONS).await?;
+            Ok(Some((connection, instance)))
+        }
+    }
 }
