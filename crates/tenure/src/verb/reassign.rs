@@ -1,5 +1,6 @@
 //! `reassign`: gives a task to another profile, which must offer what the task requires.
 
+use tenure_store::offered::Needs;
 use tenure_store::person::{Earnest, Wish};
 
 use crate::cli::{Global, Reassign};
@@ -12,10 +13,16 @@ use crate::verb::wish::{Want, carry_out, row};
 pub async fn run(global: &Global, args: Reassign) -> Result<(), Failure> {
     let place = Place::find(global)?;
     let store = place.read_about(args.id).await?;
-    let skills = row(&store, args.id).await?.skills;
+    let task = row(&store, args.id).await?;
     let offered = offered::at(&store, &place.config).await?;
     offered
-        .check_work(&args.profile, &skills)
+        .check_work(
+            &args.profile,
+            Needs {
+                skills: &task.skills,
+                labels: &task.requires,
+            },
+        )
         .map_err(Failure::usage)?;
     let want = Want {
         wish: Wish::Reassign {

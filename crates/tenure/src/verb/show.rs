@@ -150,6 +150,9 @@ fn fields(detail: &Detail) -> String {
     if !task.skills.is_empty() {
         field(&mut text, "skills", &task.skills.join(", "));
     }
+    if !task.requires.is_empty() {
+        field(&mut text, "requires", &task.requires.join(", "));
+    }
     field(&mut text, "attempts", &task.attempts.to_string());
     let streaks = [
         ("failures", task.failures),
