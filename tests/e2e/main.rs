@@ -39,6 +39,7 @@ mod bad_input;
 mod bad_store;
 mod care;
 mod crash;
+mod cut_off;
 mod diagonal;
 mod dispatch;
 mod doctor;
