@@ -119,6 +119,7 @@ impl Edge {
         self.herald.follow(Arc::clone(&self.settings));
         self.row.slots = self.settings.slots;
         self.row.profiles = self.settings.published();
+        self.row.labels.clone_from(&self.settings.labels);
         let (store, row) = (self.store.clone(), self.row.clone());
         tokio::spawn(async move {
             while let Err(error) = store.publish(row.clone()).await {

@@ -177,9 +177,19 @@ fn rules(settings: &Settings, shared: bool) -> Rules {
         limits: profile.limits.clone().over(settings.defaults.clone()),
         max_running: profile.max_running,
     };
+    // What another host must have is not ours to claim, however it is configured here.
+    let has_all = |(_, profile): &(&String, &crate::Profile)| {
+        let mut labels = profile.requires.iter();
+        labels.all(|label| settings.labels.contains(label))
+    };
     Rules {
         slots: settings.slots,
-        offers: settings.profiles.iter().map(offer).collect(),
+        offers: settings
+            .profiles
+            .iter()
+            .filter(has_all)
+            .map(offer)
+            .collect(),
         poll: settings.poll,
         renew_every: settings.lease / RENEWALS_PER_LEASE,
         one_batch: settings.batch.is_some(),
@@ -222,6 +232,7 @@ fn row(settings: &Settings, socket: PathBuf) -> Result<Dispatcher, Error> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         slots: settings.slots,
         profiles: settings.published(),
+        labels: settings.labels.clone(),
         batch: settings.batch,
         drain_at: None,
         held: Vec::new(),

@@ -286,6 +286,7 @@ impl Submission {
             row.queued_at,
             Lane::of(
                 &task.skills,
+                &task.requires,
                 limit_key.map(|limit| (limit.key.as_str(), limit.limit)),
             )
             .text()?,
@@ -294,6 +295,7 @@ impl Submission {
             recurrence,
             task.created_by.as_str(),
             self.worker.as_ref().map(|worker| worker.run),
+            serde_json::to_string(&task.requires)?,
         ]);
         let Some(Number { number }) = tx.fetch_one(&sql::ADD_TASK, columns).await? else {
             // Another writer added the key between the two looks.

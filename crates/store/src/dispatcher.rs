@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::held::Held;
 use crate::ids::{BatchId, DispatcherId};
 use crate::life::LimitsLayer;
+use crate::migrate;
 use crate::moved::small;
 use crate::open::Store;
 use crate::process::ProcessId;
@@ -30,6 +31,9 @@ pub struct PublishedProfile {
     pub name: String,
     /// What it offers.
     pub skills: Vec<String>,
+    /// Which labels a dispatcher must have to run it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
     /// How many of it may run at once, over the whole store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
@@ -58,6 +62,8 @@ pub struct Dispatcher {
     pub slots: u32,
     /// What it can run.
     pub profiles: Vec<PublishedProfile>,
+    /// The labels it has.
+    pub labels: Vec<String>,
     /// The batch it serves, where it serves one only.
     pub batch: Option<BatchId>,
     /// From when it takes nothing new because it was asked to. Publishing leaves it as it is.
@@ -252,6 +258,7 @@ struct Published {
     inode: i64,
     drain_at: Option<i64>,
     held: String,
+    labels: String,
     seen_at: i64,
     started_at: i64,
 }
@@ -278,6 +285,7 @@ impl Published {
             batch: self.batch_id.map(BatchId),
             drain_at: self.drain_at.map(timestamp).transpose()?,
             held: serde_json::from_str(&self.held)?,
+            labels: serde_json::from_str(&self.labels)?,
         })
     }
 }
@@ -311,6 +319,8 @@ impl Write for Publish {
             dispatcher.process.pid_namespace.cast_signed(),
             dispatcher.process.start_ticks.cast_signed(),
             dispatcher.process.inode.cast_signed(),
+            serde_json::to_string(&dispatcher.labels)?,
+            migrate::known(),
         ];
         tx.execute(&sql::PUBLISH, row).await?;
         Ok(())

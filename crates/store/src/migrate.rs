@@ -236,6 +236,11 @@ async fn meta(connection: &mut Connection, what: &str) -> Result<(InstanceId, i6
         .ok_or_else(|| unavailable(what, "its first table is empty or damaged"))
 }
 
+/// The schema version for which this program was written.
+pub(crate) fn known() -> i64 {
+    version(MIGRATIONS)
+}
+
 fn version(migrations: &[Migration]) -> i64 {
     i64::try_from(migrations.len()).unwrap_or(i64::MAX)
 }

@@ -57,6 +57,7 @@ statements! {
         CLEAR_DISPATCHERS = "clear_dispatchers",
         CLEAR_EVENTS = "clear_events",
         CLEAR_PARENTS = "clear_parents",
+        CLEAR_REQUIRES = "clear_requires",
         CLEAR_RUNS = "clear_runs",
         CLEAR_SKILLS = "clear_skills",
         CLEAR_TASK = "clear_task",

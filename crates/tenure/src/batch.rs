@@ -226,7 +226,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "id": id, "title": "t", "status": status, "assignee": "shell", "priority": 0,
             "attempts": 0, "failures": 0, "violations": 0, "defers": 0, "benign": 0, "lost": 0,
-            "batch_id": 1, "body": "", "cwd": "/", "env": {}, "skills": [], "limits": {},
+            "batch_id": 1, "body": "", "cwd": "/", "env": {}, "skills": [], "requires": [], "limits": {},
             "created_at": time, "updated_at": time, "since": time, "queued_at": time, "blocks": 0,
             "created_by": "",
         }))

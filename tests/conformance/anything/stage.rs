@@ -157,6 +157,7 @@ impl Stage {
             dispatcher: self.world.dispatcher,
             room,
             offers: Self::offers(),
+            labels: Vec::new(),
             batch: None,
             lease: LEASE,
         };

@@ -22,6 +22,7 @@ impl Edge {
             dispatcher: self.settings.id,
             room,
             offers,
+            labels: self.settings.labels.clone(),
             batch: self.settings.batch,
             lease: self.settings.lease,
         };

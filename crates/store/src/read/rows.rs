@@ -75,6 +75,7 @@ pub struct TaskRow {
     pub cwd: PathBuf,
     pub env: BTreeMap<String, String>,
     pub skills: Vec<String>,
+    pub requires: Vec<String>,
     pub limits: LimitsLayer,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,

@@ -383,7 +383,8 @@ async fn place(tx: &mut Transaction, task: &TaskRow) -> Result<Option<Place>, Er
     if task.status != TaskStatus::Ready || task.paused_at.is_some() {
         return Ok(None);
     }
-    let own = Lane::of(&task.skills, task.limit_key.as_deref().zip(task.limit)).text()?;
+    let limit = task.limit_key.as_deref().zip(task.limit);
+    let own = Lane::of(&task.skills, &task.requires, limit).text()?;
     let before_in_lane = before(tx, task, &own, FAR).await?;
     let profile = values![task.assignee.as_str()];
     let lanes: Vec<LaneColumn> = tx.fetch(&sql::LANES, profile).await?;

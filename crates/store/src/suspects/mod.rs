@@ -128,6 +128,8 @@ pub struct Waiting {
     pub profile: String,
     /// What the profile must offer.
     pub skills: Vec<String>,
+    /// Which labels the dispatcher must have.
+    pub requires: Vec<String>,
     /// By what it is counted how many may run at once.
     pub limit_key: Option<String>,
     /// And how many may, as the first task says.

@@ -177,6 +177,7 @@ impl Reading<'_> {
         Ok(Some(Waiting {
             profile: row.assignee,
             skills: row.skills,
+            requires: row.requires,
             limit_key: row.limit_key,
             limit: row.limit,
             first: task,
@@ -418,6 +419,7 @@ impl HeadRow {
         Ok(Waiting {
             profile: profile.to_owned(),
             skills: lane.skills,
+            requires: lane.requires,
             limit_key: lane.limit_key,
             limit: self.key_limit.map(small).transpose()?,
             first: TaskId(self.id),

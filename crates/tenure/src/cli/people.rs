@@ -140,13 +140,16 @@ pub struct Reassign {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "mend", required = true, multiple = true, args = ["clear_skills", "reset_failures", "clear_claim"])]
+#[group(id = "mend", required = true, multiple = true, args = ["clear_skills", "clear_requires", "reset_failures", "clear_claim"])]
 pub struct Edit {
     #[command(flatten)]
     pub act: Act,
     /// It requires no skills any more
     #[arg(long)]
     pub clear_skills: bool,
+    /// It requires no labels any more
+    #[arg(long)]
+    pub clear_requires: bool,
     /// All its streaks begin at 0
     #[arg(long)]
     pub reset_failures: bool,

@@ -9,7 +9,7 @@ use tenure_guard::{BlockKind, Reason, RunId, TaskId};
 use tenure_store::DispatcherId;
 use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
 use tenure_store::held::Held;
-use tenure_store::life::{LimitsLayer, Outcome, Streaks, TaskStatus};
+use tenure_store::life::{Outcome, Streaks, TaskStatus};
 use tenure_store::process::ProcessId;
 use tenure_store::read::{Pause, Serving};
 use tenure_store::suspects::{
@@ -42,9 +42,9 @@ fn dispatcher() -> Serving {
                 name: "reviewer".into(),
                 skills: vec!["rust".into()],
                 max_running: Some(2),
-                limits: LimitsLayer::default(),
-                defaults: LimitsLayer::default(),
+                ..PublishedProfile::default()
             }],
+            labels: Vec::new(),
             batch: None,
             drain_at: None,
             held: Vec::new(),
@@ -81,7 +81,7 @@ fn facts(serving: Vec<Serving>) -> Facts {
         around: Arc::new(Surroundings {
             serving,
             stopped: HashSet::new(),
-            offered: tenure_store::offered::Offered::new(published, "a living dispatcher"),
+            offered: tenure_store::offered::Offered::new(published, &[], "a living dispatcher"),
             runs: Vec::new(),
             left: Vec::new(),
             caller: Caller::default(),
@@ -107,6 +107,7 @@ fn lane() -> Waiting {
     Waiting {
         profile: "reviewer".into(),
         skills: Vec::new(),
+        requires: Vec::new(),
         limit_key: None,
         limit: None,
         first: TaskId(7),
@@ -331,6 +332,18 @@ fn what_nobody_can_do_is_told_from_what_nobody_serves() {
     odd.suspects.lanes[0].profile = "reviewer".into();
     odd.suspects.wanted.clear();
     fires(&odd, &[skills]);
+    odd.suspects.lanes[0].skills.clear();
+    odd.suspects.lanes[0].requires = vec!["gpu".into()];
+    let labels = (
+        "invalid_task_skills",
+        Some("tenure edit 7 --clear-requires"),
+    );
+    fires(&odd, &[labels]);
+    odd.suspects.lanes[0].requires.clear();
+    odd.around_mut().serving[0].dispatcher.profiles[0].requires = vec!["gpu".into()];
+    fires(&odd, &[("invalid_task_skills", None)]);
+    odd.around_mut().serving[0].dispatcher.labels = vec!["gpu".into()];
+    fires(&odd, &[]);
 }
 
 #[test]

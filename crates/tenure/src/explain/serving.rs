@@ -8,7 +8,7 @@ use tenure_store::read::{Serving, Situation};
 use super::waits::{held_by, ids, named};
 use super::{Code, Reason};
 use crate::hindrance::{
-    Hindrance, Met, Obstacle, Scene, Verdict, Wanted, lacked, lacked_by_all, verdict,
+    Hindrance, Met, Obstacle, Scene, Verdict, Wanted, labels_lacked, lacked, lacked_by_all, verdict,
 };
 
 /// What keeps it from being taken by anybody, besides pauses; nothing where somebody could take it.
@@ -93,6 +93,15 @@ fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
             "the profile gets the skill, or the task does without, or another profile gets the task",
         )
         .command(format!("tenure edit {} --clear-skills", task.id)),
+        Obstacle::NoLabels(_) => Reason::new(
+            Code::LabelMissing,
+            format!(
+                "no living dispatcher that can do it has the label {}: {who}",
+                labels_lacked(met).unwrap_or_default()
+            ),
+            "a dispatcher with that label is started (labels in [dispatcher]), or the task does without",
+        )
+        .command(format!("tenure edit {} --clear-requires", task.id)),
         Obstacle::Quiet(since) => Reason::new(
             Code::NoDispatcher,
             format!("the dispatcher gives no sign of life: {who}"),

@@ -35,6 +35,7 @@ async fn mend(
 ) -> Result<(), Failure> {
     let wanted = [
         (args.clear_skills, Mend::ClearSkills),
+        (args.clear_requires, Mend::ClearRequires),
         (args.reset_failures, Mend::ResetFailures),
         (args.clear_claim, Mend::ClearClaim),
     ];

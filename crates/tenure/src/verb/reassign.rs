@@ -2,7 +2,7 @@
 
 use tenure_guard::TaskId;
 use tenure_store::Store;
-use tenure_store::offered::Offered;
+use tenure_store::offered::{Needs, Offered};
 use tenure_store::person::{Earnest, Wish};
 
 use crate::cli::{Global, Reassign};
@@ -36,9 +36,13 @@ pub async fn run(global: &Global, args: Reassign) -> Result<(), Failure> {
     carry_out_if(global, want, is_able).await
 }
 
-/// Whether the profile offers what a task requires.
+/// Whether somebody who is such a profile can do a task.
 async fn can(store: &Store, offered: &Offered, profile: &str, id: TaskId) -> Result<(), Failure> {
-    let skills = row(store, id).await?.skills;
-    let able = offered.check_work(profile, &skills);
+    let task = row(store, id).await?;
+    let needs = Needs {
+        skills: &task.skills,
+        labels: &task.requires,
+    };
+    let able = offered.check_work(profile, needs);
     able.map_err(|why| Failure::usage(format!("task {id}: {why}")))
 }

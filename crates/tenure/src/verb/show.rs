@@ -155,6 +155,9 @@ fn fields(detail: &Detail, caller: &Caller) -> String {
     if !task.skills.is_empty() {
         field(&mut text, "skills", &task.skills.join(", "));
     }
+    if !task.requires.is_empty() {
+        field(&mut text, "requires", &task.requires.join(", "));
+    }
     field(&mut text, "attempts", &task.attempts.to_string());
     let streaks = [
         ("failures", task.failures),

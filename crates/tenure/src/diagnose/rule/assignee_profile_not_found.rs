@@ -22,7 +22,7 @@ const ALIKE: f64 = 0.85;
 
 fn look(facts: &Facts) -> Vec<Matter> {
     let unknown = |wanted: &&WantedProfile| {
-        let mut offered = facts.offered.profiles().iter();
+        let mut offered = facts.offered.profiles();
         !offered.any(|profile| profile.name == wanted.name) && !is_served_apart(facts, wanted)
     };
     let wanted = facts.suspects.wanted.iter().filter(unknown);
@@ -75,7 +75,6 @@ fn known(facts: &Facts) -> impl Iterator<Item = &str> {
     let mut names: Vec<&str> = facts
         .offered
         .profiles()
-        .iter()
         .map(|one| one.name.as_str())
         .collect();
     names.sort_unstable();

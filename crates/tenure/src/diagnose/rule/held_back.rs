@@ -97,6 +97,7 @@ fn by_design(facts: &Facts, met: &[Met]) -> Option<(&'static str, String)> {
         Obstacle::OtherBatch
         | Obstacle::NoProfile
         | Obstacle::NoSkills(_)
+        | Obstacle::NoLabels(_)
         | Obstacle::Quiet(_)
         | Obstacle::Stopped => return None,
         Obstacle::Drains(_) => (

@@ -153,6 +153,11 @@ fn kept() -> Vec<Case> {
             served(|serving| serving.dispatcher.profiles[0].skills.clear()),
         ),
         case(
+            "the profile requires what the host has not",
+            Code::LabelMissing,
+            served(|serving| serving.dispatcher.profiles[0].requires = vec!["gpu".into()]),
+        ),
+        case(
             "a drain",
             Code::Draining,
             served(|serving| serving.dispatcher.drain_at = drain),
