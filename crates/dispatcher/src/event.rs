@@ -100,6 +100,10 @@ pub(crate) enum Event {
     Counted(Counts),
     /// The process around us says so.
     Control(Control),
+    /// Another incarnation is to take our place.
+    HandOn,
+    /// The store was told that we are gone: whether it took that, or we were asked to drain before.
+    SignedOff(Result<bool, tenure_store::Error>),
     /// New settings are in force.
     Reloaded(Rules),
 }

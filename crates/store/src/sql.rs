@@ -86,6 +86,7 @@ statements! {
         GC_RUN = "gc_run",
         GC_RUNS_OF_TASK = "gc_runs_of_task",
         GC_TASKS = "gc_tasks",
+        HAND_ON = "hand_on",
         HEARTBEAT = "heartbeat",
         HOLD_BACK = "hold_back",
         HOLD_HOOKS = "hold_hooks",

@@ -7,6 +7,7 @@ use tenure_store::{DispatcherId, Error, Store};
 use tenure_warden::clock::BootInstant;
 use tenure_warden::lifeline::Order;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use super::{Edge, Hand};
 use crate::event::Event;
@@ -120,6 +121,26 @@ impl Edge {
             dispatcher.id = %self.settings.id, dispatcher.runs = self.hands.len(),
             "asked to drain: nothing new is taken",
         );
+    }
+
+    /// Whoever asks for our place hears it here where it is not handed on.
+    pub(crate) fn hear_of_refusal(&mut self, refuse: oneshot::Sender<String>) {
+        self.refuse = Some(refuse);
+    }
+
+    pub(super) fn sign_off(&self) {
+        let (store, wakes, id) = (self.store.clone(), self.wakes.clone(), self.settings.id);
+        tokio::spawn(async move {
+            let answer = store.hand_on(id).await;
+            let _ = wakes.send(Wake::Event(Event::SignedOff(answer)));
+        });
+    }
+
+    pub(super) fn keep_place(&mut self, reason: String) {
+        if let Some(refuse) = self.refuse.take() {
+            // Whoever asked may be gone.
+            let _ = refuse.send(reason);
+        }
     }
 
     /// Answers how we are, once the store has answered or was found to be away.

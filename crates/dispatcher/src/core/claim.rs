@@ -11,6 +11,7 @@ use tenure_store::read::Counts;
 use super::adopt::Looking;
 use super::run::{Origin, Run, Stage};
 use super::{Core, Mode, STORE_PAUSE};
+use crate::Finished;
 use crate::action::Action;
 
 /// Whether a claim is under way.
@@ -142,7 +143,7 @@ impl Core {
     pub(super) fn counted(&self, counts: Counts) -> Vec<Action> {
         let moves_by_itself = counts.ready + counts.scheduled + counts.running;
         if moves_by_itself == 0 && self.has_nothing_in_hand() {
-            return vec![Action::Finish];
+            return vec![Action::Finish(Finished::ForGood)];
         }
         Vec::new()
     }

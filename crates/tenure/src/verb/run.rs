@@ -152,7 +152,7 @@ async fn dispatch(
     };
     let obeying = obey(signals, &control, progress);
     tokio::select! {
-        ended = dispatcher => Ok(ended?),
+        finished = dispatcher => finished.map(|_| ()).map_err(Failure::from),
         never = watching => match never {},
         never = obeying => match never {},
     }
