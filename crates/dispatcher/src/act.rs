@@ -172,7 +172,7 @@ impl Edge {
             Action::Close(run, end) => self.close(run, end),
             Action::Acknowledge(run) => self.acknowledge(run),
             Action::TellHeld(held) => self.teller.tell(held),
-            Action::Count => self.count(),
+            Action::LookAhead => self.look_ahead(),
             Action::TellOfDraining => self.tell_of_draining(),
             Action::Publish => self.publish(),
             Action::SignOff => self.sign_off(),

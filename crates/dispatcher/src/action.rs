@@ -54,8 +54,8 @@ pub(crate) enum Action {
     Acknowledge(RunId),
     /// Publish all that is held back.
     TellHeld(Vec<HeldProfile>),
-    /// Count our batch.
-    Count,
+    /// See whether anything of our batch still moves.
+    LookAhead,
     /// Say that nothing new is taken.
     TellOfDraining,
     /// Sign off at the store, where nobody asked us to leave.

@@ -216,7 +216,7 @@ impl Core {
             Event::Reaped { pid } => self.reaped(pid),
             Event::Buried { run, end } => self.close(run, end),
             Event::Ended { run, ended } => self.ended(now, run, ended.as_ref()),
-            Event::Counted(counts) => self.counted(counts),
+            Event::BatchRests => self.batch_rests(),
             Event::Control(control) => self.control(now, control),
             Event::HandOn => self.hand_on(),
             Event::SignedOff(answer) => self.signed_off(now, answer),

@@ -4,7 +4,6 @@ use tenure_guard::{Reason, RunId};
 use tenure_store::claim::Claims;
 use tenure_store::end::Ended;
 use tenure_store::life::{Ask, End};
-use tenure_store::read::Counts;
 use tenure_store::start::Started;
 
 use crate::Control;
@@ -96,8 +95,8 @@ pub(crate) enum Event {
         /// How it closed; `None` where the run was not ours to close any more.
         ended: Option<Ended>,
     },
-    /// How many tasks of our batch stand where.
-    Counted(Counts),
+    /// Nothing of our batch moves any more without a person.
+    BatchRests,
     /// The process around us says so.
     Control(Control),
     /// Another incarnation is to take our place.

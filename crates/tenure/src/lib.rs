@@ -29,6 +29,7 @@ mod schedule;
 mod service_manager;
 mod settings;
 mod signals;
+mod standstill;
 mod summary;
 mod table;
 mod task_file;

@@ -1,4 +1,4 @@
-//! What the edge asks of the store for the dispatcher as a whole: claims, asks, leases, counts.
+//! What the edge asks of the store for the dispatcher as a whole: claims, asks, leases, what lies ahead.
 
 use tenure_guard::{RunId, Tenure};
 use tenure_store::claim::{Offer, Wanted};
@@ -161,17 +161,18 @@ impl Edge {
         });
     }
 
-    pub(super) fn count(&self) {
+    pub(super) fn look_ahead(&self) {
         let Some(batch) = self.settings.batch else {
             return;
         };
         let (store, wakes) = (self.store.clone(), self.wakes.clone());
         tokio::spawn(async move {
-            match store.batch_counts(batch).await {
-                Ok(counts) => {
-                    let _ = wakes.send(Wake::Event(Event::Counted(counts)));
+            match store.outlook(Some(batch), &[]).await {
+                Ok(outlook) if outlook.any_moves_of(batch) => {}
+                Ok(_) => {
+                    let _ = wakes.send(Wake::Event(Event::BatchRests));
                 }
-                Err(error) => tracing::warn!(error = %error, "cannot count the batch"),
+                Err(error) => tracing::warn!(error = %error, "cannot look ahead"),
             }
         });
     }

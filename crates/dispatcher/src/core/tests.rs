@@ -8,7 +8,6 @@ use tenure_guard::{Reason, TaskId, Tenure};
 use tenure_store::claim::{Claimed, Claims};
 use tenure_store::end::Ended;
 use tenure_store::life::{End, Exit, Limits, LimitsLayer, Outcome, TaskStatus};
-use tenure_store::read::Counts;
 use tenure_store::start::Started;
 
 use super::*;
@@ -407,20 +406,13 @@ fn a_batch_is_over_when_nothing_of_it_moves_by_itself() {
     let mut world = World::with(1, true);
     world.tell(Event::Look);
     let actions = world.claimed(&[]);
-    assert!(matches!(actions[..], [Action::Count]), "{actions:?}");
-    let waiting = Counts {
-        scheduled: 1,
-        ..Counts::default()
-    };
-    assert!(world.tell(Event::Counted(waiting)).is_empty());
-    let over = Counts {
-        done: 3,
-        blocked: 1,
-        todo: 2,
-        ..Counts::default()
-    };
+    assert!(matches!(actions[..], [Action::LookAhead]), "{actions:?}");
+    // Something is claimed before the answer comes.
+    world.open(1);
+    assert!(world.tell(Event::BatchRests).is_empty());
+    let mut over = World::with(1, true);
     assert!(matches!(
-        world.tell(Event::Counted(over))[..],
+        over.tell(Event::BatchRests)[..],
         [Action::Finish(Finished::ForGood)]
     ));
 }
