@@ -178,7 +178,7 @@ fn after_a_stop_even_a_stopped_warden_leaves_nothing_behind() {
     ];
     let shown = tasks.map(|task| home.show(task));
     let workers = shown.each_ref().map(|shown| process(shown, "pid"));
-    process(&shown[1], "warden_pid").signal(Signal::STOP);
+    home.stop(process(&shown[1], "warden_pid"));
     dispatcher.signal(Signal::TERM);
     assert_eq!(dispatcher.ended(), Some(0));
     let said = home.tenure(&["settle"]);
@@ -248,7 +248,7 @@ fn three_times_ctrl_c_ends_even_what_a_stopped_warden_stands_over() {
     let task = waiting(&home, "one", &["exit", "0"]);
     let shown = home.show(task);
     let (warden, worker) = (process(&shown, "warden_pid"), process(&shown, "pid"));
-    warden.signal(Signal::STOP);
+    home.stop(warden);
     for times in 1..=3 {
         dispatcher.signal(Signal::INT);
         wait_until("it was heard", || {

@@ -217,7 +217,7 @@ fn deserted_runs(home: &Home) -> (i64, i64, Process) {
     dispatcher.crash();
     two.signal(Signal::KILL);
     wait_until("the warden is dead", || (!two.lives()).then_some(()));
-    one.signal(Signal::STOP);
+    home.stop(one);
     std::mem::forget(dispatcher);
     (stopped, killed, one)
 }
@@ -313,12 +313,13 @@ fn served(home: &Home) {
 fn a_task_that_a_stopped_dispatcher_does_not_take_is_stranded_until_that_goes_on() {
     let home = Home::new();
     let dispatcher: Dispatcher = home.serve();
-    dispatcher.signal(Signal::STOP);
+    assert_eq!(diagnosed(&home), Vec::<Value>::new());
+    home.stop(dispatcher.process());
     let task = home.add(&[], &["exit", "0"]);
-    let rule = "stranded_in_ready";
-    assert_eq!(of_rule(&home, rule, task), None);
-    hours_ago(&home, task, 1);
-    mended(&home, rule, task);
+    let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
+    let reason = &explained.ok().json()["reasons"][0];
+    assert_eq!(reason["code"], "dispatcher_stopped", "{reason:#}");
+    mended(&home, "stranded_in_ready", task);
     home.until(task, "done");
     assert_eq!(diagnosed(&home), Vec::<Value>::new());
 }

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
 use tenure_store::{Store, StoreUrl};
 use tenure_warden::cgroup::Cgroup;
@@ -253,30 +251,6 @@ impl Home {
         &self.store
     }
 
-    /// Keeps everybody else from writing to the embedded store for as long as the answer lives.
-    ///
-    /// # Panics
-    /// Where the store is a server's, or cannot be locked.
-    pub fn lock_store(&self) -> LockedStore {
-        let StoreUrl::Sqlite(path) = &self.store else {
-            panic!("only a file can be locked");
-        };
-        let options = SqliteConnectOptions::new().filename(path);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime can be made");
-        let connection = runtime.block_on(async {
-            let mut connection = options.connect().await?;
-            connection.execute("BEGIN IMMEDIATE").await?;
-            Ok::<_, sqlx::Error>(connection)
-        });
-        LockedStore {
-            connection: connection.expect("the store can be locked"),
-            runtime,
-        }
-    }
-
     /// The store itself, for what no verb can do: claiming without a dispatcher, for one.
     ///
     /// # Panics
@@ -317,14 +291,6 @@ impl Drop for Home {
         serve::sweep(self.path());
         self.end_cgroups();
     }
-}
-
-/// A lock on a store; the closed connection gives it back.
-#[derive(Debug)]
-#[expect(dead_code, reason = "held, not read")]
-pub struct LockedStore {
-    connection: SqliteConnection,
-    runtime: tokio::runtime::Runtime,
 }
 
 /// A store that a test uses from ordinary code.

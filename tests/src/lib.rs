@@ -4,6 +4,7 @@
 //! It judges nothing about Tenure itself. Everything here uses real processes and real stores;
 //! nothing sleeps for luck.
 
+pub mod beat;
 pub mod flags;
 pub mod home;
 pub mod ledger;
@@ -15,6 +16,7 @@ pub mod said;
 pub mod serve;
 pub mod skip;
 pub mod slot;
+pub mod stop;
 pub mod wait;
 
 pub use home::Home;

@@ -8,6 +8,8 @@ use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use rustix::process::Pid;
 pub use rustix::process::Signal;
 
+use crate::wait::wait_until;
+
 /// A process, known again by its start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
@@ -26,7 +28,12 @@ struct Stat {
 }
 
 fn stat(pid: i32) -> Option<Stat> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    read(Path::new(&format!("/proc/{pid}")))
+}
+
+/// The same of a process or a thread, by its folder.
+fn read(folder: &Path) -> Option<Stat> {
+    let text = fs::read_to_string(folder.join("stat")).ok()?;
     // The name in parentheses may hold spaces and parentheses of its own.
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
@@ -84,6 +91,21 @@ impl Process {
             // It may have gone since; then there is nothing to signal.
             let _ = pidfd_send_signal(pidfd, signal);
         }
+    }
+
+    /// Stops it, and waits until none of its threads moves any more. Whoever may have a store locked
+    /// at that moment is stopped by [`crate::Home::stop`] instead.
+    #[track_caller]
+    pub fn stop(self) {
+        self.signal(Signal::STOP);
+        let path = format!("/proc/{}/task", self.pid);
+        wait_until("every thread is stopped", || {
+            let threads = fs::read_dir(&path).ok()?;
+            let mut stats = threads.flatten().map(|thread| read(&thread.path()));
+            stats
+                .all(|stat| stat.is_some_and(|stat| stat.state == "T"))
+                .then_some(())
+        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! outlook: whether tasks can move without a person, and why not; read at one moment, and the one place
 //! that decides it: for a dispatcher that serves a batch, and for whoever waits.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::FromRow;
@@ -213,7 +214,7 @@ impl Store {
                 served: living(tx, may_live)
                     .await?
                     .into_iter()
-                    .map(|dispatcher| dispatcher.batch)
+                    .map(|living| living.dispatcher.batch)
                     .collect(),
             };
             let mut found = BTreeMap::new();
@@ -263,13 +264,11 @@ async fn read(
     let mut read = BTreeMap::new();
     for row in rows {
         let parent = row.parent_id.map(TaskId);
-        let id = TaskId(row.id);
-        if !read.contains_key(&id) {
-            read.insert(id, row.standing(facts)?);
-        }
-        if let Some(standing) = read.get_mut(&id) {
-            standing.waits_for.extend(parent);
-        }
+        let standing = match read.entry(TaskId(row.id)) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(new) => new.insert(row.standing(facts)?),
+        };
+        standing.waits_for.extend(parent);
     }
     found.extend(read);
     Ok(())
