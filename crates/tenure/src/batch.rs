@@ -147,7 +147,9 @@ mod tests {
         let url = StoreUrl::Sqlite(folder.path().join("tenure.db"));
         let store = Store::open(&url).await.unwrap();
         let task = || NewTask::new(Work::Command(vec!["true".into()]), "/".into());
-        for polls in 0.. {
+        let mut given_up = 0;
+        // How far a poll leads is a matter of two threads.
+        for polls in (0..8).cycle().take(64) {
             let submitted = store.submit("file", vec![task()]).await.unwrap();
             let mut batch = Batch::of(&store, &submitted).await.unwrap();
             let id = submitted.tasks[0].id;
@@ -158,9 +160,8 @@ mod tests {
             assert_eq!(rested.is_empty(), was_read, "given up after {polls} polls");
             let status = batch.row(id).map(|row| row.status);
             assert_eq!(status, Some(TaskStatus::Cancelled), "after {polls} polls");
-            if was_read {
-                return assert!(polls > 2, "it was given up on its way");
-            }
+            given_up += usize::from(polls > 0 && !was_read);
         }
+        assert!(given_up > 0, "none was on its way");
     }
 }
