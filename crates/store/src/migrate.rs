@@ -32,7 +32,14 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0003_care.sql"),
         postgres: include_str!("../migrations/postgres/0003_care.sql"),
     },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0004_hosts.sql"),
+        postgres: include_str!("../migrations/postgres/0004_hosts.sql"),
+    },
 ];
+
+/// A large table takes its time; whoever waits for all of it has a limit of its own.
+const UNLIMITED: &str = "SET LOCAL statement_timeout = 0";
 
 #[derive(FromRow)]
 struct Belongs {
@@ -90,13 +97,7 @@ pub(crate) async fn migrate(
     what: &str,
     migrations: &[Migration],
 ) -> Result<(Connection, InstanceId), OpenError> {
-    let refuse = |error: Error| {
-        if let Error::Unavailable(problem) = &error {
-            // The rest of its words are ours, too.
-            return unavailable(what, problem);
-        }
-        unavailable(what, &error.to_string())
-    };
+    let refuse = |error: Error| refuse(what, &error);
     let mut tx = Transaction::write(connection, &Clock::Database)
         .await
         .map_err(refuse)?;
@@ -117,6 +118,10 @@ pub(crate) async fn migrate(
     let known = version(migrations);
     not_newer(what, found, known)?;
     if found < known {
+        if let Connection::Postgres(_) = connection {
+            let lifted = connection.run(UNLIMITED).await;
+            lifted.map_err(|error| unavailable(what, &error.to_string()))?;
+        }
         let done = usize::try_from(found).unwrap_or_default();
         for migration in &migrations[done..] {
             let script = match connection {
@@ -155,6 +160,15 @@ fn not_newer(what: &str, found: i64, known: i64) -> Result<(), OpenError> {
         return Err(OpenError::Newer { what, found, known });
     }
     Ok(())
+}
+
+/// What was refused while a store was opened.
+pub(crate) fn refuse(what: &str, error: &Error) -> OpenError {
+    if let Error::Unavailable(problem) = error {
+        // The rest of its words are ours, too.
+        return unavailable(what, problem);
+    }
+    unavailable(what, &error.to_string())
 }
 
 /// The database's words about a store that could not be opened.

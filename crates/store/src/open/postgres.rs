@@ -1,6 +1,7 @@
 //! Opening a server's database. Its tables lie in the first schema of the search path.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -8,17 +9,23 @@ use sqlx::postgres::PgConnectOptions;
 use super::{Intent, Opened};
 use crate::connection::Connection;
 use crate::database::Address;
-use crate::error::OpenError;
+use crate::error::{Error, OpenError};
+use crate::ids::InstanceId;
 use crate::migrate::{self, Found, MIGRATIONS, unavailable};
 use crate::url::StoreUrl;
+use crate::writer::{DEADLINE, within_deadline};
 
-/// What the server gives up by itself, a little before the caller does, so that nothing of ours
-/// lingers there: a statement, a wait for a lock, a transaction whose owner is gone.
+/// What the server gives up by itself, so that nothing of ours lingers there and holds others up: a
+/// statement and a wait for a lock a little before the caller gives up, a transaction whose owner
+/// says nothing as soon as the caller must have. What not every server knows is set when connected.
 const LIMITS: [(&str, &str); 3] = [
     ("statement_timeout", "2800"),
     ("lock_timeout", "2500"),
-    ("idle_in_transaction_session_timeout", "10000"),
+    ("idle_in_transaction_session_timeout", "3000"),
 ];
+
+/// How long bringing the tables up to date may take. Nobody works with them meanwhile.
+const MIGRATION: Duration = Duration::from_mins(10);
 
 pub(super) async fn open(
     url: &StoreUrl,
@@ -26,6 +33,7 @@ pub(super) async fn open(
     intent: Intent,
 ) -> Result<Option<Opened>, OpenError> {
     let what = url.to_string();
+    let away = |error: Error| migrate::refuse(&what, &error);
     let options = PgConnectOptions::from_str(address)
         .map_err(|error| OpenError::Address {
             url: what.clone(),
@@ -34,27 +42,44 @@ pub(super) async fn open(
         .application_name("tenure")
         .options(LIMITS)
         .disable_statement_logging();
-    let connecting = options.connect().await;
-    let connection = connecting.map_err(|error| unavailable(&what, &error.to_string()))?;
-    let mut connection = Connection::Postgres(Box::new(connection));
-    let (connection, instance) = match intent {
-        Intent::Create => migrate::migrate(connection, &what, MIGRATIONS).await?,
-        Intent::Existing => {
-            let looked = migrate::look(&mut connection).await;
-            match looked.map_err(|error| unavailable(&what, &error.to_string()))? {
-                Found::Empty => return Ok(None),
-                Found::Foreign => return Err(OpenError::Foreign { what }),
-                Found::Store => {
-                    let instance = migrate::current(&mut connection, &what, MIGRATIONS).await?;
-                    (connection, instance)
-                }
+    let address = Address::Postgres(Box::new(options));
+    let mut connection = address.connect().await.map_err(away)?;
+    let looking = async { Ok(migrate::look(&mut connection).await?) };
+    let found = within_deadline(looking).await.map_err(away)?;
+    let (connection, instance) = match (found, intent) {
+        (Found::Empty, Intent::Existing) => return Ok(None),
+        (Found::Foreign, _) => return Err(OpenError::Foreign { what }),
+        (Found::Empty, Intent::Create) => bring_up_to_date(connection, &what).await?,
+        (Found::Store, _) => match (current(&mut connection, &what).await, intent) {
+            (Err(OpenError::Older { .. }), Intent::Create) => {
+                bring_up_to_date(connection, &what).await?
             }
-        }
+            (found, _) => (connection, found?),
+        },
     };
     Ok(Some(Opened {
-        address: Address::Postgres(Box::new(options)),
+        address,
         connection: Some(connection),
         instance,
         file: None,
     }))
+}
+
+async fn current(connection: &mut Connection, what: &str) -> Result<InstanceId, OpenError> {
+    let reading = migrate::current(connection, what, MIGRATIONS);
+    let read = tokio::time::timeout(DEADLINE, reading).await;
+    read.unwrap_or_else(|_| Err(silent(what, DEADLINE)))
+}
+
+async fn bring_up_to_date(
+    connection: Connection,
+    what: &str,
+) -> Result<(Connection, InstanceId), OpenError> {
+    let migrating = migrate::migrate(connection, what, MIGRATIONS);
+    let migrated = tokio::time::timeout(MIGRATION, migrating).await;
+    migrated.unwrap_or_else(|_| Err(silent(what, MIGRATION)))
+}
+
+fn silent(what: &str, limit: Duration) -> OpenError {
+    unavailable(what, &format!("nothing within {} s", limit.as_secs()))
 }
