@@ -26,6 +26,7 @@ mod links;
 mod model;
 mod opening;
 mod orphan;
+mod outlook;
 mod person;
 mod policies;
 mod reading;

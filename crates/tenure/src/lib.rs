@@ -31,6 +31,7 @@ mod schedule;
 mod service_manager;
 mod settings;
 mod signals;
+mod standstill;
 mod stopped;
 mod summary;
 mod table;

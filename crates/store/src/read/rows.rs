@@ -213,19 +213,6 @@ pub struct EventFilter {
     pub limit: u32,
 }
 
-/// How many tasks stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "a field for each status, named alike")]
-pub struct Counts {
-    pub todo: u64,
-    pub scheduled: u64,
-    pub ready: u64,
-    pub running: u64,
-    pub blocked: u64,
-    pub done: u64,
-    pub cancelled: u64,
-}
-
 /// What a worker is told at its start: the file that `TENURE_CONTEXT` names, version 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Context {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tenure_dispatcher::{Control, Instruction, Settings};
 use tenure_store::Store;
 use tenure_store::dispatcher::{Dispatcher, Hold};
+use tenure_store::life::TaskStatus;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batch;
@@ -43,17 +44,18 @@ pub fn run(global: &Global, args: &Run) -> Result<(), Failure> {
     super::block_on(async {
         let (store, mut batch) = carry_out(&place, &file, &progress, &caller).await?;
         batch.refresh(&store).await?;
-        let summary = Summary::of(&store, &batch).await?;
+        let outlook = batch.outlook(&store).await?;
+        let summary = Summary::of(&store, &batch, &outlook).await?;
         let printed = if args.json {
             output::json(&summary)
         } else {
             output::bytes(summary.to_text().as_bytes())
         };
         // What became of the batch counts for more than whether somebody reads it.
-        if batch.all_done() {
+        if summary.is_all_done() {
             return printed;
         }
-        if batch.can_move() {
+        if batch.rows().any(|row| !outlook.waits_for_a_person(row.id)) {
             output::message(format_args!(
                 "tenure: what is left stays in {}: `{}` goes on with it",
                 place.url,
@@ -92,7 +94,7 @@ async fn carry_out(
     };
     file.check(&offered)?;
     let submitted = super::submit::submit(&store, file).await?;
-    let mut batch = Batch::of(&store, &file.tasks, &submitted).await?;
+    let mut batch = Batch::of(&store, &submitted).await?;
     let ended = match role {
         Role::Own(hold, mut settings) => {
             settings.batch = Some(batch.id);
@@ -156,7 +158,7 @@ async fn dispatch(
     };
     let obeying = obey(signals, &control, progress);
     tokio::select! {
-        ended = dispatcher => Ok(ended?),
+        finished = dispatcher => finished.map(|_| ()).map_err(Failure::from),
         never = watching => match never {},
         never = obeying => match never {},
     }
@@ -211,11 +213,21 @@ async fn look(store: &Store, batch: &mut Batch, progress: &Progress) -> Result<(
     let rested = batch.refresh(store).await?;
     for (index, id) in rested.iter().enumerate() {
         if let Some(row) = batch.row(*id) {
-            progress.rested(row, before + index + 1);
+            progress.rested(row, before + index + 1, batch.len());
         }
     }
     progress.running(batch.rows());
     Ok(())
+}
+
+/// Looks, and says whether only people can move what is left.
+async fn rests(store: &Store, batch: &mut Batch, progress: &Progress) -> Result<bool, Failure> {
+    look(store, batch, progress).await?;
+    if batch.rows().any(|row| row.status == TaskStatus::Running) {
+        return Ok(false);
+    }
+    let outlook = batch.outlook(store).await?;
+    Ok(batch.rows().all(|row| outlook.waits_for_a_person(row.id)))
 }
 
 /// Watches what another dispatcher does with the batch.
@@ -229,9 +241,9 @@ async fn follow(
     let mut changes = Changes::of(store).await;
     let mut was_told = true;
     loop {
-        match look(store, batch, progress).await {
-            Ok(()) if !batch.can_move() => return Ok(()),
-            Ok(()) => {}
+        match rests(store, batch, progress).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
             // The tasks go on without us, so a store that is busy for a while is worth waiting for.
             Err(failure) if failure.code == Code::Later => progress.say(&failure.message()),
             Err(failure) => return Err(failure),
