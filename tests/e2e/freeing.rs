@@ -286,7 +286,7 @@ fn of_several_tasks_each_is_given_to_the_profile_that_can_have_it() {
     let skilled = home.add_for("one", &["--skill", "rust"]);
     let ids = [plain[0], skilled, 99, plain[1]].map(|id| id.to_string());
     let all: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let line = |more: &[&str]| [&["reassign"], all.as_slice(), more].concat();
+    let line = |more: &[&'static str]| [&["reassign"], all.as_slice(), more].concat();
     let said = home.tenure(&line(&["two", "--json"])).with_code(2).json();
     let oks: Vec<_> = said
         .as_array()
