@@ -5,6 +5,7 @@ use sqlx::FromRow;
 
 use crate::clock::Clock;
 use crate::connection::Connection;
+use crate::copy::{Birth, Marker};
 use crate::error::{Error, OpenError};
 use crate::ids::InstanceId;
 use crate::sql;
@@ -38,6 +39,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
 struct Belongs {
     ours: i64,
     tables: i64,
+    moving: i64,
 }
 
 #[derive(FromRow)]
@@ -55,20 +57,56 @@ pub(crate) enum Found {
     Foreign,
     /// A store.
     Store,
+    /// A store that is one end of a migration.
+    Moving,
+}
+
+/// A store whose tables are just right for this version, or one that is one end of a migration:
+/// then nothing was looked at or changed but that.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub instance: InstanceId,
+    pub marker: Option<Marker>,
 }
 
 /// Whose database this is.
 pub(crate) async fn look(connection: &mut Connection) -> Result<Found, sqlx::Error> {
     let rows = connection.fetch(&sql::BELONGS, Vec::new()).await?;
     Ok(match rows.first() {
+        Some(Belongs {
+            ours: 1..,
+            moving: 1..,
+            ..
+        }) => Found::Moving,
         Some(Belongs { ours: 1.., .. }) => Found::Store,
         Some(Belongs { tables: 1.., .. }) => Found::Foreign,
         Some(Belongs { .. }) | None => Found::Empty,
     })
 }
 
-/// The name of a store whose tables are just right for this version.
+/// A store whose tables are just right for this version; nothing where there is none yet.
 pub(crate) async fn current(
+    connection: &mut Connection,
+    what: &str,
+    migrations: &[Migration],
+) -> Result<Option<Known>, OpenError> {
+    let looked = look(connection).await;
+    match looked.map_err(|error| unavailable(what, &error.to_string()))? {
+        Found::Empty => Ok(None),
+        Found::Foreign => Err(OpenError::Foreign {
+            what: what.to_owned(),
+        }),
+        Found::Moving => moving(connection, what).await.map(Some),
+        Found::Store => {
+            let instance = at_version(connection, what, migrations).await?;
+            let marker = None;
+            Ok(Some(Known { instance, marker }))
+        }
+    }
+}
+
+/// The name of a store whose tables have just this version.
+pub(crate) async fn at_version(
     connection: &mut Connection,
     what: &str,
     migrations: &[Migration],
@@ -83,13 +121,39 @@ pub(crate) async fn current(
     Ok(instance)
 }
 
+/// What a store is, whichever version its tables have.
+pub(crate) async fn known(connection: &mut Connection, what: &str) -> Result<Known, OpenError> {
+    let looked = look(connection).await;
+    match looked.map_err(|error| unavailable(what, &error.to_string()))? {
+        Found::Moving => moving(connection, what).await,
+        Found::Store | Found::Empty | Found::Foreign => {
+            let (instance, _) = meta(connection, what).await?;
+            let marker = None;
+            Ok(Known { instance, marker })
+        }
+    }
+}
+
+/// Which end of which migration a store is.
+async fn moving(connection: &mut Connection, what: &str) -> Result<Known, OpenError> {
+    let (instance, _) = meta(connection, what).await?;
+    let marker = Marker::read(connection).await;
+    let marker = marker.map_err(|error| unavailable(what, &error.to_string()))?;
+    Ok(Known {
+        instance,
+        marker: Some(marker),
+    })
+}
+
 /// Brings the tables to the last version, from whichever they have; answers with the store's name.
-/// Nothing is changed where that is not possible.
+/// Nothing is changed where that is not possible, or where the store is one end of a migration. One
+/// that is not there yet gets a name of its own, or begins as a copy of another one.
 pub(crate) async fn migrate(
     connection: Connection,
     what: &str,
     migrations: &[Migration],
-) -> Result<(Connection, InstanceId), OpenError> {
+    birth: Option<&Birth>,
+) -> Result<(Connection, Known), OpenError> {
     let refuse = |error: Error| {
         if let Error::Unavailable(problem) = &error {
             // The rest of its words are ours, too.
@@ -106,11 +170,15 @@ pub(crate) async fn migrate(
     let connection = tx.connection();
     let looked = look(connection).await;
     let (instance, found) = match looked.map_err(|error| unavailable(what, &error.to_string()))? {
-        Found::Empty => (InstanceId(uuid::Uuid::new_v4()), 0),
+        Found::Empty => (birth.map_or_else(InstanceId::random, |b| b.instance), 0),
         Found::Foreign => {
             return Err(OpenError::Foreign {
                 what: what.to_owned(),
             });
+        }
+        Found::Moving => {
+            let known = moving(connection, what).await?;
+            return Ok((tx.rollback().await.map_err(refuse)?, known));
         }
         Found::Store => meta(connection, what).await?,
     };
@@ -130,8 +198,13 @@ pub(crate) async fn migrate(
             .await
             .map_err(refuse)?;
     }
+    let marker = birth.filter(|_| found == 0).map(|birth| &birth.marker);
+    if let Some(marker) = marker {
+        marker.write(&mut tx).await.map_err(refuse)?;
+    }
     let connection = tx.commit().await.map_err(refuse)?;
-    Ok((connection, instance))
+    let marker = marker.cloned();
+    Ok((connection, Known { instance, marker }))
 }
 
 async fn meta(connection: &mut Connection, what: &str) -> Result<(InstanceId, i64), OpenError> {
@@ -194,7 +267,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tenure.db");
         let connection = connect(&path).await;
-        let (connection, instance) = migrate(connection, "store", FIRST).await.unwrap();
+        let (connection, known) = migrate(connection, "store", FIRST, None).await.unwrap();
+        let instance = known.instance;
         drop(connection);
 
         let broken = [
@@ -202,7 +276,7 @@ mod tests {
             step("CREATE TABLE second (number BIGINT)"),
             step("CREATE TABLE third (number BIGINT); INSERT INTO nowhere VALUES (1)"),
         ];
-        let refused = migrate(connect(&path).await, "store", &broken).await;
+        let refused = migrate(connect(&path).await, "store", &broken, None).await;
         assert!(matches!(refused, Err(OpenError::Unavailable { .. })));
         let mut connection = connect(&path).await;
         let found = meta(&mut connection, "store").await.unwrap();
@@ -213,10 +287,11 @@ mod tests {
             broken[1],
             step("CREATE TABLE third (number BIGINT)"),
         ];
-        let (mut connection, same) = migrate(connection, "store", &mended).await.unwrap();
-        assert_eq!(same, instance);
+        let migrated = migrate(connection, "store", &mended, None).await;
+        let (mut connection, same) = migrated.unwrap();
+        assert_eq!(same.instance, instance);
         assert_eq!(meta(&mut connection, "store").await.unwrap(), (instance, 3));
-        let newer = migrate(connection, "store", FIRST).await;
+        let newer = migrate(connection, "store", FIRST, None).await;
         assert!(matches!(
             newer,
             Err(OpenError::Newer {

@@ -9,7 +9,7 @@ use super::{Intent, Opened};
 use crate::connection::Connection;
 use crate::database::Address;
 use crate::error::OpenError;
-use crate::migrate::{self, Found, MIGRATIONS, unavailable};
+use crate::migrate::{self, MIGRATIONS, unavailable};
 use crate::url::StoreUrl;
 
 /// What the server gives up by itself, a little before the caller does, so that nothing of ours
@@ -23,7 +23,7 @@ const LIMITS: [(&str, &str); 3] = [
 pub(super) async fn open(
     url: &StoreUrl,
     address: &str,
-    intent: Intent,
+    intent: Intent<'_>,
 ) -> Result<Option<Opened>, OpenError> {
     let what = url.to_string();
     let options = PgConnectOptions::from_str(address)
@@ -37,24 +37,21 @@ pub(super) async fn open(
     let connecting = options.connect().await;
     let connection = connecting.map_err(|error| unavailable(&what, &error.to_string()))?;
     let mut connection = Connection::Postgres(Box::new(connection));
-    let (connection, instance) = match intent {
-        Intent::Create => migrate::migrate(connection, &what, MIGRATIONS).await?,
-        Intent::Existing => {
-            let looked = migrate::look(&mut connection).await;
-            match looked.map_err(|error| unavailable(&what, &error.to_string()))? {
-                Found::Empty => return Ok(None),
-                Found::Foreign => return Err(OpenError::Foreign { what }),
-                Found::Store => {
-                    let instance = migrate::current(&mut connection, &what, MIGRATIONS).await?;
-                    (connection, instance)
-                }
-            }
+    let known = match intent {
+        Intent::Create(birth) => {
+            let migrated = migrate::migrate(connection, &what, MIGRATIONS, birth).await?;
+            connection = migrated.0;
+            migrated.1
         }
+        Intent::Existing => match migrate::current(&mut connection, &what, MIGRATIONS).await? {
+            Some(known) => known,
+            None => return Ok(None),
+        },
     };
     Ok(Some(Opened {
         address: Address::Postgres(Box::new(options)),
         connection: Some(connection),
-        instance,
+        known,
         file: None,
     }))
 }

@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use super::filesystem::{FileId, check_local, check_writable, folder};
 use super::{Intent, OpenFile, Opened};
 use crate::connection::Connection;
+use crate::copy::Birth;
 use crate::database::Address;
 use crate::error::OpenError;
 use crate::migrate::{self, Found, MIGRATIONS, unavailable};
@@ -27,7 +28,7 @@ const SMALLEST: u64 = 512;
 /// caller hears "database is locked" instead of nothing.
 const BUSY: Duration = Duration::from_millis(2500);
 
-pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
+pub(super) async fn open(path: &Path, intent: Intent<'_>) -> Result<Option<Opened>, OpenError> {
     let opened = open_file(path, intent).await;
     if matches!(&opened, Err(OpenError::Unavailable { .. })) && exists(path)? {
         // SQLite reads nothing where it may not make the log's index. A missing right is a reason
@@ -37,44 +38,44 @@ pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, 
     opened
 }
 
-async fn open_file(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
+async fn open_file(path: &Path, intent: Intent<'_>) -> Result<Option<Opened>, OpenError> {
     let what = path.display().to_string();
     check_local(path)?;
     if !exists(path)? {
         match intent {
             Intent::Existing => return Ok(None),
-            Intent::Create => create(path).await?,
+            Intent::Create(birth) => create(path, birth).await?,
         }
     }
-    if intent == Intent::Create {
+    let creates = matches!(intent, Intent::Create(_));
+    if creates {
         check_writable(path)?;
     }
-    if probe(path).await? == Found::Empty && intent == Intent::Existing {
+    if probe(path).await? == Found::Empty && !creates {
         return Ok(None);
     }
     let options = options(path);
-    let connecting = match intent {
-        Intent::Create => options.connect().await,
-        Intent::Existing => options.clone().read_only(true).connect().await,
-    };
+    let connecting = options.clone().read_only(!creates).connect().await;
     let connection = connecting.map_err(|error| refused(path, &error))?;
     let mut connection = Connection::Sqlite(Box::new(connection));
     check_version(&mut connection, &what).await?;
-    let (connection, instance) = match intent {
-        Intent::Create => {
+    let known = match intent {
+        Intent::Create(birth) => {
             keep_a_log(&mut connection, path).await?;
-            migrate::migrate(connection, &what, MIGRATIONS).await?
+            let migrated = migrate::migrate(connection, &what, MIGRATIONS, birth).await?;
+            connection = migrated.0;
+            migrated.1
         }
-        Intent::Existing => {
-            let instance = migrate::current(&mut connection, &what, MIGRATIONS).await?;
-            (connection, instance)
-        }
+        Intent::Existing => match migrate::current(&mut connection, &what, MIGRATIONS).await? {
+            Some(known) => known,
+            None => return Ok(None),
+        },
     };
     let id = FileId::of(path).map_err(|error| unavailable(&what, &error.to_string()))?;
     Ok(Some(Opened {
         address: Address::Sqlite(Box::new(options)),
-        connection: (intent == Intent::Create).then_some(connection),
-        instance,
+        connection: creates.then_some(connection),
+        known,
         file: Some(OpenFile {
             path: path.to_owned(),
             id,
@@ -121,7 +122,7 @@ async fn probe(path: &Path) -> Result<Found, OpenError> {
         Ok(Found::Foreign) => Err(OpenError::Foreign {
             what: path.display().to_string(),
         }),
-        Ok(found @ (Found::Empty | Found::Store)) => Ok(found),
+        Ok(found @ (Found::Empty | Found::Store | Found::Moving)) => Ok(found),
         // Without a lock, a database that somebody writes at this moment looks torn. It is one, and
         // the opening that takes its locks says whether it is whole.
         Err(error) if code(&error).as_deref() == Some(CORRUPT) => Ok(Found::Store),
@@ -131,7 +132,7 @@ async fn probe(path: &Path) -> Result<Found, OpenError> {
 
 /// Makes a whole store under another name and links it into place. Whoever comes second finds it
 /// there, which is as good.
-async fn create(path: &Path) -> Result<(), OpenError> {
+async fn create(path: &Path, birth: Option<&Birth>) -> Result<(), OpenError> {
     let what = path.display().to_string();
     let cannot = |problem: std::io::Error| OpenError::ReadOnly {
         path: path.to_owned(),
@@ -154,7 +155,7 @@ async fn create(path: &Path) -> Result<(), OpenError> {
     let connection = connection.map_err(|error| refused(path, &error))?;
     let mut connection = Connection::Sqlite(Box::new(connection));
     keep_a_log(&mut connection, path).await?;
-    let (connection, _) = migrate::migrate(connection, &what, MIGRATIONS).await?;
+    let (connection, _) = migrate::migrate(connection, &what, MIGRATIONS, birth).await?;
     let closed = connection.close().await;
     closed.map_err(|error| unavailable(&what, &error.to_string()))?;
     match fs::hard_link(&unfinished.0, path) {
