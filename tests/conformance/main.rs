@@ -22,6 +22,7 @@ mod inside;
 mod lanes;
 mod links;
 mod model;
+mod moving;
 mod opening;
 mod orphan;
 mod person;

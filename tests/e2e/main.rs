@@ -54,6 +54,7 @@ mod inside;
 mod isolation;
 mod logs;
 mod mischief;
+mod moving;
 mod people;
 mod policies;
 mod proofs;

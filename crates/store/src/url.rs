@@ -24,6 +24,19 @@ impl StoreUrl {
         }
     }
 
+    /// Whether a password stands in it, for all to see who see the address.
+    pub fn holds_password(&self) -> bool {
+        let Self::Postgres(url) = self else {
+            return false;
+        };
+        let (_, rest) = url.split_once("://").unwrap_or(("", url));
+        let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let end = before.find('/').unwrap_or(before.len());
+        let user = before[..end].rfind('@').map(|at| &before[..at]);
+        let mut keys = query.split('&').filter_map(|pair| pair.split('=').next());
+        user.is_some_and(|user| user.contains(':')) || keys.any(|key| key.contains("password"))
+    }
+
     /// The same address, a relative path taken from `folder`.
     #[must_use]
     pub fn from_folder(self, folder: &Path) -> Self {
@@ -110,6 +123,26 @@ mod tests {
             assert!(
                 wrong.parse::<StoreUrl>().is_err(),
                 "{wrong:?} was taken for an address"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_is_noticed_wherever_it_stands() {
+        for open in [
+            "postgres://u:secret@h/d",
+            "postgres://u@h/d?sslmode=require&password=x",
+        ] {
+            assert!(open.parse::<StoreUrl>().unwrap().holds_password(), "{open}");
+        }
+        for closed in [
+            "/a/b:c@d.db",
+            "postgres://u@h:5432/d?application_name=a:b@c",
+            "postgresql://h/d:x@y",
+        ] {
+            assert!(
+                !closed.parse::<StoreUrl>().unwrap().holds_password(),
+                "{closed}"
             );
         }
     }

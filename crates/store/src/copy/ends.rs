@@ -75,12 +75,7 @@ pub(super) fn decide(
 
 /// What is found at the source.
 pub(super) async fn look_at_source(from: &StoreUrl) -> Result<Known, CopyError> {
-    let opened = match open(from, Intent::Existing).await {
-        // It is there, so that this creates nothing; and it would be brought up to date anyway.
-        Err(OpenError::Older { .. }) => open(from, Intent::Create(None)).await?,
-        opened => opened?,
-    };
-    match opened {
+    match open(from, Intent::Existing).await? {
         Some(opened) => Ok(opened.known),
         None => Err(CopyError::NoSource {
             what: from.to_string(),

@@ -106,7 +106,7 @@ pub(super) async fn at_rest(tx: &mut Transaction, what: &str) -> Result<(), Copy
         return Err(CopyError::Served {
             what: what.to_owned(),
             by: format!(
-                "dispatcher {} on {} (pid {})",
+                "dispatcher {} on {} (pid {}), which was seen within the last half minute",
                 living.id, living.host_name, living.process.pid
             ),
         });

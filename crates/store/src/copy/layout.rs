@@ -235,7 +235,7 @@ pub const TABLES: &[Layout] = &[
 
 impl Layout {
     /// Key first, then the rest.
-    pub fn columns(&self) -> impl Iterator<Item = &'static Column> {
+    pub fn columns(&self) -> impl Iterator<Item = &'static Column> + use<> {
         self.key.iter().chain(self.rest)
     }
 }
@@ -370,23 +370,26 @@ fn rows(layout: &Layout, dialect: Dialect) -> String {
 }
 
 fn add(layout: &Layout, dialect: Dialect) -> String {
-    let value = |column: &Column| match (column.kind, dialect) {
-        (Kind::Number, Dialect::Postgres) => format!("CAST(value ->> '{}' AS BIGINT)", column.name),
-        (Kind::Number | Kind::Text, _) => format!("value ->> '{}'", column.name),
+    let typed = |column: &Column| match column.kind {
+        Kind::Number => format!("{} BIGINT", column.name),
+        Kind::Text => format!("{} TEXT", column.name),
     };
-    let (overriding, from) = match dialect {
-        Dialect::Sqlite => ("", "json_each($1)"),
-        Dialect::Postgres => (
-            "OVERRIDING SYSTEM VALUE ",
-            "json_array_elements(CAST($1 AS JSON)) AS element (value)",
+    let columns = names(layout.columns());
+    let from = match dialect {
+        Dialect::Sqlite => format!(
+            "SELECT {} FROM json_each($1)",
+            list(layout.columns(), |column| format!(
+                "value ->> '{}'",
+                column.name
+            ))
+        ),
+        // Which reads each row once, whatever is in it.
+        Dialect::Postgres => format!(
+            "OVERRIDING SYSTEM VALUE SELECT {columns} FROM json_to_recordset(CAST($1 AS JSON)) AS element ({})",
+            list(layout.columns(), typed)
         ),
     };
-    format!(
-        "INSERT INTO {} ({}) {overriding}SELECT {} FROM {from}",
-        layout.name,
-        names(layout.columns()),
-        list(layout.columns(), value),
-    )
+    format!("INSERT INTO {} ({columns}) {from}", layout.name)
 }
 
 fn last(layout: &Layout, dialect: Dialect) -> String {

@@ -24,6 +24,7 @@ use tenure_guard::TaskId;
 
 use crate::error::{Error, OpenError};
 use crate::ids::InstanceId;
+use crate::migrate::Known;
 use crate::orphan::Orphan;
 use crate::sql;
 use crate::url::StoreUrl;
@@ -203,14 +204,20 @@ impl Move {
     /// # Errors
     /// [`CopyError`]; where the target could not be made, the fence is down again.
     pub async fn begin(from: &StoreUrl, to: &StoreUrl) -> Result<Begun, CopyError> {
-        let source = ends::look_at_source(from).await?;
         let target = ends::look_at_target(to).await?;
         let (from_what, to_what) = (from.to_string(), to.to_string());
-        match ends::decide(&source, target.as_ref(), &from_what, &to_what)? {
-            Standing::Over { at } => return Ok(Begun::Over { at }),
-            Standing::Fresh | Standing::BrokenOff => {}
+        let fits = |source: &Known| ends::decide(source, target.as_ref(), &from_what, &to_what);
+        // Before anything is touched, as far as that can be said: an older store is brought up to date.
+        match ends::look_at_source(from).await {
+            Err(CopyError::Open(OpenError::Older { .. })) => {}
+            found => {
+                fits(&found?)?;
+            }
         }
         let mut source = End::of_source(from).await?;
+        if let Standing::Over { at } = fits(&source.known)? {
+            return Ok(Begun::Over { at });
+        }
         let is_resumed = source.known.marker.is_some();
         let marker = match source.known.marker.clone() {
             Some(marker) => marker,
@@ -257,7 +264,8 @@ impl Move {
         let Some(table) = COPIED.get(self.table) else {
             return Ok(None);
         };
-        let (source, target) = (&mut self.source.connection()?, self.target.connection()?);
+        let source = self.source.connection()?;
+        let target = self.target.connection()?;
         let after = match self.after.take() {
             Some(after) => after,
             // Pages are in order and whole, so the last row says how far an earlier attempt came.

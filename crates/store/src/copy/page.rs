@@ -16,7 +16,7 @@ use crate::writer::within_deadline;
 
 /// How many bytes of text a page holds, but for its last row: what a slow link carries well within the
 /// deadline of a call.
-const BYTES: i64 = 2 * 1024 * 1024;
+const BYTES: i64 = 1024 * 1024;
 
 /// A row of any table.
 pub(super) struct Cells(pub Vec<Value>);

@@ -60,11 +60,16 @@ pub async fn run(global: &Global, args: &Migrate) -> Result<(), Failure> {
     }
 }
 
-/// An address of the command line. What stands there others see, so that it holds no password.
+/// An address of the command line, which others see.
 fn address(flag: &str, text: &str) -> Result<StoreUrl, Failure> {
     let url: StoreUrl = text
         .parse()
         .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
+    if url.holds_password() {
+        return Err(Failure::usage(format!(
+            "{flag}: {url} was given with a password, which others on this machine see in a command line: leave it out there, and put it into ~/.pgpass (0600) or PGPASSWORD"
+        )));
+    }
     Ok(url.from_folder(&cwd()?))
 }
 
