@@ -160,6 +160,25 @@ fn a_server_that_is_not_there_is_named_without_its_password() {
     );
 }
 
+#[test]
+fn who_is_kept_from_writing_learns_by_which_process() {
+    let home = Home::new();
+    home.add(&[], &["exit", "0"]);
+    let locked = home.lock_store();
+    let process = format!("process {} (", std::process::id());
+    for verb in [&["add", "--", "true"][..], &["cancel", "1"]] {
+        let _ = home.tenure(verb).with_code(75).mentions(&[
+            "did not answer",
+            &process,
+            "has it locked",
+            "try again",
+        ]);
+    }
+    let _ = home.tenure(&["show", "1"]).ok();
+    drop(locked);
+    let _ = home.tenure(&["cancel", "1"]).ok();
+}
+
 /// Runs statements on a SQLite file of anybody's.
 fn sql(path: &str, statements: &'static str) {
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -37,6 +37,7 @@ pub mod hook;
 pub mod ids;
 mod lane;
 pub mod life;
+mod locked;
 mod migrate;
 mod moved;
 pub mod offered;

@@ -10,6 +10,7 @@ use crate::connection::{Connection, Number, Row};
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::Outcome;
+use crate::locked;
 use crate::sql::{self, Statement};
 use crate::value::{Value, values};
 
@@ -53,8 +54,10 @@ impl Transaction {
             Connection::Sqlite(_) => "BEGIN IMMEDIATE",
             Connection::Postgres(_) => "BEGIN",
         };
-        connection.run(begin).await?;
-        Ok(Self::begun(connection, clock))
+        match connection.run(begin).await {
+            Ok(()) => Ok(Self::begun(connection, clock)),
+            Err(error) => Err(locked::explained(&mut connection, error).await),
+        }
     }
 
     /// Begins to read: one moment of the store, however many statements follow.
