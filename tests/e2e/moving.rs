@@ -144,9 +144,12 @@ on_both!(
             return;
         };
         let body = "x".repeat(20_000);
-        let tasks = format!("[[task]]\ncommand = ['true']\nbody = '{body}'\n").repeat(700);
+        let tasks = format!("[[task]]\ncommand = ['true']\nbody = '{body}'\n").repeat(50);
         home.write("work/many.toml", &tasks);
-        let _ = home.tenure(&["submit", "many.toml"]).ok();
+        for _ in 0..12 {
+            let _ = home.tenure(&["submit", "many.toml"]).ok();
+        }
+        let before = home.tenure(&["list", "--json"]).ok().json();
         let mut killed = 0;
         for lines in [1, 2, 3, 5, 8, 12, 16] {
             let from = here(home);
@@ -173,9 +176,14 @@ on_both!(
             assert!(there.code == 4 || there.out == "[]\n", "{there}");
         }
         assert!(killed > 1, "no migration was killed");
-        all_equal(&migrate(home, &here(home), &to).ok().json());
-        let all = home.tenure(&["--db", &to, "list", "--json"]).ok().json();
-        assert_eq!(all.as_array().unwrap().len(), 700);
+        let last = migrate(home, &here(home), &to).ok().json();
+        // One may have come to its end before it was killed.
+        if last["at"].is_null() {
+            assert_eq!(last["resumed"], true, "{last}");
+            all_equal(&last);
+        }
+        let all = home.tenure(&["--db", &to, "list", "--json"]).ok();
+        assert_eq!(all.json(), before);
         // Whoever asks again is told that it is over.
         let again = migrate(home, &here(home), &to).ok().json();
         assert_eq!(again["finished"], true, "{again}");

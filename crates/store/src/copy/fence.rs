@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use super::layout::TABLES;
 use super::{CopyError, Marker};
 use crate::connection::Connection;
-use crate::dispatcher::living;
+use crate::dispatcher::{Living, living};
 use crate::error::Error;
 use crate::orphan::open_runs;
 use crate::sql;
@@ -102,12 +102,12 @@ pub(super) async fn put_up(
 /// store's lock is the caller's.
 pub(super) async fn at_rest(tx: &mut Transaction, what: &str) -> Result<(), CopyError> {
     let is_shared = tx.is_shared();
-    if let Some(living) = living(tx, is_shared).await?.first() {
+    if let Some(Living { dispatcher, .. }) = living(tx, is_shared).await?.first() {
         return Err(CopyError::Served {
             what: what.to_owned(),
             by: format!(
                 "dispatcher {} on {} (pid {}), which was seen within the last half minute",
-                living.id, living.host_name, living.process.pid
+                dispatcher.id, dispatcher.host_name, dispatcher.process.pid
             ),
         });
     }
