@@ -359,10 +359,11 @@ async fn what_is_in_use_does_not_move(world: World) {
         return;
     };
     let running = world.running(task()).await;
-    match refusal(&world.url, &to).await {
-        CopyError::OpenRuns { runs, .. } => assert_eq!(runs[0].tenure, running),
-        other => panic!("{other}"),
-    }
+    let refused = refusal(&world.url, &to).await;
+    let CopyError::OpenRuns { runs, .. } = &refused else {
+        panic!("{refused}");
+    };
+    assert_eq!(runs[0].tenure, running);
     assert!(copy::plan(&world.url, &to).await.is_err());
     world.end(&running, exit(0)).await;
 
@@ -384,24 +385,25 @@ async fn what_is_in_use_does_not_move(world: World) {
     world.store.retire(world.dispatcher).await.unwrap();
 
     // A task that says it runs, and nothing of it is open.
-    let held = world.add(task()).await;
+    let stuck = world.add(task()).await;
     let residue = format!(
-        "UPDATE tasks SET status = 'running', current_run_id = {} WHERE id = {held}",
+        "UPDATE tasks SET status = 'running', current_run_id = {} WHERE id = {stuck}",
         running.run
     );
     world.execute(&residue).await;
-    match refusal(&world.url, &to).await {
-        CopyError::Residue { task, .. } => assert_eq!(task, held),
-        other => panic!("{other}"),
-    }
+    let refused = refusal(&world.url, &to).await;
+    assert!(
+        matches!(refused, CopyError::Residue { task, .. } if task == stuck),
+        "{refused}"
+    );
     let freed =
-        format!("UPDATE tasks SET status = 'ready', current_run_id = NULL WHERE id = {held}");
+        format!("UPDATE tasks SET status = 'ready', current_run_id = NULL WHERE id = {stuck}");
     world.execute(&freed).await;
     assert!(Store::open_existing(&to).await.unwrap().is_none());
     // Whatever was refused, it is a store like any.
     world
         .store
-        .comment(held, "me".into(), "x".into())
+        .comment(stuck, "me".into(), "x".into())
         .await
         .unwrap();
     let planned = copy::plan(&world.url, &to).await.unwrap();
@@ -423,10 +425,11 @@ async fn a_target_that_holds_anything_else_is_left_alone(world: World) {
     another.add(task()).await.unwrap();
     let instance = another.instance();
     drop(another);
-    match refusal(&world.url, &to).await {
-        CopyError::Taken { holds, .. } => assert_eq!(holds, "a store"),
-        other => panic!("{other}"),
-    }
+    let refused = refusal(&world.url, &to).await;
+    assert!(
+        matches!(refused, CopyError::Taken { holds, .. } if holds == "a store"),
+        "{refused}"
+    );
     let there = Store::open(&to).await.unwrap();
     assert_eq!(there.instance(), instance);
 
@@ -434,10 +437,11 @@ async fn a_target_that_holds_anything_else_is_left_alone(world: World) {
         return;
     };
     execute(&foreign, "CREATE TABLE invoices (id BIGINT)").await;
-    match refusal(&world.url, &foreign).await {
-        CopyError::Taken { holds, .. } => assert!(holds.contains("another program")),
-        other => panic!("{other}"),
-    }
+    let refused = refusal(&world.url, &foreign).await;
+    assert!(
+        matches!(refused, CopyError::Taken { holds, .. } if holds.contains("another program")),
+        "{refused}"
+    );
     // Nor what is half of another store.
     let Some(half) = elsewhere(&world, "half.db") else {
         return;

@@ -56,7 +56,7 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// A connection that reads.
-    pub(crate) async fn to_read(self) -> Result<Connection, Error> {
+    pub(crate) async fn into_reading(self) -> Result<Connection, Error> {
         match self.connection {
             Some(connection) => Ok(connection),
             None => Ok(self.address.connect_to_read().await?),

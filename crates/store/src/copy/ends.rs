@@ -108,7 +108,7 @@ pub(super) async fn reading_at_rest(
     let Some(opened) = open(from, Intent::Existing).await? else {
         return Err(CopyError::NoSource { what });
     };
-    let connection = opened.to_read().await?;
+    let connection = opened.into_reading().await?;
     if is_fenced {
         return Ok(connection);
     }

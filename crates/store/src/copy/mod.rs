@@ -274,23 +274,22 @@ impl Move {
                 None => page::beginning(table),
             },
         };
-        let rows = match page::extent(source, table, &after).await? {
-            Some(extent) => {
-                let rows = page::rows(source, table, &after, &extent.to).await?;
-                page::add(target, table, &rows).await?;
-                self.after = Some(extent.to);
-                extent.rows
+        let mut copied = 0;
+        if let Some(extent) = page::extent(source, table, &after).await? {
+            let rows = page::rows(source, table, &after, &extent.to).await?;
+            page::add(target, table, &rows).await?;
+            copied = extent.rows;
+            self.after = Some(extent.to);
+        } else {
+            if let Some(number) = page::given(source, table).await? {
+                page::give(target, table, number).await?;
             }
-            None => {
-                if let Some(number) = page::given(source, table).await? {
-                    page::give(target, table, number).await?;
-                }
-                self.table += 1;
-                0
-            }
-        };
-        let table = table.layout.name;
-        Ok(Some(Step { table, rows }))
+            self.table += 1;
+        }
+        Ok(Some(Step {
+            table: table.layout.name,
+            rows: copied,
+        }))
     }
 
     /// Compares the next table; nothing once all are compared.
