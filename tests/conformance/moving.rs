@@ -347,6 +347,12 @@ async fn a_move_that_was_undone_leaves_everything_where_it_was(world: World) {
     let Some(empty) = elsewhere(&world, "another.db") else {
         return;
     };
+    // Nor is it the target of a later one.
+    drop(begun(&world.url, &empty).await);
+    assert!(matches!(
+        refusal(&world.url, &to).await,
+        CopyError::Taken { .. }
+    ));
     moved(&world.url, &empty).await;
     match copy::undo(&world.url).await {
         Err(CopyError::Open(OpenError::Moved { .. })) => {}
