@@ -20,6 +20,7 @@ mod gc;
 mod hook;
 mod inside;
 mod lanes;
+mod lapse;
 mod links;
 mod model;
 mod moving;

@@ -68,10 +68,12 @@ impl Store {
     }
 }
 
-struct Close {
-    tenure: Tenure,
-    end: End,
-    jitter: u32,
+/// The closing of a run, fenced by its tenure.
+pub(crate) struct Close {
+    pub(crate) tenure: Tenure,
+    pub(crate) end: End,
+    /// Of a back-off.
+    pub(crate) jitter: u32,
 }
 
 /// All that decides how a run closes.
@@ -277,6 +279,7 @@ impl Close {
             | End::Unseen {
                 tree_unverified, ..
             } => *tree_unverified,
+            End::Lapsed { .. } => true,
             End::SpawnFailed { .. } | End::NeverStarted { .. } | End::StoodDown { .. } => false,
         }
     }
@@ -291,7 +294,8 @@ impl Close {
         let seen = closing.seen.as_deref().map(serde_json::from_str);
         let seen: Option<End> = seen.transpose()?;
         // Who saw nothing has nothing to add.
-        if seen.as_ref() != Some(&self.end) && !matches!(self.end, End::Unseen { .. }) {
+        let saw_nothing = matches!(self.end, End::Unseen { .. } | End::Lapsed { .. });
+        if seen.as_ref() != Some(&self.end) && !saw_nothing {
             let payload = json!({ "seen": self.end });
             let Tenure { task, run, .. } = &self.tenure;
             tx.event(*task, *run, EventKind::StaleExit, &payload);

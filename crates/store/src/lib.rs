@@ -36,6 +36,7 @@ pub mod held;
 pub mod hook;
 pub mod ids;
 mod lane;
+pub mod lapse;
 pub mod life;
 mod locked;
 mod migrate;

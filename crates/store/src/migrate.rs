@@ -33,7 +33,14 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0003_care.sql"),
         postgres: include_str!("../migrations/postgres/0003_care.sql"),
     },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0004_hosts.sql"),
+        postgres: include_str!("../migrations/postgres/0004_hosts.sql"),
+    },
 ];
+
+/// A large table takes its time; whoever waits for all of it has a limit of its own.
+const UNLIMITED: &str = "SET LOCAL statement_timeout = 0";
 
 #[derive(FromRow)]
 struct Belongs {
@@ -92,25 +99,15 @@ pub(crate) async fn current(
 ) -> Result<Option<Known>, OpenError> {
     let looked = look(connection).await;
     match looked.map_err(|error| unavailable(what, &error.to_string()))? {
-        Found::Empty => Ok(None),
-        Found::Foreign => Err(OpenError::Foreign {
-            what: what.to_owned(),
-        }),
-        Found::Moving => moving(connection, what).await.map(Some),
-        Found::Store => {
-            let instance = at_version(connection, what, migrations).await?;
-            let marker = None;
-            Ok(Some(Known { instance, marker }))
+        Found::Empty => return Ok(None),
+        Found::Foreign => {
+            return Err(OpenError::Foreign {
+                what: what.to_owned(),
+            });
         }
+        Found::Moving => return moving(connection, what).await.map(Some),
+        Found::Store => {}
     }
-}
-
-/// The name of a store whose tables have just this version.
-pub(crate) async fn at_version(
-    connection: &mut Connection,
-    what: &str,
-    migrations: &[Migration],
-) -> Result<InstanceId, OpenError> {
     let (instance, found) = meta(connection, what).await?;
     let known = version(migrations);
     if found < known {
@@ -118,7 +115,17 @@ pub(crate) async fn at_version(
         return Err(OpenError::Older { what, found, known });
     }
     not_newer(what, found, known)?;
-    Ok(instance)
+    let marker = None;
+    Ok(Some(Known { instance, marker }))
+}
+
+/// Which version the tables of a store have, and which one this program writes.
+pub(crate) async fn versions(
+    connection: &mut Connection,
+    what: &str,
+) -> Result<(i64, i64), OpenError> {
+    let (_, found) = meta(connection, what).await?;
+    Ok((found, version(MIGRATIONS)))
 }
 
 /// What a store is, whichever version its tables have.
@@ -154,13 +161,7 @@ pub(crate) async fn migrate(
     migrations: &[Migration],
     birth: Option<&Birth>,
 ) -> Result<(Connection, Known), OpenError> {
-    let refuse = |error: Error| {
-        if let Error::Unavailable(problem) = &error {
-            // The rest of its words are ours, too.
-            return unavailable(what, problem);
-        }
-        unavailable(what, &error.to_string())
-    };
+    let refuse = |error: Error| refuse(what, &error);
     let mut tx = Transaction::write(connection, &Clock::Database)
         .await
         .map_err(refuse)?;
@@ -185,6 +186,10 @@ pub(crate) async fn migrate(
     let known = version(migrations);
     not_newer(what, found, known)?;
     if found < known {
+        if let Connection::Postgres(_) = connection {
+            let lifted = connection.run(UNLIMITED).await;
+            lifted.map_err(|error| unavailable(what, &error.to_string()))?;
+        }
         let done = usize::try_from(found).unwrap_or_default();
         for migration in &migrations[done..] {
             let script = match connection {
@@ -228,6 +233,15 @@ fn not_newer(what: &str, found: i64, known: i64) -> Result<(), OpenError> {
         return Err(OpenError::Newer { what, found, known });
     }
     Ok(())
+}
+
+/// What was refused while a store was opened.
+pub(crate) fn refuse(what: &str, error: &Error) -> OpenError {
+    if let Error::Unavailable(problem) = error {
+        // The rest of its words are ours, too.
+        return unavailable(what, problem);
+    }
+    unavailable(what, &error.to_string())
 }
 
 /// The database's words about a store that could not be opened.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use crate::clock::{Clock, timestamp};
 use crate::connection::Connection;
 use crate::copy::Birth;
-use crate::database::{Address, Database, Readers};
+use crate::database::{Address, Database, Readers, Spare};
 use crate::error::{Error, OpenError};
 use crate::ids::InstanceId;
 use crate::migrate::Known;
@@ -33,6 +33,8 @@ struct Shared {
     url: StoreUrl,
     file: Option<OpenFile>,
     writer: Writer,
+    /// Of leases, and of signs of life.
+    renewals: Writer,
     readers: Readers,
     /// When the file was last written to as a poll found nothing in it.
     quiet: Mutex<Option<LastWritten>>,
@@ -110,20 +112,42 @@ impl Store {
 
     /// **Invariant:** nobody but its migration uses a store that is one end of one.
     fn new(url: &StoreUrl, clock: Clock, opened: Opened) -> Result<Self, OpenError> {
-        if let Some(marker) = &opened.known.marker {
+        let Opened {
+            address,
+            connection,
+            known,
+            file,
+        } = opened;
+        if let Some(marker) = &known.marker {
             return Err(marker.refusal(&url.to_string()));
         }
-        let readers = Readers::new(opened.address.clone(), clock.clone());
-        let mut database = Database::new(opened.address, clock);
-        if let Some(connection) = opened.connection {
-            database.keep(connection);
-        }
+        let database = |spare| Database::new(address.clone(), clock.clone(), spare);
+        // A file is written on one connection. A server's first one is for whoever needs it first,
+        // and leases are renewed on one of their own, so that no long write keeps them waiting.
+        let (writer, renewals, spare) = match url {
+            StoreUrl::Sqlite(_) => {
+                let mut database = database(Spare::default());
+                if let Some(connection) = connection {
+                    database.keep(connection);
+                }
+                let writer = Writer::start(database);
+                (writer.clone(), writer, Spare::default())
+            }
+            StoreUrl::Postgres(_) => {
+                let spare = Spare::new(connection);
+                let writer = Writer::start(database(spare.clone()));
+                let renewals = Writer::start(database(spare.clone()));
+                (writer, renewals, spare)
+            }
+        };
+        let readers = Readers::new(address, clock, spare);
         Ok(Self {
             shared: Arc::new(Shared {
-                instance: opened.known.instance,
+                instance: known.instance,
                 url: url.clone(),
-                file: opened.file,
-                writer: Writer::start(database),
+                file,
+                writer,
+                renewals,
                 readers,
                 quiet: Mutex::new(None),
             }),
@@ -197,6 +221,11 @@ impl Store {
         self.shared.writer.write(write).await
     }
 
+    /// Writes what must not wait behind anything else: what holds a claim.
+    pub(crate) async fn write_at_once<W: Write>(&self, write: W) -> Result<W::Answer, Error> {
+        self.shared.renewals.write(write).await
+    }
+
     /// Whether several hosts may share it, so that time decides between them.
     pub fn is_shared(&self) -> bool {
         matches!(self.url(), StoreUrl::Postgres(_))
@@ -218,13 +247,12 @@ impl Store {
 
 /// Opens whatever is there, one end of a migration too.
 pub(crate) async fn open(url: &StoreUrl, intent: Intent<'_>) -> Result<Option<Opened>, OpenError> {
-    let opening = async {
-        match url {
-            StoreUrl::Sqlite(path) => sqlite::open(path, intent).await,
-            StoreUrl::Postgres(address) => postgres::open(url, address, intent).await,
-        }
+    let opening = match url {
+        StoreUrl::Sqlite(path) => sqlite::open(path, intent),
+        // Every step has its own deadline.
+        StoreUrl::Postgres(address) => return postgres::open(url, address, intent).await,
     };
-    // Creating the tables is many statements; beyond this the server is not just slow.
+    // Creating the tables is many statements; beyond this the disk is not just slow.
     let limit = 4 * crate::writer::DEADLINE;
     tokio::time::timeout(limit, opening)
         .await

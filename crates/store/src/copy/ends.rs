@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::dispatcher::{is_held, take_lock};
 use crate::error::{Error, OpenError};
 use crate::ids::InstanceId;
-use crate::migrate::{self, Known, MIGRATIONS};
+use crate::migrate::{self, Known};
 use crate::open::{Intent, open};
 use crate::sql;
 use crate::transaction::Transaction;
@@ -123,6 +123,28 @@ pub(super) async fn reading_at_rest(
     Ok(tx.rollback().await?)
 }
 
+/// Whether both ends have just the tables that are copied here: of newer ones something would be left
+/// out, though this program may work with them.
+async fn only_our_tables(
+    connection: &mut Connection,
+    what: &str,
+    end: &Known,
+) -> Result<(), CopyError> {
+    let (found, known) = migrate::versions(connection, what).await?;
+    if found == known {
+        return Ok(());
+    }
+    let what = what.to_owned();
+    let Some(marker) = &end.marker else {
+        return Err(OpenError::Newer { what, found, known }.into());
+    };
+    let source_store = match marker.role {
+        Role::Source => what.clone(),
+        Role::Target => marker.other.clone(),
+    };
+    Err(CopyError::OtherVersion { what, source_store })
+}
+
 /// One end, held: nobody else migrates from or to it.
 pub(super) struct End {
     pub what: String,
@@ -159,17 +181,7 @@ impl End {
         }
         // Whoever had it until now may have changed what it is.
         let found = migrate::known(&mut connection, &what).await?;
-        if let Some(marker) = &found.marker
-            && migrate::at_version(&mut connection, &what, MIGRATIONS)
-                .await
-                .is_err()
-        {
-            let source_store = match marker.role {
-                Role::Source => what.clone(),
-                Role::Target => marker.other.clone(),
-            };
-            return Err(CopyError::OtherVersion { what, source_store });
-        }
+        only_our_tables(&mut connection, &what, &found).await?;
         Ok(Self {
             what,
             known: found,

@@ -51,7 +51,11 @@ pub const NAME: Layout = Layout {
     name: "store",
     is_numbered: false,
     key: &[number("one")],
-    rest: &[text("instance_id"), number("schema_version")],
+    rest: &[
+        text("instance_id"),
+        number("schema_version"),
+        number("compatible_from"),
+    ],
 };
 
 /// What is copied, and in this order: rows refer only to those of tables before theirs. (A task refers
@@ -109,6 +113,7 @@ pub const TABLES: &[Layout] = &[
             number("created_by_run"),
             text("recurrence"),
             number("series_id"),
+            text("requires"),
         ],
     },
     Layout {
@@ -207,6 +212,8 @@ pub const TABLES: &[Layout] = &[
             number("inode"),
             number("drain_at"),
             text("held"),
+            text("labels"),
+            number("schema_version"),
         ],
     },
     Layout {
