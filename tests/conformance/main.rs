@@ -10,6 +10,7 @@
 
 mod add;
 mod anything;
+mod at_once;
 mod claim;
 mod deadlines;
 mod dispatchers;

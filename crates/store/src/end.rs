@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::FromRow;
 use tenure_guard::{BlockKind, Reason, Report, TaskId, Tenure};
 
-use crate::children::tell_children;
+use crate::children::{self, tell_children};
 use crate::clock::millis;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -143,7 +143,7 @@ impl Write for Close {
         }
         let block = moved.block.as_ref().map(|(kind, _)| *kind);
         let promoted = match TaskEnd::of(moved.status, block) {
-            Some(end) => tell_children(tx, *task, end, Some(*run)).await?,
+            Some(end) => tell_children(tx, children::Ended::one(*task, end, Some(*run))).await?,
             None => Vec::new(),
         };
         Ok(Ended {

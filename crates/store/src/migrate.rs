@@ -1,6 +1,8 @@
 //! The schema's versions: creates the tables in an empty database, and brings older ones up to
 //! date, all of it or nothing, in one transaction.
 
+use std::time::Duration;
+
 use sqlx::FromRow;
 
 use crate::clock::Clock;
@@ -11,6 +13,7 @@ use crate::ids::InstanceId;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
+use crate::writer::DEADLINE;
 
 /// The script that leads to one version, in the words of each database.
 #[derive(Clone, Copy)]
@@ -39,7 +42,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
 ];
 
-/// A large table takes its time; whoever waits for all of it has a limit of its own.
+/// How long bringing the tables up to date may take: as long as any store needs. Beyond this the database
+/// is gone, and nobody said so.
+const PATIENCE: Duration = Duration::from_hours(6);
+
+/// The server shall not end what is given so long.
 const UNLIMITED: &str = "SET LOCAL statement_timeout = 0";
 
 #[derive(FromRow)]
@@ -91,125 +98,191 @@ pub(crate) async fn look(connection: &mut Connection) -> Result<Found, sqlx::Err
     })
 }
 
-/// A store whose tables are just right for this version; nothing where there is none yet.
+/// A store whose tables are just right for this version, or one end of a migration; nothing where there
+/// is none yet.
 pub(crate) async fn current(
     connection: &mut Connection,
     what: &str,
     migrations: &[Migration],
 ) -> Result<Option<Known>, OpenError> {
-    let looked = look(connection).await;
-    match looked.map_err(|error| unavailable(what, &error.to_string()))? {
-        Found::Empty => return Ok(None),
-        Found::Foreign => {
-            return Err(OpenError::Foreign {
-                what: what.to_owned(),
-            });
-        }
-        Found::Moving => return moving(connection, what).await.map(Some),
-        Found::Store => {}
-    }
-    let (instance, found) = meta(connection, what).await?;
+    let (store, found) = standing(connection, what).await?;
     let known = version(migrations);
-    if found < known {
+    let is_moving = store.as_ref().is_some_and(|store| store.marker.is_some());
+    if store.is_some() && found < known && !is_moving {
         let what = what.to_owned();
         return Err(OpenError::Older { what, found, known });
     }
-    not_newer(what, found, known)?;
-    let marker = None;
-    Ok(Some(Known { instance, marker }))
+    done(store, what, found, known)
 }
 
-/// Which version the tables of a store have, and which one this program writes.
-pub(crate) async fn versions(
+/// What is there now, which version its tables have, and which one this program writes.
+pub(crate) async fn found_now(
     connection: &mut Connection,
     what: &str,
-) -> Result<(i64, i64), OpenError> {
-    let (_, found) = meta(connection, what).await?;
-    Ok((found, version(MIGRATIONS)))
-}
-
-/// What a store is, whichever version its tables have.
-pub(crate) async fn known(connection: &mut Connection, what: &str) -> Result<Known, OpenError> {
-    let looked = look(connection).await;
-    match looked.map_err(|error| unavailable(what, &error.to_string()))? {
-        Found::Moving => moving(connection, what).await,
-        Found::Store | Found::Empty | Found::Foreign => {
-            let (instance, _) = meta(connection, what).await?;
-            let marker = None;
-            Ok(Known { instance, marker })
-        }
-    }
-}
-
-/// Which end of which migration a store is.
-async fn moving(connection: &mut Connection, what: &str) -> Result<Known, OpenError> {
-    let (instance, _) = meta(connection, what).await?;
-    let marker = Marker::read(connection).await;
-    let marker = marker.map_err(|error| unavailable(what, &error.to_string()))?;
-    Ok(Known {
-        instance,
-        marker: Some(marker),
-    })
+) -> Result<(Option<Known>, i64, i64), OpenError> {
+    let (store, found) = in_time(what, DEADLINE, standing(connection, what)).await?;
+    Ok((store, found, version(MIGRATIONS)))
 }
 
 /// Brings the tables to the last version, from whichever they have; answers with the store's name.
 /// Nothing is changed where that is not possible, or where the store is one end of a migration. One
-/// that is not there yet gets a name of its own, or begins as a copy of another one.
+/// that is not there yet gets a name of its own, or begins as a copy of another one. A large store has as
+/// long as it needs for it; whoever opens it meanwhile has an answer in time.
 pub(crate) async fn migrate(
-    connection: Connection,
+    mut connection: Connection,
     what: &str,
     migrations: &[Migration],
     birth: Option<&Birth>,
 ) -> Result<(Connection, Known), OpenError> {
-    let refuse = |error: Error| refuse(what, &error);
-    let mut tx = Transaction::write(connection, &Clock::Database)
-        .await
-        .map_err(refuse)?;
-    tx.number(&sql::LOCK_SCHEMA, Vec::new())
-        .await
-        .map_err(refuse)?;
-    let connection = tx.connection();
-    let looked = look(connection).await;
-    let (instance, found) = match looked.map_err(|error| unavailable(what, &error.to_string()))? {
-        Found::Empty => (birth.map_or_else(InstanceId::random, |b| b.instance), 0),
-        Found::Foreign => {
-            return Err(OpenError::Foreign {
-                what: what.to_owned(),
-            });
-        }
-        Found::Moving => {
-            let known = moving(connection, what).await?;
-            return Ok((tx.rollback().await.map_err(refuse)?, known));
-        }
-        Found::Store => meta(connection, what).await?,
-    };
     let known = version(migrations);
-    not_newer(what, found, known)?;
-    if found < known {
-        if let Connection::Postgres(_) = connection {
-            let lifted = connection.run(UNLIMITED).await;
-            lifted.map_err(|error| unavailable(what, &error.to_string()))?;
-        }
-        let done = usize::try_from(found).unwrap_or_default();
-        for migration in &migrations[done..] {
-            let script = match connection {
-                Connection::Sqlite(_) => migration.sqlite,
-                Connection::Postgres(_) => migration.postgres,
-            };
-            let ran = connection.run(script).await;
-            ran.map_err(|error| unavailable(what, &error.to_string()))?;
-        }
-        tx.execute(&sql::SET_META, values![instance.to_string(), known])
+    let (store, found) = in_time(what, DEADLINE, standing(&mut connection, what)).await?;
+    if let Some(store) = done(store, what, found, known)? {
+        return Ok((connection, store));
+    }
+    let begun = in_time(what, DEADLINE, async {
+        let mut tx = begin(connection)
             .await
-            .map_err(refuse)?;
+            .map_err(|error| kept_waiting(what, found, known, &error))?;
+        let standing = standing(tx.connection(), what).await?;
+        Ok((tx, standing))
+    });
+    let (tx, (store, found)) = begun.await?;
+    let instance = store.as_ref().map(|store| store.instance);
+    // Another one may have done it meanwhile.
+    if let Some(store) = done(store, what, found, known)? {
+        let connection = in_time(what, DEADLINE, async {
+            tx.rollback().await.map_err(|error| refuse(what, &error))
+        });
+        return Ok((connection.await?, store));
     }
-    let marker = birth.filter(|_| found == 0).map(|birth| &birth.marker);
-    if let Some(marker) = marker {
-        marker.write(&mut tx).await.map_err(refuse)?;
+    let (instance, marker) = match (instance, birth) {
+        (Some(instance), _) => (instance, None),
+        (None, Some(birth)) => (birth.instance, Some(birth.marker.clone())),
+        (None, None) => (InstanceId::random(), None),
+    };
+    let born = Known { instance, marker };
+    let brought = in_time(what, PATIENCE, async {
+        let done = usize::try_from(found).unwrap_or_default();
+        let brought = bring(tx, &born, found, &migrations[done..]).await;
+        brought.map_err(|error| refuse(what, &error))
+    });
+    Ok((brought.await?, born))
+}
+
+/// The store that is there, where nothing is to be done to its tables.
+fn done(
+    store: Option<Known>,
+    what: &str,
+    found: i64,
+    known: i64,
+) -> Result<Option<Known>, OpenError> {
+    if store.as_ref().is_some_and(|store| store.marker.is_some()) {
+        return Ok(store);
     }
-    let connection = tx.commit().await.map_err(refuse)?;
-    let marker = marker.cloned();
-    Ok((connection, Known { instance, marker }))
+    not_newer(what, found, known)?;
+    Ok(store.filter(|_| found == known))
+}
+
+/// Begins to write, when nobody else changes the tables.
+async fn begin(connection: Connection) -> Result<Transaction, Error> {
+    let mut tx = Transaction::write(connection, &Clock::Database).await?;
+    tx.number(&sql::LOCK_SCHEMA, Vec::new()).await?;
+    Ok(tx)
+}
+
+/// Runs the scripts that lead on from a version, and commits.
+async fn bring(
+    mut tx: Transaction,
+    store: &Known,
+    found: i64,
+    migrations: &[Migration],
+) -> Result<Connection, Error> {
+    let known = found + version(migrations);
+    tracing::info!(
+        schema.from = found,
+        schema.to = known,
+        "bringing the tables up to date"
+    );
+    let connection = tx.connection();
+    if let Connection::Postgres(_) = connection {
+        connection.run(UNLIMITED).await?;
+    }
+    for migration in migrations {
+        let script = match connection {
+            Connection::Sqlite(_) => migration.sqlite,
+            Connection::Postgres(_) => migration.postgres,
+        };
+        connection.run(script).await?;
+    }
+    let version = values![store.instance.to_string(), known];
+    tx.execute(&sql::SET_META, version).await?;
+    if let Some(marker) = &store.marker {
+        marker.write(&mut tx).await?;
+    }
+    tx.commit().await
+}
+
+/// The store that is there, and its version: 0 where nothing is.
+async fn standing(
+    connection: &mut Connection,
+    what: &str,
+) -> Result<(Option<Known>, i64), OpenError> {
+    let looked = look(connection).await;
+    match looked.map_err(|error| unavailable(what, &error.to_string()))? {
+        Found::Empty => Ok((None, 0)),
+        Found::Foreign => Err(OpenError::Foreign {
+            what: what.to_owned(),
+        }),
+        found @ (Found::Store | Found::Moving) => {
+            let (instance, version) = meta(connection, what).await?;
+            let marker = match found {
+                Found::Moving => {
+                    let marker = Marker::read(connection).await;
+                    Some(marker.map_err(|error| refuse(what, &error))?)
+                }
+                Found::Empty | Found::Foreign | Found::Store => None,
+            };
+            Ok((Some(Known { instance, marker }), version))
+        }
+    }
+}
+
+/// The answer of a part of an opening that is given up after a while.
+pub(crate) async fn in_time<T>(
+    what: &str,
+    limit: Duration,
+    opening: impl Future<Output = Result<T, OpenError>>,
+) -> Result<T, OpenError> {
+    let answer = tokio::time::timeout(limit, opening).await;
+    answer.unwrap_or_else(|_| {
+        let problem = format!("nothing within {} s", limit.as_secs());
+        Err(unavailable(what, &problem))
+    })
+}
+
+/// Why the tables were not brought up to date: somebody else has them.
+fn kept_waiting(what: &str, found: i64, known: i64, error: &Error) -> OpenError {
+    let problem = problem(error);
+    let problem = match found {
+        0 => format!("another process may be creating its tables just now: try again ({problem})"),
+        _ => format!(
+            "its tables have version {found}, and another process may be bringing them to {known} just now: try again when that is done ({problem})"
+        ),
+    };
+    unavailable(what, &problem)
+}
+
+/// What was refused while a store was opened.
+pub(crate) fn refuse(what: &str, error: &Error) -> OpenError {
+    unavailable(what, &problem(error))
+}
+
+/// The database's words; the rest of a store's error is said once more where it is opened.
+fn problem(error: &Error) -> String {
+    if let Error::Unavailable(problem) = error {
+        return problem.clone();
+    }
+    error.to_string()
 }
 
 async fn meta(connection: &mut Connection, what: &str) -> Result<(InstanceId, i64), OpenError> {
@@ -233,15 +306,6 @@ fn not_newer(what: &str, found: i64, known: i64) -> Result<(), OpenError> {
         return Err(OpenError::Newer { what, found, known });
     }
     Ok(())
-}
-
-/// What was refused while a store was opened.
-pub(crate) fn refuse(what: &str, error: &Error) -> OpenError {
-    if let Error::Unavailable(problem) = error {
-        // The rest of its words are ours, too.
-        return unavailable(what, problem);
-    }
-    unavailable(what, &error.to_string())
 }
 
 /// The database's words about a store that could not be opened.

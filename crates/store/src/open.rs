@@ -77,7 +77,8 @@ pub(crate) enum Intent<'a> {
 
 impl Store {
     /// Opens a store to write: creates the file (0600) and its folder (0700) where they are
-    /// missing, and brings an older schema up to date.
+    /// missing, and brings an older schema up to date, which takes as long as it takes. Else, and also
+    /// while another process does that, it answers within a quarter of a minute.
     ///
     /// # Errors
     /// [`OpenError`], each naming the store and the way out; nothing was changed.
@@ -245,21 +246,10 @@ impl Store {
     }
 }
 
-/// Opens whatever is there, one end of a migration too.
+/// Opens whatever is there, one end of a migration too. Every step has a deadline of its own.
 pub(crate) async fn open(url: &StoreUrl, intent: Intent<'_>) -> Result<Option<Opened>, OpenError> {
-    let opening = match url {
-        StoreUrl::Sqlite(path) => sqlite::open(path, intent),
-        // Every step has its own deadline.
-        StoreUrl::Postgres(address) => return postgres::open(url, address, intent).await,
-    };
-    // Creating the tables is many statements; beyond this the disk is not just slow.
-    let limit = 4 * crate::writer::DEADLINE;
-    tokio::time::timeout(limit, opening)
-        .await
-        .unwrap_or_else(|_| {
-            Err(crate::migrate::unavailable(
-                &url.to_string(),
-                &format!("nothing within {} s", limit.as_secs()),
-            ))
-        })
+    match url {
+        StoreUrl::Sqlite(path) => sqlite::open(path, intent).await,
+        StoreUrl::Postgres(address) => postgres::open(url, address, intent).await,
+    }
 }

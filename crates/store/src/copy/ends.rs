@@ -123,26 +123,17 @@ pub(super) async fn reading_at_rest(
     Ok(tx.rollback().await?)
 }
 
-/// Whether both ends have just the tables that are copied here: of newer ones something would be left
-/// out, though this program may work with them.
-async fn only_our_tables(
-    connection: &mut Connection,
-    what: &str,
-    end: &Known,
-) -> Result<(), CopyError> {
-    let (found, known) = migrate::versions(connection, what).await?;
-    if found == known {
-        return Ok(());
-    }
-    let what = what.to_owned();
+/// Both ends have to have just the tables that are copied here: of newer ones something would be left out,
+/// though this program may be able to work with them.
+fn other_tables(what: String, end: &Known, found: i64, known: i64) -> CopyError {
     let Some(marker) = &end.marker else {
-        return Err(OpenError::Newer { what, found, known }.into());
+        return OpenError::Newer { what, found, known }.into();
     };
     let source_store = match marker.role {
         Role::Source => what.clone(),
         Role::Target => marker.other.clone(),
     };
-    Err(CopyError::OtherVersion { what, source_store })
+    CopyError::OtherVersion { what, source_store }
 }
 
 /// One end, held: nobody else migrates from or to it.
@@ -180,8 +171,11 @@ impl End {
             return served("another migration".to_owned());
         }
         // Whoever had it until now may have changed what it is.
-        let found = migrate::known(&mut connection, &what).await?;
-        only_our_tables(&mut connection, &what, &found).await?;
+        let (found, version, ours) = migrate::found_now(&mut connection, &what).await?;
+        let found = found.ok_or_else(gone)?;
+        if version != ours {
+            return Err(other_tables(what, &found, version, ours));
+        }
         Ok(Self {
             what,
             known: found,

@@ -16,7 +16,8 @@ use crate::connection::Connection;
 use crate::copy::Birth;
 use crate::database::Address;
 use crate::error::OpenError;
-use crate::migrate::{self, Found, MIGRATIONS, unavailable};
+use crate::migrate::{self, Found, MIGRATIONS, in_time, unavailable};
+use crate::writer::DEADLINE;
 
 /// Earlier versions can corrupt a write-ahead log when it is reset.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -27,6 +28,10 @@ const SMALLEST: u64 = 512;
 /// How long to wait for another process that writes: less than a call's deadline, so that the
 /// caller hears "database is locked" instead of nothing.
 const BUSY: Duration = Duration::from_millis(2500);
+
+/// How long it may take until a file can be asked whose it is, where it has to be made first: creating the
+/// tables is many statements, and beyond this the disk is not just slow.
+const LIMIT: Duration = DEADLINE.saturating_mul(4);
 
 pub(super) async fn open(path: &Path, intent: Intent<'_>) -> Result<Option<Opened>, OpenError> {
     let opened = open_file(path, intent).await;
@@ -40,6 +45,36 @@ pub(super) async fn open(path: &Path, intent: Intent<'_>) -> Result<Option<Opene
 
 async fn open_file(path: &Path, intent: Intent<'_>) -> Result<Option<Opened>, OpenError> {
     let what = path.display().to_string();
+    let Some(mut connection) = in_time(&what, LIMIT, connect(path, intent)).await? else {
+        return Ok(None);
+    };
+    let opened = match intent {
+        Intent::Create(birth) => {
+            Some(migrate::migrate(connection, &what, MIGRATIONS, birth).await?)
+        }
+        Intent::Existing => {
+            let looking = migrate::current(&mut connection, &what, MIGRATIONS);
+            let known = in_time(&what, DEADLINE, looking).await?;
+            known.map(|known| (connection, known))
+        }
+    };
+    let Some((connection, known)) = opened else {
+        return Ok(None);
+    };
+    let id = FileId::of(path).map_err(|error| unavailable(&what, &error.to_string()))?;
+    Ok(Some(Opened {
+        address: Address::Sqlite(Box::new(options(path))),
+        connection: matches!(intent, Intent::Create(_)).then_some(connection),
+        known,
+        file: Some(OpenFile {
+            path: path.to_owned(),
+            id,
+        }),
+    }))
+}
+
+/// A connection to a file that is ours or empty; none where there is no file and none shall be made.
+async fn connect(path: &Path, intent: Intent<'_>) -> Result<Option<Connection>, OpenError> {
     check_local(path)?;
     if !exists(path)? {
         match intent {
@@ -54,33 +89,14 @@ async fn open_file(path: &Path, intent: Intent<'_>) -> Result<Option<Opened>, Op
     if probe(path).await? == Found::Empty && !creates {
         return Ok(None);
     }
-    let options = options(path);
-    let connecting = options.clone().read_only(!creates).connect().await;
+    let connecting = options(path).read_only(!creates).connect().await;
     let connection = connecting.map_err(|error| refused(path, &error))?;
     let mut connection = Connection::Sqlite(Box::new(connection));
-    check_version(&mut connection, &what).await?;
-    let known = match intent {
-        Intent::Create(birth) => {
-            keep_a_log(&mut connection, path).await?;
-            let migrated = migrate::migrate(connection, &what, MIGRATIONS, birth).await?;
-            connection = migrated.0;
-            migrated.1
-        }
-        Intent::Existing => match migrate::current(&mut connection, &what, MIGRATIONS).await? {
-            Some(known) => known,
-            None => return Ok(None),
-        },
-    };
-    let id = FileId::of(path).map_err(|error| unavailable(&what, &error.to_string()))?;
-    Ok(Some(Opened {
-        address: Address::Sqlite(Box::new(options)),
-        connection: creates.then_some(connection),
-        known,
-        file: Some(OpenFile {
-            path: path.to_owned(),
-            id,
-        }),
-    }))
+    check_version(&mut connection, &path.display().to_string()).await?;
+    if creates {
+        keep_a_log(&mut connection, path).await?;
+    }
+    Ok(Some(connection))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
