@@ -24,6 +24,7 @@ mod lanes;
 mod lapse;
 mod links;
 mod model;
+mod moving;
 mod opening;
 mod orphan;
 mod outlook;

@@ -100,22 +100,16 @@ impl Store {
         let StoreUrl::Sqlite(path) = self.url() else {
             return Ok(Hold { lock: None });
         };
-        let lock = lock_file(path);
-        let mut file = open_lock(&lock).map_err(|error| away(&lock, &error))?;
-        if !try_hard(&file, &lock).await? {
-            return Err(self.held(path, &mut file).await);
-        }
-        sign(&mut file).map_err(|error| away(&lock, &error))?;
+        let file = match take_lock(path).await? {
+            Ok(file) => file,
+            Err(holder) => return Err(self.held(path, &holder).await),
+        };
         // The lock proves that every other dispatcher of this file is dead.
         self.write(RetireAll).await?;
         Ok(Hold { lock: Some(file) })
     }
 
-    async fn held(&self, path: &Path, file: &mut File) -> Error {
-        let mut holder = String::new();
-        // What cannot be read is left unsaid.
-        let _ = file.read_to_string(&mut holder);
-        let holder = holder.lines().next().unwrap_or("pid unknown");
+    async fn held(&self, path: &Path, holder: &str) -> Error {
         let published = self.published(0).await.unwrap_or_default();
         let served = match published.last() {
             Some(dispatcher) => format!(
@@ -373,6 +367,24 @@ impl Write for RetireAll {
     }
 }
 
+/// Takes the lock of a store's file and signs it; else says who has it.
+pub(crate) async fn take_lock(path: &Path) -> Result<Result<File, String>, Error> {
+    let lock = lock_file(path);
+    let mut file = open_lock(&lock).map_err(|error| away(&lock, &error))?;
+    if try_hard(&file, &lock).await? {
+        sign(&mut file).map_err(|error| away(&lock, &error))?;
+        return Ok(Ok(file));
+    }
+    let mut holder = String::new();
+    // What cannot be read is left unsaid.
+    let _ = file.read_to_string(&mut holder);
+    Ok(Err(holder
+        .lines()
+        .next()
+        .unwrap_or("pid unknown")
+        .to_owned()))
+}
+
 /// The lock lies beside the file: SQLite's own locks must not be touched.
 fn lock_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -408,7 +420,7 @@ fn sign(file: &mut File) -> io::Result<()> {
 }
 
 /// Whether some process holds the lock. A file that cannot be opened is nobody's to look into.
-fn is_held(path: &Path) -> bool {
+pub(crate) fn is_held(path: &Path) -> bool {
     File::open(lock_file(path))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

@@ -21,6 +21,7 @@ pub mod claim;
 pub mod clock;
 pub mod comment;
 mod connection;
+pub mod copy;
 mod database;
 pub mod dispatcher;
 pub mod drain;

@@ -2,6 +2,7 @@
 //!
 //! One text serves both databases where they agree; where they do not (the clock, row locks) each
 //! has its own below `sql/sqlite` and `sql/postgres`. Parameters are whole numbers and texts only.
+//! What copies whole tables is made from their columns, in `copy/layout.rs`.
 
 /// One statement, in the words of each database.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,11 @@ pub struct Statement {
 }
 
 macro_rules! statements {
-    (shared { $($shared:ident = $shared_file:literal,)+ } each { $($own:ident = $own_file:literal,)+ }) => {
+    (
+        shared { $($shared:ident = $shared_file:literal,)+ }
+        each { $($own:ident = $own_file:literal,)+ }
+        moving { $($moving:ident = $moving_file:literal,)+ }
+    ) => {
         $(pub(crate) const $shared: Statement = Statement {
             name: $shared_file,
             sqlite: include_str!(concat!("../sql/", $shared_file, ".sql")),
@@ -27,8 +32,17 @@ macro_rules! statements {
             postgres: include_str!(concat!("../sql/postgres/", $own_file, ".sql")),
         };)+
 
-        /// All of them.
+        $(pub(crate) const $moving: Statement = Statement {
+            name: $moving_file,
+            sqlite: include_str!(concat!("../sql/moving/", $moving_file, ".sql")),
+            postgres: include_str!(concat!("../sql/moving/", $moving_file, ".sql")),
+        };)+
+
+        /// All that every store understands.
         pub const ALL: &[Statement] = &[$($shared,)+ $($own,)+];
+
+        /// Those about the table of a migration, which the first of them makes.
+        pub const MOVING: &[Statement] = &[$($moving,)+];
     };
 }
 
@@ -90,6 +104,7 @@ statements! {
         GC_TASKS = "gc_tasks",
         HAND_ON = "hand_on",
         HEARTBEAT = "heartbeat",
+        HELD_TASK = "held_task",
         HOLD_BACK = "hold_back",
         HOLD_HOOKS = "hold_hooks",
         HOOKS_TOLD = "hooks_told",
@@ -185,6 +200,7 @@ statements! {
         FREE_CHILDREN = "free_children",
         GOING_ON = "going_on",
         HOLD_CHILDREN = "hold_children",
+        HOLD_MOVE = "hold_move",
         LAPSED = "lapsed",
         LAPSES = "lapses",
         LEAVE_OUT = "leave_out",
@@ -204,5 +220,13 @@ statements! {
         SETTLE_IN = "settle_in",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
+    }
+    moving {
+        MAKE_MARKER = "make_marker",
+        MARK = "mark",
+        MARKER = "marker",
+        MARK_MOVED = "mark_moved",
+        POINT = "point",
+        UNMARK = "unmark",
     }
 }

@@ -55,6 +55,11 @@ impl StoreUrl {
         has_any.then_some(text)
     }
 
+    /// Whether a password stands in it, for all to see who see the address.
+    pub fn holds_password(&self) -> bool {
+        self.with_password_as("").is_some()
+    }
+
     /// The same address, a relative path taken from `folder`.
     #[must_use]
     pub fn from_folder(self, folder: &Path) -> Self {
@@ -156,6 +161,26 @@ mod tests {
             assert!(
                 wrong.parse::<StoreUrl>().is_err(),
                 "{wrong:?} was taken for an address"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_is_noticed_wherever_it_stands() {
+        for open in [
+            "postgres://u:secret@h/d",
+            "postgres://u@h/d?sslmode=require&password=x",
+        ] {
+            assert!(open.parse::<StoreUrl>().unwrap().holds_password(), "{open}");
+        }
+        for closed in [
+            "/a/b:c@d.db",
+            "postgres://u@h:5432/d?application_name=a:b@c",
+            "postgresql://h/d:x@y",
+        ] {
+            assert!(
+                !closed.parse::<StoreUrl>().unwrap().holds_password(),
+                "{closed}"
             );
         }
     }

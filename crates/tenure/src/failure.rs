@@ -118,6 +118,9 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let code = match &error {
             OpenError::Address { .. } => Code::Usage,
+            OpenError::Unfinished { .. } | OpenError::Moving { .. } | OpenError::Moved { .. } => {
+                Code::Refused
+            }
             OpenError::Folder { .. }
             | OpenError::NoDatabase { .. }
             | OpenError::Foreign { .. }
