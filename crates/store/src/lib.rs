@@ -54,6 +54,7 @@ mod recur;
 pub mod renew;
 pub mod report;
 pub mod sql;
+mod stand_down;
 mod standing;
 pub mod start;
 pub mod suspects;

@@ -5,6 +5,7 @@
 //! Whether a suspect is a matter at all, and what mends it, is for the rules of `diagnose` to say.
 
 mod read;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
