@@ -177,6 +177,7 @@ fn published(id: DispatcherId) -> Dispatcher {
         socket: "/run/socket".into(),
         version: "1".into(),
         slots: 1,
+        labels: Vec::new(),
         profiles: Vec::new(),
         batch: None,
         drain_at: None,

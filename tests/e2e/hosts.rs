@@ -168,13 +168,13 @@ fn what_requires_a_label_runs_where_a_dispatcher_has_it_and_nobody_is_left_guess
         assert!(said.err.contains(word), "{said:?}");
     }
 
-    one.tenure(&["pause"]).ok();
+    assert_eq!(one.tenure(&["pause"]).code, 0);
     let own = one.add(&["--require", "gpu"], &["exit", "0"]);
     let of_profile = one.add_for("trainer", &[]);
     let mut second = second;
     second.signal(Signal::TERM);
     assert_eq!(second.ended(), Some(0));
-    one.tenure(&["resume"]).ok();
+    assert_eq!(one.tenure(&["resume"]).code, 0);
     for task in [own, of_profile] {
         let page = one
             .tenure(&["explain", &task.to_string(), "--json"])
@@ -197,7 +197,7 @@ fn what_requires_a_label_runs_where_a_dispatcher_has_it_and_nobody_is_left_guess
         format!("tenure edit {own} --clear-requires")
     );
     assert_eq!(of(of_profile)["mend"], Value::Null);
-    one.tenure(&["edit", &own.to_string(), "--clear-requires"])
-        .ok();
+    let edited = one.tenure(&["edit", &own.to_string(), "--clear-requires"]);
+    assert_eq!(edited.code, 0, "{edited:?}");
     one.until(own, "done");
 }

@@ -314,9 +314,12 @@ pub fn lacked<'a>(met: &'a [Met]) -> Vec<&'a [String]> {
 /// The labels that all dispatchers lack which meet that, in words; where each lacks another one, all
 /// that they lack together. Nothing where they meet something else.
 pub fn labels_lacked(met: &[Met]) -> Option<String> {
-    let labels = met.iter().filter_map(|(obstacle, _)| match obstacle {
-        Obstacle::NoLabels(lacked) => Some(lacked.as_slice()),
-        _ => None,
+    let labels = met.iter().filter_map(|(obstacle, _)| {
+        if let Obstacle::NoLabels(lacked) = obstacle {
+            Some(lacked.as_slice())
+        } else {
+            None
+        }
     });
     let lacked: Vec<&[String]> = labels.collect();
     let mut all = lacked.concat();

@@ -140,6 +140,10 @@ pub struct Reassign {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, and any of them may be given"
+)]
 #[group(id = "mend", required = true, multiple = true, args = ["clear_skills", "clear_requires", "reset_failures", "clear_claim"])]
 pub struct Edit {
     #[command(flatten)]
