@@ -60,7 +60,12 @@ async fn a_published_dispatcher_is_found_while_it_lives(world: World) {
     world.store.publish(mine.clone()).await.unwrap();
     let living = || world.store.living_dispatchers();
     assert_eq!(living().await.unwrap(), std::slice::from_ref(&mine));
-    world.clock.advance(Duration::from_secs(29));
+    let seen_at = world.store.time().await.unwrap();
+    let quiet_since = async || world.store.serving().await.unwrap()[0].quiet_since;
+    world.clock.advance(Duration::from_secs(20));
+    assert_eq!(quiet_since().await, None);
+    world.clock.advance(Duration::from_secs(9));
+    assert_eq!(quiet_since().await, world.is_shared().then_some(seen_at));
     world.store.dispatcher_seen(mine.id).await.unwrap();
     world.clock.advance(Duration::from_secs(29));
     assert_eq!(living().await.unwrap().len(), 1);

@@ -102,6 +102,7 @@ async fn a_task_knows_who_runs_with_its_limit_key(world: World) {
     assert_eq!(holders, [running.task]);
     assert_eq!(situation.running_of_profile, 2);
     assert_eq!(situation.running_with_profile.len(), 2);
+    assert_eq!(situation.running_of_key, 1);
 }
 
 async fn the_newest_runs_are_read_and_no_more(world: World) {

@@ -52,6 +52,7 @@ mod guard;
 mod hooks;
 mod inside;
 mod isolation;
+mod late_finish;
 mod logs;
 mod mischief;
 mod people;

@@ -3,13 +3,18 @@
 
 use std::io::Write;
 use std::process::Command;
+use std::time::Duration;
 
-use tenure_tests::{Said, program, skip};
+use tenure_tests::{Said, postgres, program, skip};
+
+/// How long a short form may take on a machine that does much else.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Runs a program to its good end, and lets its figures be seen although the test passes.
 #[track_caller]
 fn proves(name: &str, flags: &[&str]) {
-    let said = Said::by(Command::new(program::folder().join(name)).args(flags)).ok();
+    let mut command = Command::new(program::folder().join(name));
+    let said = Said::by_patiently(command.args(flags), PATIENCE).ok();
     let _ = writeln!(std::io::stderr(), "{name}: {}", said.out.trim_end());
 }
 
@@ -33,4 +38,34 @@ fn a_dispatcher_that_is_killed_again_and_again_loses_no_task_and_doubles_no_effe
 #[test]
 fn every_worker_is_adopted_or_closed_rightly_however_its_dispatcher_is_restarted() {
     proves("restart-loop", &["--restarts", "9", "--population", "20"]);
+}
+
+#[test]
+fn three_hosts_on_one_server_lose_no_task_and_double_no_effect_whatever_fails_under_them() {
+    let lacking = ["ip", "tc", "cc"].into_iter().find(|program| {
+        let asked = Command::new(program).arg("--help").output();
+        asked.is_err()
+    });
+    if let Some(program) = lacking {
+        return skip(&format!("{program} is not installed: NO HOST FAILED"));
+    }
+    let allowed = Command::new("unshare")
+        .args([
+            "--mount",
+            "--net",
+            "--ipc",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+        ])
+        .args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"])
+        .status();
+    if !nix::unistd::Uid::effective().is_root() || !allowed.is_ok_and(|status| status.success()) {
+        return skip(
+            "no network and pid namespaces can be made here (it takes root): NO HOST FAILED",
+        );
+    }
+    if postgres::database().is_some() {
+        proves("nemesis", &["--steps", "20", "--seed", "1"]);
+    }
 }

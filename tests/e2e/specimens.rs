@@ -313,12 +313,13 @@ fn served(home: &Home) {
 fn a_task_that_a_stopped_dispatcher_does_not_take_is_stranded_until_that_goes_on() {
     let home = Home::new();
     let dispatcher: Dispatcher = home.serve();
+    assert_eq!(diagnosed(&home), Vec::<Value>::new());
     home.stop(dispatcher.process());
     let task = home.add(&[], &["exit", "0"]);
-    let rule = "stranded_in_ready";
-    assert_eq!(of_rule(&home, rule, task), None);
-    hours_ago(&home, task, 1);
-    mended(&home, rule, task);
+    let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
+    let reason = &explained.ok().json()["reasons"][0];
+    assert_eq!(reason["code"], "dispatcher_stopped", "{reason:#}");
+    mended(&home, "stranded_in_ready", task);
     home.until(task, "done");
     assert_eq!(diagnosed(&home), Vec::<Value>::new());
 }

@@ -1,10 +1,11 @@
-//! What an embedded store holds, read past every verb: whether its file is sound, and whether runs and
-//! events tell the same story.
+//! What a store holds, read past every verb: whether a file is sound, and whether runs and events tell
+//! the same story.
 
 use std::path::Path;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::{ConnectOptions, FromRow, PgConnection, SqliteConnection};
 use tenure_store::StoreUrl;
 
 use crate::Home;
@@ -28,7 +29,7 @@ const CONTRADICTIONS: [(&str, &str); 7] = [
     ),
     (
         "runs that were started without a word, or more than once",
-        "SELECT count(*) FROM runs r WHERE (r.started_at IS NOT NULL) <> (SELECT count(*) FROM events e
+        "SELECT count(*) FROM runs r WHERE CASE WHEN r.started_at IS NULL THEN 0 ELSE 1 END <> (SELECT count(*) FROM events e
          WHERE e.task_id = r.task_id AND e.run_id = r.run_id AND e.kind = 'started')",
     ),
     (
@@ -48,32 +49,57 @@ const CONTRADICTIONS: [(&str, &str); 7] = [
     ),
 ];
 
+/// A row that both databases can give.
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{}
+
 /// An open store.
 #[derive(Debug)]
 pub struct Ledger {
-    connection: SqliteConnection,
+    book: Book,
     runtime: tokio::runtime::Runtime,
+}
+
+#[derive(Debug)]
+enum Book {
+    File(SqliteConnection),
+    Server(PgConnection),
 }
 
 impl Ledger {
     /// Opens a home's store, to read.
     ///
     /// # Panics
-    /// Where it is a server's, or cannot be opened.
+    /// Where it cannot be opened.
     pub fn of(home: &Home) -> Self {
-        let StoreUrl::Sqlite(path) = home.store_url() else {
-            panic!("only a file can be read past its verbs");
-        };
+        Self::at(home.store_url())
+    }
+
+    /// Opens a store, to read.
+    ///
+    /// # Panics
+    /// Where it cannot be opened.
+    pub fn at(store: &StoreUrl) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime can be made");
-        let options = SqliteConnectOptions::new().filename(path).read_only(true);
-        let connection = runtime
-            .block_on(options.connect())
-            .expect("the store can be read");
+        let book = runtime.block_on(async {
+            match store {
+                StoreUrl::Sqlite(path) => {
+                    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+                    options.connect().await.map(Book::File)
+                }
+                StoreUrl::Postgres(_) => {
+                    let options: PgConnectOptions = store.expose().parse()?;
+                    options.connect().await.map(Book::Server)
+                }
+            }
+        });
         Self {
-            connection,
+            book: book.expect("the store can be read"),
             runtime,
         }
     }
@@ -83,7 +109,12 @@ impl Ledger {
     /// # Panics
     /// Where it answers no number.
     pub fn number(&mut self, query: &'static str) -> i64 {
-        let answer = sqlx::query_scalar(query).fetch_one(&mut self.connection);
+        let answer = async {
+            match &mut self.book {
+                Book::File(file) => sqlx::query_scalar(query).fetch_one(file).await,
+                Book::Server(server) => sqlx::query_scalar(query).fetch_one(server).await,
+            }
+        };
         self.runtime.block_on(answer).expect("a number")
     }
 
@@ -92,8 +123,23 @@ impl Ledger {
     /// # Panics
     /// Where it answers others.
     pub fn pairs(&mut self, query: &'static str) -> Vec<(String, String)> {
-        let answer = sqlx::query_as(query).fetch_all(&mut self.connection);
-        self.runtime.block_on(answer).expect("pairs of texts")
+        self.rows(query)
+    }
+
+    /// The rows that a query answers.
+    ///
+    /// # Panics
+    /// Where it answers others.
+    pub fn rows<T: Row>(&mut self, query: &'static str) -> Vec<T> {
+        let answer = async {
+            match &mut self.book {
+                Book::File(file) => sqlx::query_as(query).fetch_all(file).await,
+                Book::Server(server) => sqlx::query_as(query).fetch_all(server).await,
+            }
+        };
+        self.runtime
+            .block_on(answer)
+            .expect("the rows that were asked for")
     }
 
     /// What is wrong with it once nothing runs any more; nothing, where all is well.
@@ -101,11 +147,9 @@ impl Ledger {
     /// # Panics
     /// Where it cannot be read.
     pub fn contradictions(&mut self) -> Vec<String> {
-        let check = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut self.connection);
-        let sound: String = self.runtime.block_on(check).expect("an integrity check");
         let mut found = Vec::new();
-        if sound != "ok" {
-            found.push(format!("integrity: {sound}"));
+        if let Some(unsound) = self.unsound() {
+            found.push(format!("integrity: {unsound}"));
         }
         for (what, query) in CONTRADICTIONS {
             let count = self.number(query);
@@ -114,6 +158,16 @@ impl Ledger {
             }
         }
         found
+    }
+
+    /// What is wrong with a file; a server looks after its own.
+    fn unsound(&mut self) -> Option<String> {
+        let Book::File(file) = &mut self.book else {
+            return None;
+        };
+        let check = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(file);
+        let sound: String = self.runtime.block_on(check).expect("an integrity check");
+        (sound != "ok").then_some(sound)
     }
 
     /// What is left of a home in which nothing should live any more: processes, sockets wherever

@@ -4,6 +4,7 @@
 //! It judges nothing about Tenure itself. Everything here uses real processes and real stores;
 //! nothing sleeps for luck.
 
+pub mod beat;
 pub mod flags;
 pub mod home;
 pub mod ledger;

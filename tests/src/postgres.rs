@@ -154,7 +154,7 @@ impl Cluster {
 }
 
 /// The folder of the server's programs: from `PATH`, else the newest below `/usr/lib/postgresql`.
-fn server_programs() -> Option<PathBuf> {
+pub fn server_programs() -> Option<PathBuf> {
     let complete = |bin: &Path| {
         ["initdb", "postgres", "pg_isready", "createdb"]
             .iter()

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -32,6 +33,23 @@ impl Said {
     #[track_caller]
     pub fn by(command: &mut Command) -> Self {
         Self::by_fed(command, "")
+    }
+
+    /// The same for a program that may take longer than any fact.
+    ///
+    /// # Panics
+    /// As [`Said::by`].
+    #[track_caller]
+    pub fn by_patiently(command: &mut Command, patience: Duration) -> Self {
+        let line = format!("{command:?}");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        match command.spawn() {
+            Ok(child) => Self::ended_within(child, line, patience),
+            Err(error) => panic!("{line} cannot be started: {error}"),
+        }
     }
 
     /// The same with something on its standard input.
@@ -65,17 +83,21 @@ impl Said {
     /// # Panics
     /// Where it does not end.
     #[track_caller]
-    pub fn to_its_end(mut child: Child, command: String) -> Self {
+    pub fn to_its_end(child: Child, command: String) -> Self {
+        Self::ended_within(child, command, wait::PATIENCE)
+    }
+
+    #[track_caller]
+    fn ended_within(mut child: Child, command: String, patience: Duration) -> Self {
         let out = drain(child.stdout.take());
         let err = drain(child.stderr.take());
-        let status = wait::within(wait::PATIENCE, || child.try_wait().ok().flatten());
+        let status = wait::within(patience, || child.try_wait().ok().flatten());
         let Some(status) = status else {
             // By its id, through the handle that owns it.
             let _ = child.kill();
             let _ = child.wait();
             panic!(
-                "{command} did not end in {:?}\n--- stdout\n{}\n--- stderr\n{}",
-                wait::PATIENCE,
+                "{command} did not end in {patience:?}\n--- stdout\n{}\n--- stderr\n{}",
                 out.join().unwrap_or_default(),
                 err.join().unwrap_or_default()
             );

@@ -82,6 +82,9 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// How long a dispatcher of a shared store counts as living after it was last seen.
 const LIVING: Duration = Duration::from_secs(30);
 
+/// A dispatcher gives a sign of life every 14 s: after this long one has failed to come.
+const LATE: Duration = Duration::from_secs(20);
+
 impl Store {
     /// Becomes the store's dispatcher.
     ///
@@ -176,7 +179,8 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn living_dispatchers(&self) -> Result<Vec<Dispatcher>, Error> {
         let may_live = self.may_be_served();
-        self.read(async |tx| living(tx, may_live).await).await
+        let living = self.read(async |tx| living(tx, may_live).await).await?;
+        Ok(living.into_iter().map(|one| one.dispatcher).collect())
     }
 
     /// Whether some dispatcher may live: on SQLite one that is killed has lost its lock.
@@ -189,26 +193,44 @@ impl Store {
 
     /// Dispatchers that did not retire and were seen after a time.
     async fn published(&self, after: i64) -> Result<Vec<Dispatcher>, Error> {
-        self.read(async |tx| published(tx, after).await).await
+        let rows = self.read(async |tx| published(tx, after).await).await?;
+        rows.into_iter().map(Published::read).collect()
     }
+}
+
+/// A dispatcher that lives.
+pub(crate) struct Living {
+    pub(crate) dispatcher: Dispatcher,
+    /// Since when it gives no sign of life, where that is too long.
+    pub(crate) quiet_since: Option<jiff::Timestamp>,
 }
 
 /// The dispatchers that live, where any may.
-pub(crate) async fn living(tx: &mut Transaction, may_live: bool) -> Result<Vec<Dispatcher>, Error> {
+pub(crate) async fn living(tx: &mut Transaction, may_live: bool) -> Result<Vec<Living>, Error> {
     if !may_live {
         return Ok(Vec::new());
     }
-    let after = if tx.is_shared() {
-        tx.now().await?.saturating_sub(millis(LIVING))
+    // The lock of a file gives no signs of life, and needs none.
+    let (after, late) = if tx.is_shared() {
+        let now = tx.now().await?;
+        let ago = |time| now.saturating_sub(millis(time));
+        (ago(LIVING), ago(LATE))
     } else {
-        0
+        (0, 0)
     };
-    published(tx, after).await
+    let rows = published(tx, after).await?;
+    let living = rows.into_iter().map(|row| {
+        let quiet_since = (row.seen_at < late).then_some(row.seen_at);
+        Ok(Living {
+            quiet_since: quiet_since.map(timestamp).transpose()?,
+            dispatcher: row.read()?,
+        })
+    });
+    living.collect()
 }
 
-async fn published(tx: &mut Transaction, after: i64) -> Result<Vec<Dispatcher>, Error> {
-    let rows: Vec<Published> = tx.fetch(&sql::LIVING, values![after]).await?;
-    rows.into_iter().map(Published::read).collect()
+async fn published(tx: &mut Transaction, after: i64) -> Result<Vec<Published>, Error> {
+    tx.fetch(&sql::LIVING, values![after]).await
 }
 
 #[derive(FromRow)]
@@ -228,6 +250,7 @@ struct Published {
     inode: i64,
     drain_at: Option<i64>,
     held: String,
+    seen_at: i64,
 }
 
 impl Published {

@@ -134,6 +134,7 @@ statements! {
         RETIRE_ALL = "retire_all",
         RUN = "run",
         RUNNING_BY_KEY = "running_by_key",
+        RUNNING_OF_KEY = "running_of_key",
         RUNNING_OF_PROFILE = "running_of_profile",
         RUNNING_WITH_KEY = "running_with_key",
         RUNNING_WITH_PROFILE = "running_with_profile",

@@ -9,7 +9,7 @@ use super::decode::{EventColumns, RunColumns, Shown, show_all};
 use super::one_task;
 use super::rows::{Detail, RunView, TaskRow};
 use crate::clock::timestamp;
-use crate::dispatcher::{Dispatcher, dispatcher_id, living};
+use crate::dispatcher::{Dispatcher, Living, dispatcher_id, living};
 use crate::error::Error;
 use crate::event::Event;
 use crate::ids::DispatcherId;
@@ -47,7 +47,9 @@ pub struct Situation {
     pub running_of_profile: u64,
     /// Which these are, at most [`Situation::MOST`].
     pub running_with_profile: Vec<Holder>,
-    /// What runs with its limit key, at most [`Situation::MOST`].
+    /// How many run with its limit key, over the whole store; none where it has no key.
+    pub running_of_key: u64,
+    /// Which these are, at most [`Situation::MOST`].
     pub running_with_key: Vec<Holder>,
     /// Its place in the order, where it is ready.
     pub place: Option<Place>,
@@ -93,6 +95,9 @@ pub struct Serving {
     pub runs: u64,
     /// When it claimed the newest of these runs.
     pub newest: Option<Timestamp>,
+    /// Since when it gives no sign of life, where that is too long; on SQLite its lock says that it
+    /// lives.
+    pub quiet_since: Option<Timestamp>,
 }
 
 /// What may not start: the store as a whole, or a profile.
@@ -172,13 +177,7 @@ impl Store {
             let runs = tx.fetch(&sql::NEWEST_RUNS_OF_TASK, newest).await?;
             let newest = values![task, Detail::EVENTS];
             let events = tx.fetch(&sql::NEWEST_EVENTS_OF_TASK, newest).await?;
-            let of_key = match &row.limit_key {
-                Some(key) => {
-                    let asked = values![key.as_str(), Situation::MOST];
-                    show_all::<HolderColumns>(tx.fetch(&sql::RUNNING_WITH_KEY, asked).await?)?
-                }
-                None => Vec::new(),
-            };
+            let (running_of_key, running_with_key) = with_key(tx, row.limit_key.as_deref()).await?;
             let of_profile = values![row.assignee.as_str(), Situation::MOST];
             let related = values![task, Situation::MOST];
             let parents: Vec<ParentColumns> = tx.fetch(&sql::UNMET_PARENTS, related).await?;
@@ -198,13 +197,34 @@ impl Store {
                 running_with_profile: show_all::<HolderColumns>(
                     tx.fetch(&sql::RUNNING_WITH_PROFILE, of_profile).await?,
                 )?,
-                running_with_key: of_key,
+                running_of_key,
+                running_with_key,
                 place: place(tx, &row).await?,
                 task: row,
             })
         })
         .await
     }
+
+    /// The dispatchers that live, each with its open runs.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn serving(&self) -> Result<Vec<Serving>, Error> {
+        let may_live = self.may_be_served();
+        self.read(async |tx| serving(tx, may_live).await).await
+    }
+}
+
+/// How many run with a limit key, and the first of them.
+async fn with_key(tx: &mut Transaction, key: Option<&str>) -> Result<(u64, Vec<Holder>), Error> {
+    let Some(key) = key else {
+        return Ok((0, Vec::new()));
+    };
+    let number = tx.number(&sql::RUNNING_OF_KEY, values![key]).await?;
+    let asked = values![key, Situation::MOST];
+    let first = show_all::<HolderColumns>(tx.fetch(&sql::RUNNING_WITH_KEY, asked).await?)?;
+    Ok((number.unsigned_abs(), first))
 }
 
 #[derive(FromRow)]
@@ -266,14 +286,20 @@ pub(super) async fn serving(tx: &mut Transaction, may_live: bool) -> Result<Vec<
     let living = living(tx, may_live).await?;
     living
         .into_iter()
-        .map(|dispatcher| {
-            let count = counts.iter().find(|row| row.id == dispatcher.id);
-            Ok(Serving {
-                dispatcher,
-                runs: count.map_or(0, |row| row.number.unsigned_abs()),
-                newest: count.map(|row| timestamp(row.newest)).transpose()?,
-            })
-        })
+        .map(
+            |Living {
+                 dispatcher,
+                 quiet_since,
+             }| {
+                let count = counts.iter().find(|row| row.id == dispatcher.id);
+                Ok(Serving {
+                    quiet_since,
+                    dispatcher,
+                    runs: count.map_or(0, |row| row.number.unsigned_abs()),
+                    newest: count.map(|row| timestamp(row.newest)).transpose()?,
+                })
+            },
+        )
         .collect()
 }
 

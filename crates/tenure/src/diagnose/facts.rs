@@ -1,13 +1,15 @@
 //! All that the rules judge by. How it is found out is the verb's to know.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tenure_dispatcher::examine::Examined;
 use tenure_guard::{RunId, TaskId};
-use tenure_store::dispatcher::Dispatcher;
+use tenure_store::DispatcherId;
 use tenure_store::duration;
+use tenure_store::read::Serving;
 use tenure_store::suspects::Suspects;
 
 use tenure_store::offered::Offered;
@@ -26,6 +28,8 @@ pub struct Facts {
 pub struct Surroundings {
     /// Dispatchers that live.
     pub serving: Vec<Serving>,
+    /// Those of them that live here and whose process somebody stopped.
+    pub stopped: HashSet<DispatcherId>,
     /// The profiles that there are.
     pub offered: Offered,
     /// Open runs, and in whose hands they are.
@@ -34,17 +38,6 @@ pub struct Surroundings {
     pub left: Vec<Left>,
     /// Where this is; `None` where nothing has ever run here.
     pub here: Option<Here>,
-}
-
-/// A dispatcher that lives.
-#[derive(Clone, Debug)]
-pub struct Serving {
-    /// What it published.
-    pub row: Dispatcher,
-    /// How many open runs are in its hands.
-    pub runs: u32,
-    /// Whether it lives here and somebody stopped its process.
-    pub is_stopped: bool,
 }
 
 /// Processes here that carry a run which is closed, or which the store does not know.
@@ -93,9 +86,13 @@ impl Facts {
 
     /// Whether a dispatcher lives on this host.
     pub fn is_served_here(&self) -> bool {
+        self.serving.iter().any(|one| self.is_here(one))
+    }
+
+    /// Whether a dispatcher's process is on this host.
+    pub fn is_here(&self, serving: &Serving) -> bool {
         let host = self.here.as_ref().map(|here| here.host.as_str());
-        let mut serving = self.serving.iter();
-        serving.any(|one| Some(one.row.process.host_id.as_str()) == host)
+        Some(serving.dispatcher.process.host_id.as_str()) == host
     }
 }
 

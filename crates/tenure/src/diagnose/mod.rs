@@ -10,14 +10,19 @@ mod lane;
 mod rule;
 mod streak;
 
-pub use facts::{Facts, Here, Left, Serving, Surroundings};
+pub use facts::{Facts, Here, Left, Surroundings};
 pub use finding::{Finding, Severity};
-pub use rule::RULES;
+pub use rule::{RULES, RuleId};
 
-/// Tries every rule; the worst first, then by task.
+/// Tries every rule; the worst first, then by task. That nobody dispatches comes before all else:
+/// while that is so nothing else is sure, nor would mending it start anything.
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule.judge(facts)).collect();
-    findings.sort_by_key(|one| (std::cmp::Reverse(one.severity), one.rule, one.task, one.run));
+    findings.sort_by_key(|one| {
+        let is_later = one.rule != RuleId::NoDispatcher;
+        let worst = std::cmp::Reverse(one.severity);
+        (worst, is_later, one.rule, one.task, one.run)
+    });
     findings
 }
 

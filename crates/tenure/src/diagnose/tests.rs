@@ -1,6 +1,6 @@
 //! The rules without a store or a process: facts in, findings out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
 use tenure_store::held::Held;
 use tenure_store::life::{LimitsLayer, Outcome, Streaks, TaskStatus};
 use tenure_store::process::ProcessId;
-use tenure_store::read::Pause;
+use tenure_store::read::{Pause, Serving};
 use tenure_store::suspects::{
     Blocked, EndedRun, PausedTask, Suspects, Troubled, Unverified, Waiting, WantedProfile,
 };
@@ -22,7 +22,7 @@ const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
 
 fn dispatcher() -> Serving {
     Serving {
-        row: Dispatcher {
+        dispatcher: Dispatcher {
             id: DispatcherId::random(),
             process: ProcessId {
                 host_id: "here".into(),
@@ -48,13 +48,14 @@ fn dispatcher() -> Serving {
             held: Vec::new(),
         },
         runs: 0,
-        is_stopped: false,
+        newest: None,
+        quiet_since: None,
     }
 }
 
 /// A store in which nothing is wrong, with these dispatchers.
 fn facts(serving: Vec<Serving>) -> Facts {
-    let published = dispatcher().row.profiles;
+    let published = dispatcher().dispatcher.profiles;
     Facts {
         suspects: Suspects {
             now: NOW,
@@ -74,6 +75,7 @@ fn facts(serving: Vec<Serving>) -> Facts {
         },
         around: Arc::new(Surroundings {
             serving,
+            stopped: HashSet::new(),
             offered: tenure_store::offered::Offered::new(published, "a living dispatcher"),
             runs: Vec::new(),
             left: Vec::new(),
@@ -82,6 +84,12 @@ fn facts(serving: Vec<Serving>) -> Facts {
                 boot: "boot".into(),
             }),
         }),
+    }
+}
+
+impl Facts {
+    fn around_mut(&mut self) -> &mut Surroundings {
+        Arc::get_mut(&mut self.around).unwrap()
     }
 }
 
@@ -191,7 +199,7 @@ fn a_dispatcher_that_is_full_drains_or_cannot_start_a_profile_strands_nothing() 
     };
     fires(&with(|one| one.runs = 4), &[("held_back", None)]);
     fires(
-        &with(|one| one.row.drain_at = Some(NOW)),
+        &with(|one| one.dispatcher.drain_at = Some(NOW)),
         &[("held_back", None)],
     );
     let held = |until| Held {
@@ -201,7 +209,7 @@ fn a_dispatcher_that_is_full_drains_or_cannot_start_a_profile_strands_nothing() 
         until,
     };
     let cannot = with(|one| {
-        one.row.held = vec![Held {
+        one.dispatcher.held = vec![Held {
             profile: "reviewer".into(),
             why: "no such file".into(),
             since: NOW,
@@ -209,12 +217,41 @@ fn a_dispatcher_that_is_full_drains_or_cannot_start_a_profile_strands_nothing() 
         }];
     });
     fires(&cannot, &[("held_back", None)]);
-    let mut again = dispatcher();
-    again.row.held = vec![held(NOW)];
-    again.is_stopped = true;
-    let mut again = facts(vec![again]);
+    let mut again = with(|_| ());
     again.suspects.lanes = vec![old];
-    fires(&again, &[("stranded_in_ready", Some("kill -CONT 4242"))]);
+    let serving = &mut again.around_mut().serving[0];
+    serving.dispatcher.held = vec![held(NOW)];
+    fires(&again, &[("stranded_in_ready", Some("kill -HUP 4242"))]);
+    // Here the pid may be anybody's.
+    again.around_mut().serving[0].dispatcher.process.host_id = "there".into();
+    fires(&again, &[("stranded_in_ready", None)]);
+}
+
+#[test]
+fn a_dispatcher_that_is_stopped_or_gives_no_sign_of_life_is_named_at_once() {
+    let mut idle = facts(vec![dispatcher()]);
+    idle.suspects.lanes = vec![lane()];
+    let id = idle.serving[0].dispatcher.id;
+    idle.around_mut().stopped.insert(id);
+    fires(&idle, &[("stranded_in_ready", Some("kill -CONT 4242"))]);
+    // Another one could take it.
+    idle.around_mut().serving.push(dispatcher());
+    fires(&idle, &[]);
+    let around = idle.around_mut();
+    around.serving.remove(0);
+    around.serving[0].quiet_since = Some(NOW);
+    fires(&idle, &[("no_dispatcher", Some("tenure serve"))]);
+}
+
+#[test]
+fn caps_that_differ_hold_what_none_of_them_allows() {
+    let mut full = facts(vec![dispatcher(), dispatcher()]);
+    full.suspects.lanes = vec![lane()];
+    full.suspects.running_of = BTreeMap::from([("reviewer".to_owned(), 2)]);
+    full.around_mut().serving[1].dispatcher.profiles[0].max_running = Some(3);
+    fires(&full, &[]);
+    full.around_mut().serving[1].runs = 4;
+    fires(&full, &[("held_back", None)]);
 }
 
 #[test]
@@ -222,22 +259,27 @@ fn what_nobody_can_do_is_told_from_what_nobody_serves() {
     let mut odd = facts(Vec::new());
     odd.suspects.lanes = vec![lane()];
     fires(&odd, &[("no_dispatcher", Some("tenure serve"))]);
+    let nobody = ("no_dispatcher", Some("tenure serve"));
+    let skills = ("invalid_task_skills", Some("tenure edit 7 --clear-skills"));
     odd.suspects.lanes[0].skills = vec!["cobol".into()];
-    fires(
-        &odd,
-        &[("invalid_task_skills", Some("tenure edit 7 --clear-skills"))],
-    );
+    fires(&odd, &[nobody, skills]);
     odd.suspects.lanes[0].profile = "revewer".into();
-    fires(&odd, &[]);
+    fires(&odd, &[nobody]);
     let wanted = |name: &str| WantedProfile {
         name: name.into(),
         first: TaskId(7),
     };
     odd.suspects.wanted = vec![wanted("revewer")];
     let rule = "assignee_profile_not_found";
-    fires(&odd, &[(rule, Some("tenure reassign 7 reviewer"))]);
+    fires(&odd, &[nobody, (rule, Some("tenure reassign 7 reviewer"))]);
+    // On the word of one configuration alone nothing is thrown away.
     odd.suspects.wanted = vec![wanted("cook")];
+    fires(&odd, &[nobody, (rule, None)]);
+    odd.around_mut().serving = vec![dispatcher()];
     fires(&odd, &[(rule, Some("tenure cancel 7"))]);
+    odd.suspects.lanes[0].profile = "reviewer".into();
+    odd.suspects.wanted.clear();
+    fires(&odd, &[skills]);
 }
 
 #[test]

@@ -45,6 +45,7 @@ codes! {
     PausedProfile = "paused_profile": "a person keeps its profile from starting anything",
     PausedTask = "paused_task": "a person keeps the task from starting",
     NoDispatcher = "no_dispatcher": "no dispatcher serves the store",
+    DispatcherStopped = "dispatcher_stopped": "the process of the dispatcher that could take it is stopped",
     BatchOnly = "batch_only": "the only dispatchers serve another batch each",
     ProfileMissing = "profile_missing": "no living dispatcher has its profile",
     SkillMissing = "skill_missing": "its profile does not offer a skill that it requires",

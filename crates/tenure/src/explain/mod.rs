@@ -14,9 +14,12 @@ pub mod waits;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use tenure_guard::TaskId;
+use tenure_store::DispatcherId;
 use tenure_store::dispatcher::PublishedProfile;
 use tenure_store::life::{TaskStatus, Traced};
 use tenure_store::read::{Place, Situation};
@@ -122,14 +125,25 @@ impl Reason {
     }
 }
 
-/// Explains. What the own configuration has counts where no dispatcher says otherwise; the newest run's
-/// log is read by whoever asks.
-pub fn explain(
-    situation: &Situation,
-    own: &[PublishedProfile],
-    log_tail: Vec<String>,
-) -> Explanation {
+/// What the store does not know of it; whoever asks finds it out.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// What the own configuration has, which counts where no dispatcher says otherwise.
+    pub own: Vec<PublishedProfile>,
+    /// Dispatchers whose process is stopped.
+    pub stopped: HashSet<DispatcherId>,
+    /// The last lines of the newest run's log.
+    pub log_tail: Vec<String>,
+}
+
+/// Explains.
+pub fn explain(situation: &Situation, seen: Seen) -> Explanation {
     let task = &situation.task;
+    let Seen {
+        own,
+        stopped,
+        log_tail,
+    } = seen;
     let (newest, earlier) = match situation.runs.split_first() {
         Some((newest, earlier)) => (Some(newest), earlier),
         None => (None, &[][..]),
@@ -147,13 +161,13 @@ pub fn explain(
             attempts: task.attempts,
             waited_for_by: situation.children.clone(),
         },
-        reasons: waits::reasons(situation),
+        reasons: waits::reasons(situation, &stopped),
         place: situation.place,
         newest: newest.map(|run| Attempt::of(run, situation, log_tail)),
         earlier: earlier.iter().map(Earlier::of).collect(),
         earlier_untold: task.attempts.saturating_sub(told),
         next: advice::steps(situation),
-        policies: policy::policies(situation, own),
-        policies_differ_from_run: policy::differ_from_run(situation, own),
+        policies: policy::policies(situation, &own),
+        policies_differ_from_run: policy::differ_from_run(situation, &own),
     }
 }

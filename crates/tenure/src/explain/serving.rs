@@ -1,131 +1,75 @@
-//! Who could take a ready task, and what is in the way: of each living dispatcher, then of all
-//! together. What is told is what is nearest to a start: where one dispatcher lacks the profile and
-//! another has no slot free, it is the slot that is waited for.
+//! What is in the way of a ready task, in words. What that is, [`crate::hindrance`] decides.
 
-use jiff::Timestamp;
-use tenure_store::dispatcher::PublishedProfile;
+use std::collections::HashSet;
+
+use tenure_store::DispatcherId;
 use tenure_store::read::{Serving, Situation};
 
+use super::waits::{held_by, ids, named};
 use super::{Code, Reason};
+use crate::hindrance::{
+    Hindrance, Met, Obstacle, Scene, Verdict, Wanted, lacked, lacked_by_all, verdict,
+};
 
-/// What keeps one dispatcher from taking the task, the farthest from a start first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Obstacle {
-    /// It serves another batch only.
-    OtherBatch,
-    /// It has no such profile.
-    NoProfile,
-    /// Its profile does not offer these.
-    NoSkill(Vec<String>),
-    /// It takes nothing new.
-    Drains(Timestamp),
-    /// It holds the profile back.
-    Holds {
-        until: Timestamp,
-        since: Timestamp,
-        why: String,
-    },
-    /// Its slots are taken.
-    NoSlot,
+/// What keeps it from being taken by anybody, besides pauses; nothing where somebody could take it.
+pub fn now(situation: &Situation, stopped: &HashSet<DispatcherId>) -> Vec<Reason> {
+    let Verdict { hindrances, .. } = judged(situation, stopped);
+    let reasons = hindrances.iter();
+    reasons.filter_map(|one| reason(situation, one)).collect()
 }
 
-impl Obstacle {
-    /// Whether time alone takes it away, and runs that end.
-    fn passes(&self) -> bool {
-        match self {
-            Self::OtherBatch | Self::NoProfile | Self::NoSkill(_) => false,
-            Self::Drains(_) | Self::Holds { .. } | Self::NoSlot => true,
-        }
-    }
-}
-
-/// What keeps every dispatcher from taking a ready task; nothing where one could.
-pub fn now(situation: &Situation) -> Vec<Reason> {
-    told(situation, |_| true)
-}
-
-/// The same, without what passes by itself: for a task whose time has not come.
-pub fn lasting(situation: &Situation) -> Vec<Reason> {
-    told(situation, |obstacle| !obstacle.passes())
-}
-
-/// How many of its profile may run: the most that a dispatcher which has the profile allows.
-pub fn cap(situation: &Situation) -> Option<u32> {
-    let mut caps = Vec::new();
-    for serving in &situation.dispatchers {
-        caps.extend(profile(situation, serving).map(|profile| profile.max_running));
-    }
-    // Who sets no limit takes more.
-    if caps.iter().any(Option::is_none) {
-        return None;
-    }
-    caps.into_iter().flatten().max()
-}
-
-fn profile<'a>(situation: &Situation, serving: &'a Serving) -> Option<&'a PublishedProfile> {
-    let profiles = &serving.dispatcher.profiles;
-    profiles
-        .iter()
-        .find(|profile| profile.name == situation.task.assignee)
-}
-
-fn told(situation: &Situation, is_told: impl Fn(&Obstacle) -> bool) -> Vec<Reason> {
-    if situation.dispatchers.is_empty() {
-        let words = "no dispatcher serves this store";
-        let reason = Reason::new(Code::NoDispatcher, words, "one is started");
-        return vec![reason.command("tenure serve")];
-    }
-    let mut obstacles = Vec::new();
-    for serving in &situation.dispatchers {
-        match obstacle(situation, serving).filter(&is_told) {
-            Some(obstacle) => obstacles.push((obstacle, serving)),
-            None => return Vec::new(),
-        }
-    }
-    obstacles.sort_by(|(one, _), (other, _)| other.cmp(one));
-    let nearest = obstacles
-        .first()
-        .map(|(obstacle, _)| std::mem::discriminant(obstacle));
-    obstacles.retain(|(obstacle, _)| Some(std::mem::discriminant(obstacle)) == nearest);
-    reason(situation, &obstacles).into_iter().collect()
-}
-
-fn obstacle(situation: &Situation, serving: &Serving) -> Option<Obstacle> {
-    let dispatcher = &serving.dispatcher;
-    if dispatcher.batch.is_some() && dispatcher.batch != situation.task.batch_id {
-        return Some(Obstacle::OtherBatch);
-    }
-    let Some(profile) = profile(situation, serving) else {
-        return Some(Obstacle::NoProfile);
+/// The same, without what people keep from starting and what passes by itself: for a task whose time
+/// has not come.
+pub fn lasting(situation: &Situation, stopped: &HashSet<DispatcherId>) -> Vec<Reason> {
+    let lasts = |one: &&Hindrance| match one {
+        Hindrance::NoDispatcher => true,
+        Hindrance::Each(met) => met.iter().all(|(obstacle, _)| !obstacle.passes()),
+        Hindrance::Paused(_) | Hindrance::KeyFull { .. } => false,
     };
-    let required = situation.task.skills.iter();
-    let missing: Vec<String> = required
-        .filter(|skill| !profile.skills.contains(skill))
-        .cloned()
-        .collect();
-    if !missing.is_empty() {
-        return Some(Obstacle::NoSkill(missing));
+    let Verdict { hindrances, .. } = judged(situation, stopped);
+    let lasting = hindrances.iter().filter(lasts);
+    lasting.filter_map(|one| reason(situation, one)).collect()
+}
+
+fn judged<'a>(situation: &'a Situation, stopped: &'a HashSet<DispatcherId>) -> Verdict<'a> {
+    let scene = Scene {
+        at: situation.at,
+        serving: &situation.dispatchers,
+        stopped,
+        pauses: &situation.pauses,
+        running_of_profile: situation.running_of_profile,
+        running_of_key: situation.running_of_key,
+    };
+    verdict(Wanted::explained(situation), scene)
+}
+
+fn reason(situation: &Situation, hindrance: &Hindrance) -> Option<Reason> {
+    match hindrance {
+        // Told with the pause of the task itself.
+        Hindrance::Paused(_) => None,
+        Hindrance::NoDispatcher => {
+            let words = "no dispatcher serves this store";
+            let reason = Reason::new(Code::NoDispatcher, words, "one is started");
+            Some(reason.command("tenure serve"))
+        }
+        Hindrance::KeyFull { key, limit } => {
+            let words = format!(
+                "{} run with limit key {key:?}, and its limit = {limit}: {}",
+                situation.running_of_key,
+                named(&ids(&situation.running_with_key))
+            );
+            let reason = Reason::new(Code::LimitKeyFull, words, "one of them ends");
+            Some(held_by(reason, &situation.running_with_key))
+        }
+        Hindrance::Each(met) => each(situation, met),
     }
-    if let Some(since) = dispatcher.drain_at {
-        return Some(Obstacle::Drains(since));
-    }
-    let held = dispatcher.held.iter();
-    let mut held = held.filter(|held| held.profile == profile.name && held.until > situation.at);
-    if let Some(held) = held.next() {
-        return Some(Obstacle::Holds {
-            until: held.until,
-            since: held.since,
-            why: held.why.clone(),
-        });
-    }
-    (serving.runs >= u64::from(dispatcher.slots)).then_some(Obstacle::NoSlot)
 }
 
 /// All of them are of one kind.
-fn reason(situation: &Situation, obstacles: &[(Obstacle, &Serving)]) -> Option<Reason> {
+fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
     let task = &situation.task;
-    let (nearest, _) = obstacles.first()?;
-    let who = who(obstacles);
+    let (nearest, serving) = met.first()?;
+    let who = who(met);
     Some(match nearest {
         Obstacle::OtherBatch => Reason::new(
             Code::BatchOnly,
@@ -139,16 +83,29 @@ fn reason(situation: &Situation, obstacles: &[(Obstacle, &Serving)]) -> Option<R
             "the profile is configured and the dispatcher reloaded (SIGHUP), or the task is given to another",
         )
         .command(format!("tenure reassign {} PROFILE", task.id)),
-        Obstacle::NoSkill(missing) => Reason::new(
+        Obstacle::NoSkills(_) => Reason::new(
             Code::SkillMissing,
             format!(
                 "profile {:?} does not offer {}: {who}",
                 task.assignee,
-                missing.join(", ")
+                lacked_by_all(&task.skills, &lacked(met))
             ),
             "the profile gets the skill, or the task does without, or another profile gets the task",
         )
         .command(format!("tenure edit {} --clear-skills", task.id)),
+        Obstacle::Quiet(since) => Reason::new(
+            Code::NoDispatcher,
+            format!("the dispatcher gives no sign of life: {who}"),
+            "it is found and started again, or another one is started",
+        )
+        .since(*since)
+        .command("tenure serve"),
+        Obstacle::Stopped => Reason::new(
+            Code::DispatcherStopped,
+            format!("the dispatcher's process is stopped (SIGSTOP), so nothing is started: {who}"),
+            "the process is let go on",
+        )
+        .command(format!("kill -CONT {}", serving.dispatcher.process.pid)),
         Obstacle::Drains(since) => Reason::new(
             Code::Draining,
             format!("a drain is under way, so nothing new is taken: {who}"),
@@ -156,7 +113,7 @@ fn reason(situation: &Situation, obstacles: &[(Obstacle, &Serving)]) -> Option<R
         )
         .since(*since)
         .command("tenure serve"),
-        Obstacle::Holds { why, since, until } => Reason::new(
+        Obstacle::HoldsBack { why, since, until } => Reason::new(
             Code::HeldBack,
             format!("profile {:?} is held back: {why}: {who}", task.assignee),
             "the cause is mended; it is tried again by itself",
@@ -164,9 +121,10 @@ fn reason(situation: &Situation, obstacles: &[(Obstacle, &Serving)]) -> Option<R
         .since(*since)
         .until(Some(*until))
         .command("tenure doctor"),
-        Obstacle::NoSlot => Reason {
+        Obstacle::CapFull(_) => capped(situation, met),
+        Obstacle::SlotsFull => Reason {
             // Since the last of them was filled.
-            since: obstacles.iter().filter_map(|(_, one)| one.newest).max(),
+            since: met.iter().filter_map(|(_, one)| one.newest).max(),
             ..Reason::new(
                 Code::NoSlot,
                 format!("every slot is taken: {who}"),
@@ -177,11 +135,41 @@ fn reason(situation: &Situation, obstacles: &[(Obstacle, &Serving)]) -> Option<R
     })
 }
 
+/// As many run as the profile allows, which dispatchers may know differently.
+fn capped(situation: &Situation, met: &[Met]) -> Reason {
+    let mut caps: Vec<u32> = met
+        .iter()
+        .filter_map(|(obstacle, _)| {
+            if let Obstacle::CapFull(cap) = obstacle {
+                Some(*cap)
+            } else {
+                None
+            }
+        })
+        .collect();
+    caps.sort_unstable();
+    let cap = match (caps.first(), caps.last()) {
+        (Some(least), Some(most)) if least < most => {
+            format!("{most} (where it is most; other dispatchers have down to {least})")
+        }
+        (_, most) => most.copied().unwrap_or_default().to_string(),
+    };
+    let words = format!(
+        "{} of profile {:?} run, and max_running = {cap}: {}",
+        situation.running_of_profile,
+        situation.task.assignee,
+        named(&ids(&situation.running_with_profile))
+    );
+    let change = "one of them ends, or max_running of the profile is raised";
+    let reason = Reason::new(Code::ProfileFull, words, change);
+    held_by(reason, &situation.running_with_profile)
+}
+
 /// How many dispatchers are named in words.
 const NAMED: usize = 5;
 
-fn who(obstacles: &[(Obstacle, &Serving)]) -> String {
-    let named = obstacles.iter().take(NAMED).map(|(_, serving)| {
+fn who(met: &[Met]) -> String {
+    let named = met.iter().take(NAMED).map(|(_, serving)| {
         let Serving {
             dispatcher, runs, ..
         } = serving;
@@ -190,8 +178,8 @@ fn who(obstacles: &[(Obstacle, &Serving)]) -> String {
         format!("pid {pid} on {host} ({runs} of {slots} slots taken)")
     });
     let mut named: Vec<String> = named.collect();
-    if obstacles.len() > NAMED {
-        named.push(format!("and {} more", obstacles.len() - NAMED));
+    if met.len() > NAMED {
+        named.push(format!("and {} more", met.len() - NAMED));
     }
     named.join(", ")
 }

@@ -6,7 +6,7 @@ mod standing;
 
 use std::fmt::Write as _;
 
-use super::{Code, explain, page};
+use super::{Code, Seen, explain, page};
 use fixture::Case;
 
 /// Their pages, from a part on.
@@ -14,7 +14,7 @@ fn words(cases: &[Case], from: &str) -> String {
     let mut text = String::new();
     for case in cases {
         let log = vec!["the last line".to_owned()];
-        let page = page::text(&explain(&case.situation, &[], log));
+        let page = page::text(&explain(&case.situation, case.seen(log)));
         let part = page.find(from).map_or("", |at| &page[at..]);
         // They are the same for all.
         let part = part.split("\npolicies in force").next().unwrap_or(part);
@@ -39,7 +39,7 @@ fn every_case_has_its_code_and_every_code_its_case() {
     let standing = standing::cases().into_iter().map(|case| (false, case));
     let ends = ends::cases().into_iter().map(|case| (true, case));
     for (is_end, case) in standing.chain(ends) {
-        let explanation = explain(&case.situation, &[], Vec::new());
+        let explanation = explain(&case.situation, case.seen(Vec::new()));
         let found = if is_end {
             explanation.newest.and_then(|run| run.code)
         } else {
@@ -59,7 +59,7 @@ fn the_policies_in_force_are_told_by_who_said_them() {
     let profile = &mut situation.dispatchers[0].dispatcher.profiles[0];
     profile.limits.max_runtime = Some(std::time::Duration::from_hours(2));
     profile.defaults.max_defers = Some(7);
-    let page = page::text(&explain(&situation, &[], Vec::new()));
+    let page = page::text(&explain(&situation, Seen::default()));
     let policies = page.split("policies in force").nth(1);
     insta::assert_snapshot!(policies.unwrap_or_default());
 }

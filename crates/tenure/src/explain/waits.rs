@@ -1,7 +1,10 @@
 //! Why a task is where it is, by its status. Who could take a ready one is [`super::serving`]'s to
 //! say.
 
+use std::collections::HashSet;
+
 use tenure_guard::{BlockKind, TaskId};
+use tenure_store::DispatcherId;
 use tenure_store::event::EventKind;
 use tenure_store::life::{Ask, LinkKind, Outcome, RunStatus, TaskStatus};
 use tenure_store::read::{Holder, Pause, RunView, Situation, WaitedFor};
@@ -12,14 +15,14 @@ use super::{Code, Reason, serving};
 const NAMED: usize = 10;
 
 /// Why it stands there, what would have to change first before the rest.
-pub fn reasons(situation: &Situation) -> Vec<Reason> {
+pub fn reasons(situation: &Situation, stopped: &HashSet<DispatcherId>) -> Vec<Reason> {
     let mut reasons = match situation.task.status {
         TaskStatus::Todo => [parents(situation), time(situation), pauses(situation)].concat(),
         TaskStatus::Scheduled => {
-            let lasting = serving::lasting(situation);
+            let lasting = serving::lasting(situation, stopped);
             [time(situation), pauses(situation), lasting].concat()
         }
-        TaskStatus::Ready => ready(situation),
+        TaskStatus::Ready => ready(situation, stopped),
         TaskStatus::Running => vec![running(situation)],
         TaskStatus::Blocked => vec![blocked(situation)],
         TaskStatus::Done => vec![done(situation)],
@@ -186,8 +189,8 @@ fn pause(pause: &Pause) -> Reason {
         .command(command)
 }
 
-fn ready(situation: &Situation) -> Vec<Reason> {
-    let held = [pauses(situation), serving::now(situation), full(situation)].concat();
+fn ready(situation: &Situation, stopped: &HashSet<DispatcherId>) -> Vec<Reason> {
+    let held = [pauses(situation), serving::now(situation, stopped)].concat();
     if held.is_empty() {
         vec![order(situation)]
     } else {
@@ -195,44 +198,12 @@ fn ready(situation: &Situation) -> Vec<Reason> {
     }
 }
 
-/// Caps that are reached: by profile, and by limit key.
-fn full(situation: &Situation) -> Vec<Reason> {
-    let task = &situation.task;
-    let mut reasons = Vec::new();
-    if let Some(cap) = serving::cap(situation)
-        && situation.running_of_profile >= u64::from(cap)
-    {
-        let words = format!(
-            "{} of profile {:?} run, and max_running = {cap}: {}",
-            situation.running_of_profile,
-            task.assignee,
-            named(&ids(&situation.running_with_profile))
-        );
-        let change = "one of them ends, or max_running of the profile is raised";
-        let reason = Reason::new(Code::ProfileFull, words, change);
-        reasons.push(held_by(reason, &situation.running_with_profile));
-    }
-    let holders = u64::try_from(situation.running_with_key.len()).unwrap_or(u64::MAX);
-    if let (Some(key), Some(limit)) = (&task.limit_key, task.limit)
-        && holders >= u64::from(limit.min(Situation::MOST))
-    {
-        let words = format!(
-            "{holders} run with limit key {key:?}, and its limit = {limit}: {}",
-            named(&ids(&situation.running_with_key))
-        );
-        let change = "one of them ends";
-        let reason = Reason::new(Code::LimitKeyFull, words, change);
-        reasons.push(held_by(reason, &situation.running_with_key));
-    }
-    reasons
-}
-
-fn ids(holders: &[Holder]) -> Vec<TaskId> {
+pub(super) fn ids(holders: &[Holder]) -> Vec<TaskId> {
     holders.iter().map(|holder| holder.id).collect()
 }
 
 /// A cap is reached since the last of those who reach it began.
-fn held_by(reason: Reason, holders: &[Holder]) -> Reason {
+pub(super) fn held_by(reason: Reason, holders: &[Holder]) -> Reason {
     let since = holders.iter().map(|holder| holder.since).max();
     Reason {
         since,

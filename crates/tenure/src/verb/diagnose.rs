@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenure_dispatcher::examine::{Examined, examine};
+use tenure_dispatcher::examine::examine;
 use tenure_guard::{RunId, TaskId};
 use tenure_store::dispatcher::Dispatcher;
 use tenure_store::suspects::{MOST, Scope};
 use tenure_store::{Error, Store};
-use tenure_warden::process::{Found, Process, boot_id, known_host_id};
+use tenure_warden::process::{boot_id, known_host_id};
 
 use crate::cli::{Diagnose, Global};
-use crate::diagnose::{Facts, Finding, Here, Left, Serving, Severity, Surroundings, judge};
+use crate::diagnose::{Facts, Finding, Here, Left, Severity, Surroundings, judge};
 use crate::failure::{Code, Failure};
 use crate::offered;
 use crate::place::Place;
-use crate::{carriers, escape, folders, output};
+use crate::{carriers, escape, folders, output, stopped};
 
 /// So long a task may be blocked before somebody should have spoken of it.
 const BLOCKED_LONG: Duration = Duration::from_hours(24);
@@ -77,7 +77,8 @@ async fn diagnose(place: &Place, store: &Store, ids: &[TaskId]) -> Result<Vec<Fi
 }
 
 async fn surroundings(place: &Place, store: &Store) -> Result<Surroundings, Failure> {
-    let living = store.living_dispatchers().await?;
+    let serving = store.serving().await?;
+    let living: Vec<Dispatcher> = serving.iter().map(|one| one.dispatcher.clone()).collect();
     let here = here();
     let runs = match &here {
         Some(here) => examine(store, &here.host, &living).await?,
@@ -88,10 +89,8 @@ async fn surroundings(place: &Place, store: &Store) -> Result<Surroundings, Fail
         None => Vec::new(),
     };
     Ok(Surroundings {
-        serving: living
-            .iter()
-            .map(|one| serving(one.clone(), &runs, here.as_ref()))
-            .collect(),
+        serving,
+        stopped: stopped::among(living.iter()),
         offered: offered::of(living, &place.config),
         runs,
         left,
@@ -105,17 +104,6 @@ fn here() -> Option<Here> {
         host: known_host_id(&folders::state().ok()?).ok()?,
         boot: boot_id().ok()?,
     })
-}
-
-fn serving(row: Dispatcher, runs: &[Examined], here: Option<&Here>) -> Serving {
-    let own = runs.iter().filter(|one| one.run.dispatcher == row.id);
-    let found = here.and_then(|here| Process::find(&row.process, &here.host).ok());
-    let process = found.and_then(Found::alive);
-    Serving {
-        runs: u32::try_from(own.count()).unwrap_or(u32::MAX),
-        is_stopped: process.is_some_and(|process| process.is_stopped().unwrap_or(false)),
-        row,
-    }
 }
 
 /// Processes here of runs that are not open.

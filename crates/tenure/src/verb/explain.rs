@@ -1,10 +1,10 @@
 //! `explain`: why a task stands where it stands, why its runs ended so, and what to do next.
 
 use crate::cli::{Global, One};
-use crate::explain::{explain, page};
+use crate::explain::{Seen, explain, page};
 use crate::failure::Failure;
 use crate::place::Place;
-use crate::{log_tail, output};
+use crate::{log_tail, output, stopped};
 
 /// Explains.
 pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
@@ -12,8 +12,13 @@ pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
     let store = place.read_about(args.id).await?;
     let situation = store.situation(args.id).await?;
     let log = situation.runs.first().and_then(|run| run.log.as_deref());
-    let log_tail = log.map(log_tail::read).unwrap_or_default();
-    let explanation = explain(&situation, &place.config.published(), log_tail);
+    let dispatchers = situation.dispatchers.iter();
+    let seen = Seen {
+        own: place.config.published(),
+        stopped: stopped::among(dispatchers.map(|one| &one.dispatcher)),
+        log_tail: log.map(log_tail::read).unwrap_or_default(),
+    };
+    let explanation = explain(&situation, seen);
     if args.json {
         output::json(&explanation)
     } else {

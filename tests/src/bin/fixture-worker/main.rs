@@ -8,6 +8,7 @@
 //! should end (79 where it is not the owner, else 1), unless `say FILE` came before: then what was
 //! answered is written there, a line each, and it goes on.
 
+mod fenced;
 mod misbehave;
 
 use std::fs::File;
@@ -79,6 +80,7 @@ impl Steps {
             "sleep" => thread::sleep(Duration::from_millis(self.number())),
             "wait-for" => self.wait_for(),
             "append" => self.append(),
+            "fenced" => self.fenced(),
             "print" => println!("{}", self.word()),
             "print-error" => eprintln!("{}", self.word()),
             "tell-time" => self.tell_time(),

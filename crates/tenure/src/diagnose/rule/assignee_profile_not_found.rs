@@ -29,27 +29,40 @@ fn look(facts: &Facts) -> Vec<Matter> {
         .map(|wanted| {
             let meant = meant(facts, &wanted.name);
             let known: Vec<&str> = known(facts).collect();
+            // What the configuration of whoever asks lacks, a dispatcher's may have.
+            let is_sure = facts
+                .serving
+                .iter()
+                .any(|one| one.dispatcher.batch.is_none());
+            let doubt = if is_sure {
+                ""
+            } else {
+                "; no dispatcher lives that could say whether it has it"
+            };
             let evidence = format!(
-                "{} has no profile {:?}, which the task names; there are: {}",
+                "{} has no profile {:?}, which the task names; there are: {}{doubt}",
                 facts.offered.by(),
                 wanted.name,
                 known.join(", ")
             );
-            let mend = match meant {
-                Some(meant) => format!("tenure reassign {} {meant}", wanted.first),
-                None => format!("tenure cancel {}", wanted.first),
-            };
-            Matter::new(evidence)
+            let matter = Matter::new(evidence)
                 .task(wanted.first)
-                .facts(json!({ "profile": wanted.name, "known": known }))
-                .mend(mend)
+                .facts(json!({ "profile": wanted.name, "known": known, "sure": is_sure }));
+            match meant {
+                Some(meant) => matter.mend(format!("tenure reassign {} {meant}", wanted.first)),
+                None if is_sure => matter.mend(format!("tenure cancel {}", wanted.first)),
+                None => matter,
+            }
         })
         .collect()
 }
 
 /// A dispatcher that serves one batch only may have profiles that no other has.
 fn is_served_apart(facts: &Facts, wanted: &WantedProfile) -> bool {
-    let mut profiles = facts.serving.iter().flat_map(|one| &one.row.profiles);
+    let mut profiles = facts
+        .serving
+        .iter()
+        .flat_map(|one| &one.dispatcher.profiles);
     profiles.any(|profile| profile.name == wanted.name)
 }
 

@@ -1,17 +1,16 @@
 //! Tasks wait by design: something is full, paused, cooling down, or could not be started.
 
 use serde_json::json;
-use tenure_store::held::Held;
 use tenure_store::life::TaskStatus;
 use tenure_store::read::Pause;
 use tenure_store::suspects::{Troubled, Waiting};
 
 use super::{Rule, RuleId};
 use crate::diagnose::facts::Facts;
-use crate::diagnose::facts::Serving;
 use crate::diagnose::finding::{Matter, Severity};
-use crate::diagnose::lane::{Holds, tasks};
+use crate::diagnose::lane::tasks;
 use crate::diagnose::streak;
+use crate::hindrance::{Hindrance, Met, Obstacle};
 
 pub const RULE: Rule = Rule {
     id: RuleId::HeldBack,
@@ -40,28 +39,19 @@ fn look(facts: &Facts) -> Vec<Matter> {
 }
 
 fn lane_held(facts: &Facts, lane: &Waiting) -> Option<Matter> {
-    let (why, words, mend) = match facts.holds(lane) {
-        Holds::NoProfile | Holds::NoSkills(_) | Holds::NoDispatcher | Holds::Nothing(_) => {
-            return None;
-        }
-        Holds::Paused(pause) => ("paused", paused(facts, pause), Some(resume(pause))),
-        Holds::KeyFull { key, limit } => (
+    let verdict = facts.verdict(lane);
+    let (why, words, mend) = match verdict.hindrances.first()? {
+        Hindrance::NoDispatcher => return None,
+        Hindrance::Paused(pause) => ("paused", paused(facts, pause), Some(resume(pause))),
+        Hindrance::KeyFull { key, limit } => (
             "limit_key_full",
             format!("{limit} run with limit key {key:?}, as many as may"),
             None,
         ),
-        Holds::CapFull { cap } => (
-            "capped",
-            format!("{cap} of the profile run, as many as may over the whole store"),
-            None,
-        ),
-        Holds::Held(serving, held) => ("cannot_spawn", cannot_spawn(facts, serving, held), None),
-        Holds::Draining(serving) => (
-            "draining",
-            format!("dispatcher {} takes nothing new", serving.row.id),
-            None,
-        ),
-        Holds::SlotsFull { slots } => ("slots_full", format!("all {slots} slots are taken"), None),
+        Hindrance::Each(met) => {
+            let (why, words) = by_design(facts, met)?;
+            (why, words, None)
+        }
     };
     let evidence = format!(
         "{} of profile {:?} {} ready: {words}",
@@ -98,14 +88,38 @@ fn resume(pause: &Pause) -> String {
     }
 }
 
-fn cannot_spawn(facts: &Facts, serving: &Serving, held: &Held) -> String {
-    format!(
-        "dispatcher {} cannot start the profile for {} and tries again in {}: {}",
-        serving.row.id,
-        facts.ago(held.since),
-        facts.until(held.until),
-        held.why
-    )
+/// What dispatchers meet that passes by itself; what lasts is for other rules to tell.
+fn by_design(facts: &Facts, met: &[Met]) -> Option<(&'static str, String)> {
+    let (obstacle, serving) = met.first()?;
+    let dispatcher = serving.dispatcher.id;
+    Some(match obstacle {
+        Obstacle::OtherBatch
+        | Obstacle::NoProfile
+        | Obstacle::NoSkills(_)
+        | Obstacle::Quiet(_)
+        | Obstacle::Stopped => return None,
+        Obstacle::Drains(_) => (
+            "draining",
+            format!("dispatcher {dispatcher} takes nothing new"),
+        ),
+        Obstacle::HoldsBack { until, since, why } => (
+            "cannot_spawn",
+            format!(
+                "dispatcher {dispatcher} cannot start the profile for {} and tries again in {}: {why}",
+                facts.ago(*since),
+                facts.until(*until),
+            ),
+        ),
+        Obstacle::CapFull(cap) => (
+            "capped",
+            format!("{cap} of the profile run, as many as may over the whole store"),
+        ),
+        Obstacle::SlotsFull => {
+            let slots = met.iter().map(|(_, one)| u64::from(one.dispatcher.slots));
+            let slots: u64 = slots.sum();
+            ("slots_full", format!("all {slots} slots are taken"))
+        }
+    })
 }
 
 /// After an end that was not good the next attempt waits for its time.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Rule, RuleId};
 use crate::diagnose::facts::Facts;
 use crate::diagnose::finding::{Matter, Severity};
-use crate::diagnose::lane::{Holds, tasks};
+use crate::diagnose::lane::tasks;
 
 pub const RULE: Rule = Rule {
     id: RuleId::InvalidTaskSkills,
@@ -18,15 +18,7 @@ fn look(facts: &Facts) -> Vec<Matter> {
     let lanes = facts.suspects.lanes.iter();
     lanes
         .filter_map(|lane| {
-            let Holds::NoSkills(missing) = facts.holds(lane) else {
-                return None;
-            };
-            let missing = if missing.is_empty() {
-                // Each is offered by one dispatcher or another, but none offers them together.
-                lane.skills.join(" and ")
-            } else {
-                missing.join(", ")
-            };
+            let missing = facts.lacking(lane)?;
             let able = facts.offered.profiles().iter().find(|profile| {
                 let mut skills = lane.skills.iter();
                 skills.all(|skill| profile.skills.contains(skill))

@@ -6,7 +6,8 @@ use tenure_store::suspects::MOST;
 use super::{Rule, RuleId};
 use crate::diagnose::facts::Facts;
 use crate::diagnose::finding::{Matter, Severity};
-use crate::diagnose::lane::Holds;
+use crate::diagnose::lane::is_unserved;
+use crate::hindrance::{Hindrance, Verdict};
 
 pub const RULE: Rule = Rule {
     id: RuleId::NoDispatcher,
@@ -18,7 +19,10 @@ pub const RULE: Rule = Rule {
 fn look(facts: &Facts) -> Vec<Matter> {
     let lanes = facts.suspects.lanes.iter();
     let waiting: Vec<_> = lanes
-        .filter(|lane| matches!(facts.holds(lane), Holds::NoDispatcher))
+        .filter(|lane| {
+            let verdict = facts.verdict(lane);
+            !is_paused(&verdict) && is_unserved(&verdict)
+        })
         .collect();
     let ready = waiting
         .iter()
@@ -43,4 +47,9 @@ fn look(facts: &Facts) -> Vec<Matter> {
             .facts(facts)
             .mend("tenure serve"),
     ]
+}
+
+fn is_paused(verdict: &Verdict) -> bool {
+    let mut hindrances = verdict.hindrances.iter();
+    hindrances.any(|one| matches!(one, Hindrance::Paused(_)))
 }

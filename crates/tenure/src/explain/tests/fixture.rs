@@ -8,7 +8,7 @@ use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
 use tenure_store::process::ProcessId;
 use tenure_store::read::{RunView, Serving, Situation, TaskRow};
 
-use crate::explain::Code;
+use crate::explain::{Code, Seen};
 
 /// The moment of every case.
 const AT: &str = "2026-11-23T12:00:00Z";
@@ -21,6 +21,21 @@ pub struct Case {
     pub label: &'static str,
     pub code: Code,
     pub situation: Situation,
+    /// Whether its dispatchers are stopped.
+    pub is_stopped: bool,
+}
+
+impl Case {
+    /// What whoever explains found out besides.
+    pub fn seen(&self, log_tail: Vec<String>) -> Seen {
+        let dispatchers = self.situation.dispatchers.iter();
+        let stopped = dispatchers.filter(|_| self.is_stopped);
+        Seen {
+            stopped: stopped.map(|one| one.dispatcher.id).collect(),
+            log_tail,
+            own: Vec::new(),
+        }
+    }
 }
 
 pub fn case(label: &'static str, code: Code, situation: Situation) -> Case {
@@ -28,6 +43,7 @@ pub fn case(label: &'static str, code: Code, situation: Situation) -> Case {
         label,
         code,
         situation,
+        is_stopped: false,
     }
 }
 
@@ -103,6 +119,7 @@ pub fn dispatcher() -> Serving {
         },
         runs: 1,
         newest: Some(at("2026-11-23T11:45:00Z")),
+        quiet_since: None,
     }
 }
 
@@ -120,6 +137,7 @@ pub fn alone(special: Value) -> Situation {
         pauses: Vec::new(),
         running_of_profile: 0,
         running_with_profile: Vec::new(),
+        running_of_key: 0,
         running_with_key: Vec::new(),
         place: None,
     }

@@ -163,6 +163,15 @@ fn kept() -> Vec<Case> {
             served(|serving| serving.dispatcher.held = vec![held]),
         ),
         case("no slot where it could run", Code::NoSlot, two),
+        Case {
+            is_stopped: true,
+            ..case("stopped", Code::DispatcherStopped, alone(json!({})))
+        },
+        case(
+            "no sign of life",
+            Code::NoDispatcher,
+            served(|serving| serving.quiet_since = Some(at("2026-11-23T11:59:37Z"))),
+        ),
     ]
 }
 
@@ -179,7 +188,20 @@ fn caps() -> Vec<Case> {
         running_with_profile: vec![holder(4), holder(5)],
         ..served(|serving| serving.dispatcher.profiles[0].max_running = Some(2))
     };
+    let mut differ = Situation {
+        running_of_profile: 3,
+        running_with_profile: vec![holder(4), holder(5), holder(6)],
+        ..served(|serving| serving.dispatcher.profiles[0].max_running = Some(2))
+    };
+    let mut more = dispatcher();
+    more.dispatcher.profiles[0].max_running = Some(3);
+    differ.dispatchers.push(more);
+    // Who would take one more has no slot.
+    let mut neither = differ.clone();
+    neither.dispatchers[1].runs = 4;
+    neither.dispatchers[1].dispatcher.profiles[0].max_running = Some(9);
     let key = Situation {
+        running_of_key: 1,
         running_with_key: vec![holder(4)],
         ..alone(json!({"limit_key": "repo:x", "limit": 1}))
     };
@@ -195,6 +217,8 @@ fn caps() -> Vec<Case> {
     };
     vec![
         case("the profile is full", Code::ProfileFull, full),
+        case("caps differ", Code::ProfileFull, differ),
+        case("a cap here, no slot there", Code::NoSlot, neither),
         case("the limit key is full", Code::LimitKeyFull, key),
         case("far behind", Code::BehindOthers, place(1000, true)),
         case("next", Code::NextInLine, place(0, false)),
