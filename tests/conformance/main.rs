@@ -25,6 +25,7 @@ mod model;
 mod opening;
 mod orphan;
 mod person;
+mod plans;
 mod policies;
 mod reading;
 mod recur;

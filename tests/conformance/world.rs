@@ -283,6 +283,7 @@ pub fn exited(exit: Exit) -> End {
         stood_down: None,
         tree_unverified: false,
         oom: false,
+        core: None,
     }
 }
 

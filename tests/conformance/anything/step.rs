@@ -254,6 +254,7 @@ fn any_end() -> impl Strategy<Value = End> {
         stood_down: told.then_some(Reason::RunMismatch),
         tree_unverified: false,
         oom: false,
+        core: None,
     };
     let code = prop_oneof![4 => Just(0), 3 => Just(1), 1 => Just(75), 1 => Just(79)];
     prop_oneof![
