@@ -249,36 +249,54 @@ async fn a_command_of_its_own_is_no_profiles(world: World) {
 
 async fn a_tree_is_cancelled_as_a_whole_and_what_is_over_stays(world: World) {
     let over = world.running(task()).await;
-    let root = over.task;
+    let let_go = world.add(after(&[over.task])).await;
     world.end(&over, exit(0)).await;
-    let running = world.running(after(&[root])).await;
-    let below = world.add(after(&[running.task])).await;
+    let running = world.running_again().await;
+    let root = running.task;
+    assert_eq!(root, let_go);
+    let below = world.add(after(&[root])).await;
+    // What waits behind a cancelled one waits for this tree, too.
+    let cancelled = world.add(after(&[below])).await;
+    let behind_it = world.add(after(&[cancelled])).await;
+    wish(&world, cancelled, Wish::Cancel).await.unwrap();
     let always = NewTask {
         after_any_end: after(&[below]).after,
         ..task()
     };
     let last = world.add(always).await;
     let stranger = world.add(task()).await;
+    // Both of its parents end with the tree, and it must not go on between them.
+    let of_two = world
+        .add(NewTask {
+            after_any_end: after(&[below, last]).after,
+            ..task()
+        })
+        .await;
+    let promoted = world.add(after(&[root])).await;
+    let force = Wish::Promote { force: true };
+    wish(&world, promoted, force).await.unwrap();
     let tree = world
         .store
         .cancel_tree(Earnest::Do, root, "ann".into(), Some("because".into()));
     let felled = tree.await.unwrap();
     let ids: Vec<TaskId> = felled.iter().map(|one| one.id).collect();
-    assert_eq!(ids, [running.task, below, last]);
+    assert_eq!(ids, [root, below, behind_it, last, of_two]);
     let (run, ask) = (running.run, Ask::Cancel);
     assert_eq!(
         *felled[0].granted.as_ref().unwrap(),
         Granted::Asked { run, ask }
     );
-    for id in [below, last] {
+    for id in [below, behind_it, last, of_two] {
         assert_eq!(world.status(id).await, TaskStatus::Cancelled);
         assert_eq!(
             world.events(id).await,
             [EventKind::Added, EventKind::Cancelled]
         );
     }
-    assert_eq!(world.status(root).await, TaskStatus::Done);
-    assert_eq!(world.status(stranger).await, TaskStatus::Ready);
+    assert_eq!(world.status(over.task).await, TaskStatus::Done);
+    for id in [stranger, promoted] {
+        assert_eq!(world.status(id).await, TaskStatus::Ready);
+    }
     world.end(&running, exit(0)).await;
     let again = world
         .store

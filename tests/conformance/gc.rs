@@ -5,7 +5,10 @@ use std::time::Duration;
 use tenure_guard::{RunId, TaskId};
 use tenure_store::Error;
 use tenure_store::event::EventKind;
-use tenure_store::gc::{Amount, RunFolder, Walk};
+use tenure_store::gc::{Amount, RunFolder, TaskWalk, Walk};
+use tenure_store::hook::OLD;
+use tenure_store::life::{LinkKind, TaskStatus};
+use tenure_store::person::Wish;
 use tenure_store::read::EventFilter;
 use tenure_store::task::NewTask;
 use tenure_store::{EventId, Store};
@@ -20,6 +23,9 @@ on_both!(
     a_run_folder_may_go_when_its_task_is_finished,
     dispatchers_that_signed_off_go,
     what_was_cleared_away_is_an_event,
+    however_many_are_archived_each_is_found_once,
+    what_hooks_have_yet_to_be_told_of_stays,
+    what_is_wanted_again_does_not_wait_for_a_parent_that_was_cleared_away,
 );
 
 const LATER: Duration = Duration::from_hours(48);
@@ -66,10 +72,23 @@ async fn old_events_of_finished_tasks_go_and_those_of_others_stay(world: World) 
     assert_eq!(clear_events(&world, false).await, Amount::default());
 }
 
+/// All archived tasks that may go by now.
+async fn clearable(world: &World) -> Vec<TaskId> {
+    let mut tasks = Vec::new();
+    let mut walk = Some(TaskWalk::default());
+    while let Some(from) = walk {
+        let page = world.store.clearable_tasks(from, world.now());
+        let page = page.await.unwrap();
+        tasks.extend(page.tasks);
+        walk = page.next;
+    }
+    tasks
+}
+
 /// A task that is cancelled, since another one is first in the order.
 async fn done_later(world: &World) -> TaskId {
     let id = world.add(task()).await;
-    let wish = tenure_store::person::Wish::Cancel;
+    let wish = Wish::Cancel;
     let cancelled = world.store.wish(id, wish, "me".into(), None);
     cancelled.await.unwrap();
     id
@@ -94,9 +113,15 @@ async fn an_archived_task_goes_with_everything_of_its_own(world: World) {
     archive(&world, parent).await;
     world.clock.advance(LATER);
     let now = world.now();
-    assert_eq!(world.store.clearable_tasks(now).await.unwrap(), [parent]);
+    assert_eq!(clearable(&world).await, [parent]);
     assert_eq!(world.store.runs_to_clear(parent).await.unwrap().len(), 1);
-    world.store.clear_task(parent, now).await.unwrap();
+    let events = world.events(parent).await.len() as u64;
+    let counted = world.store.events_with_task(parent, 0).await.unwrap();
+    assert_eq!(counted.count, events);
+    let none = world.store.events_with_task(parent, now).await.unwrap();
+    assert_eq!(none, Amount::default());
+    let cleared = world.store.clear_task(parent, now).await.unwrap();
+    assert_eq!(cleared, counted);
 
     let error = world.store.show(parent).await.unwrap_err();
     assert!(matches!(error, Error::NoSuchTask(id) if id == parent));
@@ -124,8 +149,7 @@ async fn what_is_still_needed_of_archived_tasks_stays(world: World) {
     archive(&world, parent).await;
     world.clock.advance(LATER);
     archive(&world, young).await;
-    let now = world.now();
-    assert_eq!(world.store.clearable_tasks(now).await.unwrap(), []);
+    assert_eq!(clearable(&world).await, []);
 }
 
 async fn a_run_folder_may_go_when_its_task_is_finished(world: World) {
@@ -180,4 +204,70 @@ async fn what_was_cleared_away_is_an_event(world: World) {
     let events = world.store.events(&filter).await.unwrap();
     assert_eq!(events[0].task_id, None);
     assert_eq!(events[0].payload["cleared"], what);
+}
+
+async fn however_many_are_archived_each_is_found_once(world: World) {
+    const MANY: usize = 1100;
+    let parent = world.add(task()).await;
+    world.many_children(parent, LinkKind::Success, MANY).await;
+    // A great many at one moment, and some before it.
+    for statement in [
+        "DELETE FROM task_links",
+        "UPDATE tasks SET status = 'done', pending_parents = 0, archived_at = 2 WHERE status = 'todo'",
+        "UPDATE tasks SET archived_at = 1 WHERE status = 'done' AND id % 10 = 0",
+    ] {
+        world.execute(statement).await;
+    }
+    let mut found = clearable(&world).await;
+    assert_eq!(found.len(), MANY);
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found.len(), MANY, "some were found twice");
+}
+
+async fn what_hooks_have_yet_to_be_told_of_stays(world: World) {
+    let hold = Duration::from_secs(30);
+    let told = done(&world).await;
+    let store = &world.store;
+    store.hold_hooks(world.dispatcher, hold).await.unwrap();
+    let untold = done(&world).await;
+    for id in [told, untold] {
+        archive(&world, id).await;
+    }
+    let kept = world.events(untold).await;
+    world.clock.advance(OLD / 2);
+    assert_eq!(clear_events(&world, true).await.count, 4);
+    assert_eq!(clear_events(&world, false).await.count, 4);
+    assert_eq!(world.events(untold).await, kept);
+    assert_eq!(clearable(&world).await, [told]);
+    let refused = store.clear_task(untold, world.now()).await.unwrap_err();
+    assert!(refused.to_string().contains("hooks"), "{refused}");
+    assert_eq!(world.events(untold).await, kept);
+    // Told of, it may go; and so may what is too old to be told of.
+    let last = store.newest_event().await.unwrap();
+    let first = EventId(last.0 - 1);
+    store
+        .hooks_told(world.dispatcher, first, hold)
+        .await
+        .unwrap();
+    assert_eq!(clear_events(&world, false).await.count, 3);
+    world.clock.advance(OLD);
+    assert_eq!(clearable(&world).await, [told, untold]);
+    store.clear_task(untold, world.now()).await.unwrap();
+}
+
+async fn what_is_wanted_again_does_not_wait_for_a_parent_that_was_cleared_away(world: World) {
+    let parent = done_later(&world).await;
+    let child = world.add(after(&[parent])).await;
+    let wish = async |wish| {
+        let wished = world.store.wish(child, wish, "me".into(), None);
+        wished.await.unwrap();
+    };
+    wish(Wish::Cancel).await;
+    archive(&world, parent).await;
+    world.clock.advance(LATER);
+    world.store.clear_task(parent, world.now()).await.unwrap();
+    assert_eq!(world.count("tasks WHERE pending_parents > 0").await, 0);
+    wish(Wish::Retry).await;
+    assert_eq!(world.status(child).await, TaskStatus::Ready);
 }

@@ -12,6 +12,7 @@ on_both!(
     telling_begins_at_the_newest_event_and_goes_on_where_it_ended,
     one_tells_at_a_time_where_several_may,
     a_hook_that_failed_is_an_event_of_the_same_task,
+    a_hook_that_failed_is_noted_also_where_its_task_was_cleared_away,
 );
 
 const HOLD: Duration = Duration::from_secs(30);
@@ -61,4 +62,28 @@ async fn a_hook_that_failed_is_an_event_of_the_same_task(world: World) {
     failed.await.unwrap();
     let kinds = world.events(id).await;
     assert_eq!(kinds, [EventKind::Added, EventKind::HookFailed]);
+}
+
+async fn a_hook_that_failed_is_noted_also_where_its_task_was_cleared_away(world: World) {
+    let id = world.add(task()).await;
+    let filter = |task, kind| EventFilter {
+        after: EventId(0),
+        task,
+        batch: None,
+        kind,
+        limit: 9,
+    };
+    let events = world.store.events(&filter(Some(id), None)).await.unwrap();
+    world
+        .execute("UPDATE tasks SET status = 'done', archived_at = 1")
+        .await;
+    world.store.clear_task(id, world.now()).await.unwrap();
+    let (program, reason) = ("notify".to_owned(), "exit 1".to_owned());
+    let failed = world.store.hook_failed(events[0].clone(), program, reason);
+    failed.await.unwrap();
+    let filter = filter(None, Some(EventKind::HookFailed));
+    let noted = world.store.events(&filter).await.unwrap();
+    assert_eq!(noted[0].task_id, None);
+    assert_eq!(noted[0].payload["task_id"], id.0);
+    assert_eq!(noted[0].payload["event_id"], events[0].id.0);
 }

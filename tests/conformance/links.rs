@@ -5,10 +5,10 @@ use tenure_guard::TaskId;
 use tenure_store::Error;
 use tenure_store::event::EventKind;
 use tenure_store::life::{LimitsLayer, LinkKind, Outcome, TaskStatus};
-use tenure_store::person::Wish;
+use tenure_store::person::{Earnest, Wish};
 use tenure_store::task::{NewTask, Parent};
 
-use crate::world::{World, after, exit, limited, on_both, task};
+use crate::world::{World, after, exit, insist, limited, on_both, task};
 
 on_both!(
     each_kind_of_link_is_met_by_its_own_ends,
@@ -17,6 +17,8 @@ on_both!(
     a_parent_that_ended_already_is_found_at_the_add,
     a_pair_of_tasks_has_one_link,
     a_clean_up_learns_what_it_cleans_up_after,
+    a_great_many_children_are_told_by_a_few_statements,
+    a_tree_of_more_than_fit_a_transaction_is_refused_whole,
 );
 
 fn waiting(kind: LinkKind, parent: TaskId) -> NewTask {
@@ -194,4 +196,92 @@ async fn a_clean_up_learns_what_it_cleans_up_after(world: World) {
     assert_eq!(result.status, TaskStatus::Blocked);
     assert_eq!(result.outcome.map(Outcome::name), Some("failed"));
     assert_eq!(result.reason.as_deref(), Some("exit 7"));
+}
+
+/// Lets the server count the statements that change tasks or links. SQLite has no such trigger, and needs
+/// none: a statement costs nothing of a link there.
+async fn count_statements(world: &World) {
+    for statement in [
+        "CREATE TABLE counted (what TEXT)",
+        "CREATE FUNCTION count_statement() RETURNS trigger LANGUAGE plpgsql AS
+         'BEGIN INSERT INTO counted VALUES (TG_TABLE_NAME); RETURN NULL; END'",
+        "CREATE TRIGGER of_tasks AFTER UPDATE ON tasks
+         FOR EACH STATEMENT EXECUTE FUNCTION count_statement()",
+        "CREATE TRIGGER of_links AFTER UPDATE ON task_links
+         FOR EACH STATEMENT EXECUTE FUNCTION count_statement()",
+        "CREATE TRIGGER of_events AFTER INSERT ON events
+         FOR EACH STATEMENT EXECUTE FUNCTION count_statement()",
+    ] {
+        world.execute(statement).await;
+    }
+}
+
+/// However many children there are, a few statements tell them all.
+async fn few_statements(world: &World) {
+    if world.is_shared() {
+        let counted = world.number("SELECT count(*) FROM counted").await;
+        assert!(counted <= 5, "{counted} statements");
+        world.execute("DELETE FROM counted").await;
+    }
+}
+
+async fn a_great_many_children_are_told_by_a_few_statements(world: World) {
+    const MANY: usize = 1000;
+    let parent = world.running(task()).await;
+    world
+        .many_children(parent.task, LinkKind::Success, MANY)
+        .await;
+    let root = world.add(task()).await;
+    world.many_children(root, LinkKind::AnyEnd, MANY - 1).await;
+    if world.is_shared() {
+        count_statements(&world).await;
+    }
+    let ended = insist(|| world.store.end(parent.clone(), exit(0))).await;
+    assert_eq!(ended.promoted.len(), MANY);
+    few_statements(&world).await;
+    let cancel = || {
+        world
+            .store
+            .cancel_tree(Earnest::Do, root, "ann".into(), None)
+    };
+    assert_eq!(insist(cancel).await.len(), MANY);
+    few_statements(&world).await;
+    for (counted, number) in [
+        ("tasks WHERE status = 'ready' AND pending_parents = 0", MANY),
+        ("events WHERE kind = 'parents_done'", MANY),
+        (
+            "tasks WHERE status = 'cancelled' AND pending_parents = 0",
+            MANY,
+        ),
+        ("events WHERE kind = 'cancelled'", MANY),
+        ("task_links WHERE met_at IS NULL", 0),
+    ] {
+        let found = world.count(counted).await;
+        assert_eq!(found, i64::try_from(number).unwrap(), "{counted}");
+    }
+}
+
+async fn a_tree_of_more_than_fit_a_transaction_is_refused_whole(world: World) {
+    let root = world.add(task()).await;
+    world.many_children(root, LinkKind::Success, 10_000).await;
+    let cancel = || {
+        world
+            .store
+            .cancel_tree(Earnest::Do, root, "ann".into(), None)
+    };
+    let refused = loop {
+        match cancel().await {
+            // A machine that is busy.
+            Err(Error::Unavailable(_)) => {}
+            refused => break refused,
+        }
+    };
+    match refused {
+        Err(Error::Refused { task, why }) => {
+            assert_eq!(task, root);
+            assert!(why.contains("more than 10000"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.count("tasks WHERE status = 'cancelled'").await, 0);
 }

@@ -10,6 +10,7 @@
 
 mod add;
 mod anything;
+mod at_once;
 mod claim;
 mod deadlines;
 mod dispatchers;
@@ -20,6 +21,7 @@ mod gc;
 mod hook;
 mod inside;
 mod lanes;
+mod lapse;
 mod links;
 mod model;
 mod opening;

@@ -95,6 +95,96 @@ async fn eight_that_open_a_new_store_at_once_open_the_same_one(world: World) {
     assert_eq!(names.len(), 1);
 }
 
+/// What the version before last knew, and a task in it.
+const OLDER: [&str; 2] = [
+    include_str!("../../crates/store/migrations/postgres/0001_tasks.sql"),
+    include_str!("../../crates/store/migrations/postgres/0002_adoption.sql"),
+];
+const TASK: &str = "INSERT INTO tasks (title, body, assignee, command, cwd, env, skills, limits,
+        priority, status, pending_parents, created_at, updated_at)
+    VALUES ('t', '', 'shell', '[\"true\"]', '/', '{}', '[]', '{}', 0, 'ready', 0, 0, 0)";
+
+#[tokio::test]
+async fn a_migration_takes_as_long_as_it_takes_and_others_have_an_answer_meanwhile() {
+    let Some(url) = tenure_tests::postgres::database() else {
+        return;
+    };
+    let url = StoreUrl::Postgres(url);
+    let name = "00000000-0000-4000-8000-000000000000";
+    for statement in OLDER {
+        execute(&url, statement).await;
+    }
+    execute(&url, TASK).await;
+    execute(&url, &format!("INSERT INTO store VALUES (1, '{name}', 2)")).await;
+    // One task that takes as long as millions, and longer than all of an opening may.
+    execute(
+        &url,
+        "CREATE FUNCTION tarry() RETURNS trigger LANGUAGE plpgsql AS
+         'BEGIN PERFORM pg_sleep(13); RETURN NEW; END';
+         CREATE TRIGGER tarry BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION tarry()",
+    )
+    .await;
+    let migrating = url.clone();
+    let migrating = tokio::spawn(async move { Store::open(&migrating).await });
+    let StoreUrl::Postgres(address) = &url else {
+        panic!("a server")
+    };
+    let mut looking = PgConnection::connect(address).await.unwrap();
+    let sleeping = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    while looking.fetch_optional(sleeping).await.unwrap().is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let waited = Store::open(&url).await.expect_err("it has to wait");
+    let shown = waited.to_string();
+    assert!(matches!(waited, OpenError::Unavailable { .. }), "{shown}");
+    assert!(
+        shown.contains("version 2") && shown.contains("try again"),
+        "{shown}"
+    );
+    let read = Store::open_existing(&url).await;
+    assert!(
+        matches!(read, Err(OpenError::Older { found: 2, .. })),
+        "{read:?}"
+    );
+    assert!(!migrating.is_finished(), "nobody had to wait");
+    let store = migrating.await.unwrap().unwrap();
+    assert_eq!(store.instance().to_string(), name);
+    let again = Store::open(&url).await.unwrap();
+    assert_eq!(
+        again
+            .show(tenure_guard::TaskId(1))
+            .await
+            .unwrap()
+            .task
+            .status,
+        TaskStatus::Ready
+    );
+}
+
+#[tokio::test]
+async fn a_file_whose_tables_another_one_brings_up_to_date_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tenure.db");
+    let url = StoreUrl::Sqlite(path.clone());
+    drop(Store::open(&url).await.unwrap());
+    execute(&url, "UPDATE store SET schema_version = 2").await;
+    let address = format!("sqlite://{}", path.display());
+    let mut migrating = SqliteConnection::connect(&address).await.unwrap();
+    migrating.execute("BEGIN IMMEDIATE").await.unwrap();
+    let waited = Store::open(&url).await.expect_err("it has to wait");
+    let shown = waited.to_string();
+    assert!(
+        shown.contains("version 2") && shown.contains("try again"),
+        "{shown}"
+    );
+    // Who finds nothing to do waits for nobody who writes.
+    migrating.execute("ROLLBACK").await.unwrap();
+    let newest = "UPDATE store SET schema_version = schema_version + 2";
+    execute(&url, newest).await;
+    migrating.execute("BEGIN IMMEDIATE").await.unwrap();
+    Store::open(&url).await.unwrap();
+}
+
 /// Every file of a folder with its content: what must not change.
 fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut content = BTreeMap::new();

@@ -22,7 +22,7 @@ on_both!(
     where_hosts_share_a_store_each_sees_what_its_own_left,
 );
 
-const HOST: &str = "host";
+pub const HOST: &str = "host";
 
 fn process() -> ProcessId {
     ProcessId {
@@ -36,7 +36,7 @@ fn process() -> ProcessId {
 }
 
 /// Publishes a dispatcher of that host.
-async fn publish(world: &World, id: DispatcherId) {
+pub async fn publish(world: &World, id: DispatcherId) {
     let dispatcher = Dispatcher {
         id,
         process: process(),

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tenure_guard::{Report, TaskId};
+use tenure_guard::{Report, TaskId, Tenure};
 use tenure_store::event::EventKind;
 use tenure_store::life::{Ask, CatchUp, LimitsLayer, Overlap, Recurrence, TaskStatus, Times};
 use tenure_store::person::Wish;
 use tenure_store::read::TaskFilter;
 use tenure_store::task::{KeyLimit, NewTask, NotBefore};
 
-use crate::world::{World, after, exit, on_both, report_id, reporting, task};
+use crate::world::{World, after, complete, exit, on_both, report_id, reporting, task};
 
 on_both!(
     a_series_goes_on_at_its_times_without_drift,
@@ -28,6 +28,9 @@ on_both!(
     a_paused_one_holds_its_series,
     a_first_one_waits_for_its_parents,
     no_more_than_a_thousand_wait_for_each_other,
+    what_waits_for_the_next_of_its_series_does_not_hold_it_up,
+    what_waits_for_the_next_through_another_one_does_not_hold_it_up_either,
+    what_queues_up_waits_for_one_that_waits_for_the_one_before,
 );
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -396,4 +399,70 @@ async fn no_more_than_a_thousand_wait_for_each_other(world: World) {
     assert_eq!(wait, 60);
     let said = said(&world, last, EventKind::Skipped).await;
     assert_eq!(said["because"], "too_many_wait", "{said}");
+}
+
+/// The worker of a run says that its task waits for another one.
+async fn waits_for(world: &World, tenure: &Tenure, other: TaskId) {
+    let wait = Report::Wait {
+        after: other,
+        reason: None,
+    };
+    let id = report_id("wait");
+    world.store.report(tenure.clone(), id, wait).await.unwrap();
+    let ended = world.end(tenure, exit(0)).await;
+    assert_eq!(ended.status, TaskStatus::Todo);
+}
+
+async fn what_waits_for_the_next_of_its_series_does_not_hold_it_up(world: World) {
+    for overlap in [Overlap::Skip, Overlap::Queue, Overlap::Replace] {
+        let first = world.running(every_minute(overlap, CatchUp::One)).await;
+        let (second, _) = next(&world).await;
+        waits_for(&world, &first, second).await;
+        world.clock.advance(MINUTE);
+        let begun = world.running_again().await;
+        assert_eq!(begun.task, second, "{overlap}");
+        assert_eq!(world.status(first.task).await, TaskStatus::Todo);
+        let report = report_id("done");
+        let done = world.store.report(begun.clone(), report, complete());
+        done.await.unwrap();
+        assert_eq!(world.end(&begun, exit(0)).await.promoted, [first.task]);
+        for id in [first.task, next(&world).await.0] {
+            wish(&world, id, Wish::Cancel).await;
+        }
+    }
+}
+
+async fn what_waits_for_the_next_through_another_one_does_not_hold_it_up_either(world: World) {
+    let first = world
+        .running(every_minute(Overlap::Queue, CatchUp::One))
+        .await;
+    let (second, _) = next(&world).await;
+    let between = world.add(after(&[second])).await;
+    waits_for(&world, &first, between).await;
+    world.clock.advance(MINUTE);
+    assert_eq!(claimed(&world).await, [second]);
+}
+
+async fn what_queues_up_waits_for_one_that_waits_for_the_one_before(world: World) {
+    let first = world
+        .running(every_minute(Overlap::Queue, CatchUp::One))
+        .await;
+    let (second, _) = next(&world).await;
+    waits_for(&world, &first, second).await;
+    world.clock.advance(MINUTE);
+    let begun = world.running_again().await;
+    let (third, _) = next(&world).await;
+    world.clock.advance(MINUTE);
+    assert!(claimed(&world).await.is_empty());
+    let parents = world.store.show(third).await.unwrap().parents;
+    let ids: Vec<TaskId> = parents.iter().map(|parent| parent.id).collect();
+    assert_eq!(ids, [first.task, second]);
+    assert_eq!(world.status(third).await, TaskStatus::Todo);
+    wish(&world, second, Wish::Cancel).await;
+    world.end(&begun, exit(0)).await;
+    assert_eq!(
+        world.status(third).await,
+        TaskStatus::Todo,
+        "{second} was cancelled, and {first:?} waits still"
+    );
 }

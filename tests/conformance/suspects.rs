@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tenure_guard::{BlockKind, Report, TaskId};
-use tenure_store::life::{End, Exit, LimitsLayer};
+use tenure_store::life::{End, Exit, LimitsLayer, LinkKind};
 use tenure_store::person::Wish;
-use tenure_store::suspects::{Scope, Suspects};
+use tenure_store::suspects::{MOST_LINKS, Scope, Suspects};
 use tenure_store::task::{NewTask, NotBefore, Work};
 
 use crate::world::{World, after, exit, exited, limited, on_both, report_id, task};
@@ -17,6 +17,7 @@ on_both!(
     a_task_is_blocked_for_long_until_somebody_speaks_of_it,
     a_run_whose_tree_is_unverified_is_a_suspect_until_somebody_speaks_of_its_task,
     a_child_of_a_cancelled_parent_is_deserted,
+    links_of_what_is_over_hide_no_deserted_child,
     one_task_is_looked_at_alone,
 );
 
@@ -174,6 +175,22 @@ async fn a_child_of_a_cancelled_parent_is_deserted(world: World) {
         .await
         .unwrap();
     assert!(suspects(&world).await.deserted.is_empty());
+}
+
+async fn links_of_what_is_over_hide_no_deserted_child(world: World) {
+    let over = world.add(task()).await;
+    let many = MOST_LINKS as usize;
+    world.many_children(over, LinkKind::Success, many).await;
+    world
+        .execute("UPDATE tasks SET status = 'cancelled' WHERE status = 'todo'")
+        .await;
+    let parent = world.add(task()).await;
+    let child = world.add(after(&[parent])).await;
+    let cancelled = world.store.wish(parent, Wish::Cancel, "me".into(), None);
+    cancelled.await.unwrap();
+    let found = suspects(&world).await.deserted;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].task, found[0].parent), (child, parent));
 }
 
 async fn one_task_is_looked_at_alone(world: World) {

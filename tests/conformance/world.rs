@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, Row, SqliteConnection};
+use sqlx::{Connection, PgConnection, Row, SqlSafeStr, SqliteConnection};
 use tempfile::TempDir;
 use tenure_guard::{Reason, Report, ReportId, RunId, TaskId, Tenure};
 use tenure_store::claim::{Claimed, Offer, Wanted};
 use tenure_store::end::Ended;
 use tenure_store::event::EventKind;
-use tenure_store::life::{End, Exit, LimitsLayer, Protocol, TaskStatus};
+use tenure_store::life::{End, Exit, LimitsLayer, LinkKind, Protocol, TaskStatus};
 use tenure_store::process::ProcessId;
 use tenure_store::read::{RunView, TaskRow};
 use tenure_store::start::{Start, Started};
@@ -204,8 +204,34 @@ impl World {
         }
     }
 
+    /// A great many that wait for a parent, past the store: adding them one by one takes long.
+    pub async fn many_children(&self, parent: TaskId, kind: LinkKind, count: usize) {
+        let tasks = format!(
+            "INSERT INTO tasks (title, body, assignee, command, cwd, env, skills, limits, priority,
+                                status, pending_parents, created_at, updated_at)
+             SELECT 'child of {parent}', '', 'shell', '[\"true\"]', '/', '{{}}', '[]', '{{}}', 0,
+                    'todo', 1, 0, 0
+             FROM (WITH RECURSIVE count (n) AS
+                   (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < {count})
+                   SELECT n FROM count) AS counted"
+        );
+        let links = format!(
+            "INSERT INTO task_links (parent_id, child_id, kind)
+             SELECT {parent}, id, '{kind}' FROM tasks WHERE title = 'child of {parent}'"
+        );
+        for statement in [tasks, links] {
+            self.execute(&statement).await;
+        }
+    }
+
+    /// How many rows there are of `what`: a table, and which of its rows.
+    pub async fn count(&self, what: &str) -> i64 {
+        let statement = format!("SELECT count(*) FROM {what}");
+        self.number(sqlx::AssertSqlSafe(statement)).await
+    }
+
     /// One number, by a statement past the store.
-    pub async fn number(&self, statement: &'static str) -> i64 {
+    pub async fn number(&self, statement: impl SqlSafeStr) -> i64 {
         match &self.url {
             StoreUrl::Sqlite(path) => {
                 let url = format!("sqlite://{}", path.display());
@@ -220,6 +246,20 @@ impl World {
             }
         }
     }
+}
+
+/// Says it again where the machine was too slow for the deadline of a call: nothing of it was written
+/// then. What can never be in time fails.
+pub async fn insist<T, F: Future<Output = Result<T, Error>>>(said: impl Fn() -> F) -> T {
+    const OFTEN: u32 = 20;
+    for _ in 0..OFTEN {
+        match said().await {
+            Ok(answer) => return answer,
+            Err(Error::Unavailable(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("{OFTEN} times it was not in time");
 }
 
 /// A task that runs `true`.

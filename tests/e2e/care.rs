@@ -76,6 +76,39 @@ on_both!(
     }
 );
 
+on_both!(
+    a_dry_run_says_just_what_would_go_and_of_each_thing_once,
+    "",
+    |home| {
+        let _dispatcher = home.serve();
+        for title in ["kept", "put away", "put away, too"] {
+            let id = home.add(&["--title", title], &["exit", "0"]);
+            home.until(id, "done");
+            if title != "kept" {
+                let _ = home.tenure(&["archive", &id.to_string()]).ok();
+            }
+        }
+        // Of those that go with their task some are younger than those that go by their age.
+        for events in ["30d", "0s"] {
+            let ages = ["--events-older", events, "--logs-older", "0s"];
+            let rest = ["--archived-older", "0s", "--json"];
+            let gc = [&["gc"][..], &ages[..], &rest[..]].concat();
+            let dry = home.tenure(&[&gc[..], &["--dry-run"]].concat()).ok();
+            let (dry, gone) = (dry.json(), home.tenure(&gc).ok().json());
+            for kind in ["events", "run_folders", "tasks"] {
+                assert_eq!(dry[kind], gone[kind], "{kind}: {dry} {gone}");
+            }
+            let expected = if events == "30d" {
+                [10, 3, 2]
+            } else {
+                [5, 0, 0]
+            };
+            let found = ["events", "run_folders", "tasks"].map(|kind| amount(&gone, kind));
+            assert_eq!(found, expected, "{gone}");
+        }
+    }
+);
+
 #[test]
 fn what_is_young_stays_by_default() {
     let home = Home::new();

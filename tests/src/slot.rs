@@ -20,6 +20,34 @@ pub struct Slot {
     lock: File,
 }
 
+/// The turn of a test that has several dispatchers: two that each held some of the room and waited for
+/// more would wait for ever.
+#[derive(Debug)]
+pub struct Turn {
+    #[expect(dead_code, reason = "held, not read: closing it ends the turn")]
+    lock: File,
+}
+
+impl Turn {
+    /// Waits until no other test has several dispatchers. Taken before the first of them starts.
+    ///
+    /// # Panics
+    /// Where the others take longer than a whole suite may.
+    pub fn take() -> Self {
+        let folder = program::folder().join("dispatcher-slots");
+        fs::create_dir_all(&folder).expect("the folder of slots can be made");
+        let free = || {
+            let lock = File::create(folder.join("several")).ok()?;
+            lock.try_lock().ok()?;
+            Some(lock)
+        };
+        match wait::within(QUEUE, free) {
+            Some(lock) => Self { lock },
+            None => panic!("no turn for several dispatchers in {QUEUE:?}: do others hang?"),
+        }
+    }
+}
+
 impl Slot {
     /// Waits for room.
     pub fn take() -> Self {

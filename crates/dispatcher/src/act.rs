@@ -9,6 +9,7 @@ mod held;
 mod look;
 mod run;
 mod strays;
+mod take_back;
 
 use std::collections::HashMap;
 use std::io;
@@ -143,6 +144,7 @@ impl Edge {
     pub(crate) fn act(&mut self, action: Action) {
         match action {
             Action::LookForOrphans => self.look_for_orphans(),
+            Action::TakeBackLapsed => self.take_back_lapsed(),
             Action::AskWhetherToClaim => self.ask_whether_to_claim(),
             Action::Claim {
                 room,

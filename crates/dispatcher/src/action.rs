@@ -14,6 +14,8 @@ pub(crate) enum Action {
     AskWhetherToClaim,
     /// See what dispatchers that are gone left.
     LookForOrphans,
+    /// Take back what other hosts hold and do not renew.
+    TakeBackLapsed,
     /// Claim tasks.
     Claim {
         /// At most so many.

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod claim;
+mod lapse;
 mod run;
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,8 @@ use tenure_store::life::Ask;
 use self::adopt::Looking;
 pub(crate) use self::adopt::{Found, Orphaned};
 use self::claim::Claiming;
+pub(crate) use self::lapse::TakenBack;
+use self::lapse::Watch;
 use self::run::{Run, Stage};
 use crate::Control;
 use crate::action::Action;
@@ -46,6 +49,9 @@ pub(crate) struct Rules {
     pub(crate) one_batch: bool,
     /// Whether others dispatch from the same store.
     pub(crate) shared: bool,
+    /// How long a run that another host claims now stands, its margin included; `None` where there is
+    /// no other host.
+    pub(crate) lease_of_others: Option<Duration>,
     /// How long a warden may take to answer when everything is to end.
     pub(crate) patience: Duration,
 }
@@ -57,6 +63,8 @@ pub(crate) struct Core {
     mode: Mode,
     claim: Claiming,
     looking: Looking,
+    /// When leases of other hosts are looked at.
+    watch: Watch,
     /// When wardens that have not answered by then are killed, since everything is to end.
     overdue_at: Option<Instant>,
     /// An unanswered claim may have left runs that nobody knows of.
@@ -106,6 +114,10 @@ impl Core {
             mode: Mode::Serving,
             claim: Claiming::Idle,
             looking: Looking::At(now),
+            watch: match rules.lease_of_others {
+                Some(_) => Watch::At(now),
+                None => Watch::Off,
+            },
             overdue_at: None,
             recover: false,
             runs: HashMap::new(),
@@ -135,6 +147,10 @@ impl Core {
             Looking::At(at) => at.min(next),
             Looking::UnderWay | Looking::Done => next,
         };
+        let next = match self.watch {
+            Watch::At(at) => at.min(next),
+            Watch::UnderWay | Watch::Off => next,
+        };
         if self.runs.is_empty() {
             next
         } else {
@@ -146,6 +162,7 @@ impl Core {
     pub(crate) fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
         let mut actions = self.follow(now, event);
         actions.extend(self.look_for_orphans(now));
+        actions.extend(self.watch_leases(now));
         actions.extend(self.kill_overdue(now));
         if now >= self.renew_at {
             self.renew_at = now + self.rules.renew_every;
@@ -189,6 +206,7 @@ impl Core {
             Event::Draining => self.drain(),
             Event::Asks(asks) => self.asks(&asks),
             Event::Orphans { orphans, unproved } => self.orphaned(now, orphans, unproved),
+            Event::TakenBack(back) => self.taken_back(now, back),
             Event::TakenUp { run, asked } => self.taken_up(run, asked),
             Event::WardenDied { run } => {
                 if let Some(run) = self.runs.get_mut(&run) {

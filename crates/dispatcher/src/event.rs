@@ -8,7 +8,7 @@ use tenure_store::read::Counts;
 use tenure_store::start::Started;
 
 use crate::Control;
-use crate::core::{Orphaned, Rules};
+use crate::core::{Orphaned, Rules, TakenBack};
 
 /// Something happened. The loop waits for it, the core decides what follows.
 #[derive(Debug)]
@@ -70,6 +70,8 @@ pub(crate) enum Event {
         /// Whether something was found of which nothing is proved yet.
         unproved: bool,
     },
+    /// The leases of other hosts were looked at; `None` where the store did not answer.
+    TakenBack(Option<TakenBack>),
     /// A warden took us as its dispatcher.
     TakenUp {
         /// Of which run.

@@ -10,8 +10,9 @@ use crate::act::Burial;
 use crate::orphan::Fate;
 use crate::prove::prove;
 
-/// Closes a run whose dispatcher and warden are proved dead, after ending whatever they left; `None`
-/// where somebody may still be alive, or where it is closed already.
+/// Closes a run whose dispatcher and warden are proved dead, after ending whatever they left, or one of
+/// another host whose lease is over; `None` where somebody may still be alive, or where it is closed
+/// already. `by` says in words who closes it.
 ///
 /// On a store of one host the caller must have seen that no dispatcher holds it. One that comes
 /// meanwhile does the same, and only one of the two ends is written.
@@ -22,7 +23,12 @@ pub async fn close_if_dead(
     store: &Store,
     host_id: &str,
     run: RunId,
+    by: &str,
 ) -> Result<Option<Ended>, Error> {
+    let lapses = store.lapses(host_id).await?;
+    if let Some(lapsed) = lapses.over.iter().find(|lapsed| lapsed.tenure.run == run) {
+        return store.take_back(lapsed, by.to_owned()).await;
+    }
     let orphans = store.orphans(DispatcherId::random(), host_id).await?;
     let orphan = orphans
         .into_iter()

@@ -8,6 +8,7 @@ use nix::sys::prctl;
 use tenure_store::Store;
 use tenure_store::claim::Offer;
 use tenure_store::dispatcher::{Dispatcher, Hold};
+use tenure_store::orphan::MARGIN;
 use tenure_warden::cgroup::Cgroups;
 use tenure_warden::process::Process;
 use tenure_warden::socket_path;
@@ -183,6 +184,7 @@ fn rules(settings: &Settings, shared: bool) -> Rules {
         renew_every: settings.lease / RENEWALS_PER_LEASE,
         one_batch: settings.batch.is_some(),
         shared,
+        lease_of_others: shared.then_some(settings.lease + MARGIN),
         patience: settings.kill_grace + ANSWER,
     }
 }

@@ -1,11 +1,12 @@
--- Tasks that wait for a parent which ended otherwise than they ask, among the first links that are
--- not met.
-SELECT l.child_id AS id, l.parent_id, p.title AS parent_title, p.status AS parent_status
-FROM (SELECT parent_id, child_id FROM task_links
-      WHERE met_at IS NULL AND kind = 'success' AND parent_id > 0
-      ORDER BY parent_id, child_id LIMIT $1) AS l
-JOIN tasks AS p ON p.id = l.parent_id
-JOIN tasks AS c ON c.id = l.child_id
-WHERE (p.status = 'cancelled' OR (p.status = 'blocked' AND p.block_kind = 'gave_up'))
-  AND c.status = 'todo'
+-- Tasks that wait for a parent which ended otherwise than they ask, among the first links of unfinished
+-- ones that are not met. SQLite joins in this order: parents that ended are ever more.
+SELECT looked_at.child_id AS id, looked_at.parent_id, p.title AS parent_title, p.status AS parent_status
+FROM (SELECT waiting.parent_id, waiting.child_id
+      FROM tasks AS c CROSS JOIN task_links AS waiting
+      WHERE c.status = 'todo' AND waiting.child_id = c.id
+        AND waiting.met_at IS NULL AND waiting.kind = 'success'
+      ORDER BY c.id, waiting.parent_id LIMIT $1) AS looked_at
+CROSS JOIN tasks AS p
+WHERE p.id = looked_at.parent_id
+  AND (p.status = 'cancelled' OR (p.status = 'blocked' AND p.block_kind = 'gave_up'))
 LIMIT $2

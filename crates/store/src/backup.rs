@@ -70,7 +70,8 @@ pub enum BackupError {
     Store(#[from] Error),
 }
 
-/// How far a store has come. These only rise, whatever is cleared away.
+/// How far a store has come: the highest ids that were ever given. They only rise, also where what had them
+/// was cleared away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
     tasks: i64,
@@ -253,10 +254,17 @@ async fn copy(connection: &mut SqliteConnection, to: &Path) -> Result<(), Backup
 
 async fn mark(connection: &mut SqliteConnection) -> Result<Mark, Error> {
     Ok(Mark {
-        tasks: number(connection, "SELECT coalesce(max(id), 0) FROM tasks").await?,
-        runs: number(connection, "SELECT coalesce(max(run_id), 0) FROM runs").await?,
-        events: number(connection, "SELECT coalesce(max(id), 0) FROM events").await?,
+        tasks: given(connection, "tasks").await?,
+        runs: given(connection, "runs").await?,
+        events: given(connection, "events").await?,
     })
+}
+
+/// The highest id that a table ever gave; SQLite keeps it, and a copy has it too.
+async fn given(connection: &mut SqliteConnection, table: &'static str) -> Result<i64, Error> {
+    let query = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?";
+    let given = sqlx::query_scalar(query).bind(table).fetch_one(connection);
+    Ok(given.await?)
 }
 
 async fn number(connection: &mut SqliteConnection, query: &'static str) -> Result<i64, Error> {
@@ -265,4 +273,32 @@ async fn number(connection: &mut SqliteConnection, query: &'static str) -> Resul
 
 async fn text(connection: &mut SqliteConnection, query: &'static str) -> Result<String, Error> {
     Ok(sqlx::query_scalar(query).fetch_one(connection).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection as _;
+
+    use super::*;
+    use crate::task::{NewTask, Work};
+
+    #[tokio::test]
+    async fn how_far_a_store_has_come_does_not_fall_when_the_newest_is_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tenure.db");
+        let store = Store::open(&StoreUrl::Sqlite(path)).await.unwrap();
+        let work = Work::Command(vec!["true".into()]);
+        store.add(NewTask::new(work, "/".into())).await.unwrap();
+        let before = mark(&mut store.reading().await.unwrap()).await.unwrap();
+        assert!(before.tasks > 0 && before.events > 0);
+        let address = format!("sqlite://{}", folder.path().join("tenure.db").display());
+        let mut writing = SqliteConnection::connect(&address).await.unwrap();
+        for clear in ["DELETE FROM events", "DELETE FROM tasks"] {
+            sqlx::query(clear).execute(&mut writing).await.unwrap();
+        }
+        let copy = folder.path().join("copy.db");
+        store.backup(&copy).await.unwrap();
+        let after = mark(&mut store.reading().await.unwrap()).await.unwrap();
+        assert_eq!(after, before);
+    }
 }

@@ -1,4 +1,7 @@
 //! Where connections come from: how each database is addressed, and a few that are kept open.
+//!
+//! **Invariant:** a connection on which a call broke off is never kept: it is owned by the call, and
+//! goes with it. One that the server closed while it was kept is replaced before anything is asked.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::connection::{Connection, Number};
 use crate::error::Error;
-use crate::sql::Statement;
+use crate::sql::{self, Statement};
 use crate::transaction::Transaction;
 use crate::value::Value;
 use crate::writer::within_deadline;
@@ -23,22 +26,29 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// A connection that may write.
-    pub(crate) async fn connect(&self) -> Result<Connection, sqlx::Error> {
-        match self {
-            Self::Sqlite(options) => {
-                let connection = options.connect().await?;
-                Ok(Connection::Sqlite(Box::new(connection)))
+    /// A connection that may write, within the deadline: from the first packet to the last word of
+    /// the handshakes.
+    pub(crate) async fn connect(&self) -> Result<Connection, Error> {
+        // A handshake is a large future, and few of the calls that hold it come to one.
+        let connecting = Box::pin(async {
+            match self {
+                Self::Sqlite(options) => {
+                    let connection = options.connect().await?;
+                    Ok(Connection::Sqlite(Box::new(connection)))
+                }
+                Self::Postgres(options) => {
+                    let connection = options.connect().await?;
+                    let mut connection = Connection::Postgres(Box::new(connection));
+                    connection.execute(&sql::SETTLE_IN, Vec::new()).await?;
+                    Ok(connection)
+                }
             }
-            Self::Postgres(options) => {
-                let connection = options.connect().await?;
-                Ok(Connection::Postgres(Box::new(connection)))
-            }
-        }
+        });
+        within_deadline(connecting).await
     }
 
     /// A connection that cannot write, where the database knows such a thing.
-    async fn connect_to_read(&self) -> Result<Connection, sqlx::Error> {
+    async fn connect_to_read(&self) -> Result<Connection, Error> {
         match self {
             Self::Sqlite(options) => {
                 let connection = options.clone().read_only(true).connect().await?;
@@ -49,38 +59,61 @@ impl Address {
     }
 }
 
-/// The writer's database: one connection, opened when it is needed.
+/// The connection by which the store was opened, for whoever needs one first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spare(Arc<Mutex<Option<Connection>>>);
+
+impl Spare {
+    pub(crate) fn new(connection: Option<Connection>) -> Self {
+        Self(Arc::new(Mutex::new(connection)))
+    }
+
+    fn take(&self) -> Option<Connection> {
+        self.0.lock().ok()?.take()
+    }
+}
+
+/// A writer's database: one connection, opened when it is needed.
 #[derive(Debug)]
 pub(crate) struct Database {
     address: Address,
     clock: Clock,
     idle: Option<Connection>,
+    spare: Spare,
 }
 
 impl Database {
-    pub(crate) fn new(address: Address, clock: Clock) -> Self {
+    pub(crate) fn new(address: Address, clock: Clock, spare: Spare) -> Self {
         Self {
             address,
             clock,
             idle: None,
+            spare,
         }
     }
 
-    /// The connection that was kept, else a new one.
-    pub(crate) async fn writing(&mut self) -> Result<Connection, Error> {
-        match self.idle.take() {
-            Some(connection) => Ok(connection),
-            None => Ok(self.address.connect().await?),
+    /// Begins to write, on the connection that was kept, else on a new one.
+    pub(crate) async fn begin(&mut self) -> Result<Transaction, Error> {
+        match self.idle.take().or_else(|| self.spare.take()) {
+            Some(kept @ Connection::Sqlite(_)) => Transaction::write(kept, &self.clock).await,
+            // A connection that the server closed meanwhile shows it here, before anything was asked.
+            Some(kept @ Connection::Postgres(_)) => {
+                match Transaction::write(kept, &self.clock).await {
+                    Ok(tx) => Ok(tx),
+                    Err(_) => self.begin_anew().await,
+                }
+            }
+            None => self.begin_anew().await,
         }
+    }
+
+    async fn begin_anew(&self) -> Result<Transaction, Error> {
+        Transaction::write(self.address.connect().await?, &self.clock).await
     }
 
     /// Keeps a connection of which it is known that it does nothing.
     pub(crate) fn keep(&mut self, connection: Connection) {
         self.idle = Some(connection);
-    }
-
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.clock
     }
 }
 
@@ -94,15 +127,17 @@ pub(crate) struct Readers {
     clock: Clock,
     room: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
+    spare: Spare,
 }
 
 impl Readers {
-    pub(crate) fn new(address: Address, clock: Clock) -> Self {
+    pub(crate) fn new(address: Address, clock: Clock, spare: Spare) -> Self {
         Self {
             address,
             clock,
             room: Arc::new(Semaphore::new(READERS)),
             idle: Arc::default(),
+            spare,
         }
     }
 
@@ -123,10 +158,8 @@ impl Readers {
                 None => self.fresh().await?,
             };
             let result = reading(&mut tx).await;
-            if let Ok(connection) = tx.rollback().await
-                && let Ok(mut idle) = self.idle.lock()
-            {
-                idle.push(connection);
+            if let Ok(connection) = tx.rollback().await {
+                self.keep(connection);
             }
             result
         })
@@ -142,15 +175,17 @@ impl Readers {
         let closed = |_| Error::Unavailable("its readers are gone".into());
         within_deadline(async {
             let _room = self.room.acquire().await.map_err(closed)?;
-            let mut connection = match self.kept() {
-                Some(kept) => kept,
-                None => self.address.connect_to_read().await?,
-            };
-            let rows = connection.fetch::<Number>(statement, values).await?;
-            if let Ok(mut idle) = self.idle.lock() {
-                idle.push(connection);
+            if let Some(mut kept) = self.kept()
+                && let Ok(number) = number(&mut kept, statement, values.clone()).await
+            {
+                self.keep(kept);
+                return Ok(number);
             }
-            Ok(rows.first().map(|row| row.number))
+            // The server closed it meanwhile, perhaps: the same question on a new one is the same.
+            let mut connection = self.address.connect_to_read().await?;
+            let number = number(&mut connection, statement, values).await?;
+            self.keep(connection);
+            Ok(number)
         })
         .await
     }
@@ -162,7 +197,7 @@ impl Readers {
 
     /// A connection for something long, which is not one of those that are kept.
     pub(crate) async fn connection(&self) -> Result<Connection, Error> {
-        Ok(self.address.connect_to_read().await?)
+        self.address.connect_to_read().await
     }
 
     async fn fresh(&self) -> Result<Transaction, Error> {
@@ -170,8 +205,24 @@ impl Readers {
     }
 
     fn kept(&self) -> Option<Connection> {
-        self.idle.lock().ok()?.pop()
+        let kept = self.idle.lock().ok()?.pop();
+        kept.or_else(|| self.spare.take())
     }
+
+    fn keep(&self, connection: Connection) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(connection);
+        }
+    }
+}
+
+async fn number(
+    connection: &mut Connection,
+    statement: &Statement,
+    values: Vec<Value>,
+) -> Result<Option<i64>, Error> {
+    let rows = connection.fetch::<Number>(statement, values).await?;
+    Ok(rows.first().map(|row| row.number))
 }
 
 impl Connection {

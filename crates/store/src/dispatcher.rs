@@ -139,7 +139,7 @@ impl Store {
     pub async fn dispatcher_seen(&self, id: DispatcherId) -> Result<(), Error> {
         match self.url() {
             StoreUrl::Sqlite(_) => Ok(()),
-            StoreUrl::Postgres(_) => self.write(Seen(id)).await,
+            StoreUrl::Postgres(_) => self.write_at_once(Seen(id)).await,
         }
     }
 

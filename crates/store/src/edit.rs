@@ -15,6 +15,7 @@ use crate::open::Store;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
+use crate::wait::unmet_links;
 use crate::writer::Write;
 
 /// One thing that can be mended.
@@ -196,9 +197,10 @@ impl Edit {
             return Ok(None);
         }
         let status: TaskStatus = task.status.parse()?;
-        let rest = task.resting.rest(tx.now().await?);
+        let mut resting = task.resting;
+        resting.pending_parents = unmet_links(tx, self.task).await?;
         let status = status
-            .after(Move::Unclaimed, rest)
+            .after(Move::Unclaimed, resting.rest(tx.now().await?))
             .map_err(|source| Error::Illegal {
                 task: self.task,
                 source,
@@ -210,8 +212,8 @@ impl Edit {
         };
         let moved = Moved {
             status,
-            pending_parents: task.resting.pending_parents,
-            not_before: task.resting.not_before,
+            pending_parents: resting.pending_parents,
+            not_before: resting.not_before,
             block: None,
             streaks,
             archived_at: None,

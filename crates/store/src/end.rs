@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::FromRow;
 use tenure_guard::{BlockKind, Reason, Report, TaskId, Tenure};
 
-use crate::children::tell_children;
+use crate::children::{self, tell_children};
 use crate::clock::millis;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -68,10 +68,12 @@ impl Store {
     }
 }
 
-struct Close {
-    tenure: Tenure,
-    end: End,
-    jitter: u32,
+/// The closing of a run, fenced by its tenure.
+pub(crate) struct Close {
+    pub(crate) tenure: Tenure,
+    pub(crate) end: End,
+    /// Of a back-off.
+    pub(crate) jitter: u32,
 }
 
 /// All that decides how a run closes.
@@ -141,7 +143,7 @@ impl Write for Close {
         }
         let block = moved.block.as_ref().map(|(kind, _)| *kind);
         let promoted = match TaskEnd::of(moved.status, block) {
-            Some(end) => tell_children(tx, *task, end, Some(*run)).await?,
+            Some(end) => tell_children(tx, children::Ended::one(*task, end, Some(*run))).await?,
             None => Vec::new(),
         };
         Ok(Ended {
@@ -277,6 +279,7 @@ impl Close {
             | End::Unseen {
                 tree_unverified, ..
             } => *tree_unverified,
+            End::Lapsed { .. } => true,
             End::SpawnFailed { .. } | End::NeverStarted { .. } | End::StoodDown { .. } => false,
         }
     }
@@ -291,7 +294,8 @@ impl Close {
         let seen = closing.seen.as_deref().map(serde_json::from_str);
         let seen: Option<End> = seen.transpose()?;
         // Who saw nothing has nothing to add.
-        if seen.as_ref() != Some(&self.end) && !matches!(self.end, End::Unseen { .. }) {
+        let saw_nothing = matches!(self.end, End::Unseen { .. } | End::Lapsed { .. });
+        if seen.as_ref() != Some(&self.end) && !saw_nothing {
             let payload = json!({ "seen": self.end });
             let Tenure { task, run, .. } = &self.tenure;
             tx.event(*task, *run, EventKind::StaleExit, &payload);

@@ -33,6 +33,8 @@ words! {
         StoodDown = "stood_down",
         /// A process of a run that was closed already came to its end.
         StaleExit = "stale_exit",
+        /// A worker's report came when its run could take none any more.
+        ReportRefused = "report_refused",
         /// Somebody left a remark.
         Commented = "commented",
         /// A person lets the task wait.

@@ -1,7 +1,7 @@
 //! gc: what is old and needed by nothing any more is cleared away from the store, a bounded piece at a
 //! time, so that nobody waits for it and a broken-off one has done what it did. Nothing of an unfinished
 //! task is touched. Files are the caller's: it clears them first, so that none is left without a row
-//! that says whose it was.
+//! that says whose it was. Events that hooks have yet to be told of stay, and so do their tasks.
 //!
 //! A task with an idempotency key stays for ever, since its key is a promise for ever; what it needs of
 //! room is its row.
@@ -14,11 +14,12 @@ use tenure_guard::{RunId, TaskId};
 use crate::connection::Number;
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::hook::Untold;
 use crate::life::TaskStatus;
 use crate::open::Store;
 use crate::sql;
 use crate::transaction::Transaction;
-use crate::value::values;
+use crate::value::{Value, values};
 use crate::writer::Write;
 
 /// How many events are looked at in one transaction: a few milliseconds' worth.
@@ -48,6 +49,31 @@ impl Amount {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Walk {
     after: i64,
+}
+
+/// How far a walk over the archived tasks has come, in the order in which they were archived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskWalk {
+    archived_at: i64,
+    task: TaskId,
+}
+
+impl Default for TaskWalk {
+    fn default() -> Self {
+        Self {
+            archived_at: i64::MIN,
+            task: TaskId(0),
+        }
+    }
+}
+
+/// Some of the archived tasks that may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clearable {
+    /// Which.
+    pub tasks: Vec<TaskId>,
+    /// Where to go on; nothing where there are no more.
+    pub next: Option<TaskWalk>,
 }
 
 /// A piece of a walk.
@@ -90,16 +116,40 @@ impl Store {
         self.write(page).await
     }
 
-    /// Archived tasks that may go, oldest first.
+    /// The next archived tasks that may go, those first that were archived first.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn clearable_tasks(&self, before: i64) -> Result<Vec<TaskId>, Error> {
-        let asked = values![before, TASKS_PAGE];
-        let rows: Vec<Number> = self
-            .read(async |tx| tx.fetch(&sql::GC_TASKS, asked).await)
-            .await?;
-        Ok(rows.iter().map(|row| TaskId(row.number)).collect())
+    pub async fn clearable_tasks(&self, walk: TaskWalk, before: i64) -> Result<Clearable, Error> {
+        let find = async |tx: &mut Transaction| {
+            let untold = Untold::now(tx).await?;
+            let asked = values![
+                before,
+                TASKS_PAGE,
+                walk.archived_at,
+                walk.task,
+                untold.after,
+                untold.since,
+            ];
+            tx.fetch(&sql::GC_TASKS, asked).await
+        };
+        let rows: Vec<Archived> = self.read(find).await?;
+        Ok(Clearable {
+            next: rows.last().map(|last| TaskWalk {
+                archived_at: last.archived_at,
+                task: TaskId(last.id),
+            }),
+            tasks: rows.iter().map(|row| TaskId(row.id)).collect(),
+        })
+    }
+
+    /// The events of a task that are not older than a time (milliseconds since 1970, the store's): what
+    /// goes with the task where older ones are cleared away, or counted, before.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn events_with_task(&self, task: TaskId, since: i64) -> Result<Amount, Error> {
+        self.read(async |tx| events_of(tx, task, since).await).await
     }
 
     /// The runs of a task, whose folders go before it does.
@@ -113,11 +163,11 @@ impl Store {
         Ok(rows.iter().map(|row| RunId(row.number)).collect())
     }
 
-    /// Removes an archived task with its runs, links, remarks and events.
+    /// Removes an archived task with its runs, links, remarks and events; answers how many events.
     ///
     /// # Errors
     /// [`Error::Refused`] where it is not one that may go any more; nothing was removed.
-    pub async fn clear_task(&self, task: TaskId, before: i64) -> Result<(), Error> {
+    pub async fn clear_task(&self, task: TaskId, before: i64) -> Result<Amount, Error> {
         self.write(Task { task, before }).await
     }
 
@@ -167,6 +217,12 @@ impl Store {
 }
 
 #[derive(FromRow)]
+struct Archived {
+    id: i64,
+    archived_at: i64,
+}
+
+#[derive(FromRow)]
 struct OldRun {
     ended_at: Option<i64>,
     status: String,
@@ -202,6 +258,21 @@ struct Held {
     bytes: i64,
 }
 
+impl From<Held> for Amount {
+    fn from(held: Held) -> Self {
+        Self {
+            count: held.rows.unsigned_abs(),
+            bytes: held.bytes.unsigned_abs(),
+        }
+    }
+}
+
+async fn events_of(tx: &mut Transaction, task: TaskId, since: i64) -> Result<Amount, Error> {
+    let asked = values![task, since];
+    let held = tx.fetch_one::<Held>(&sql::GC_EVENTS_OF_TASK, asked);
+    Ok(held.await?.map(Amount::from).unwrap_or_default())
+}
+
 struct Events {
     walk: Walk,
     before: i64,
@@ -223,19 +294,21 @@ impl Events {
             };
             return Ok((nothing, walk.after));
         };
-        let held = tx
-            .fetch_one::<Held>(&sql::GC_EVENTS, values![walk.after, last, before])
-            .await?;
-        let amount = held.map_or_else(Amount::default, |held| Amount {
-            count: held.rows.unsigned_abs(),
-            bytes: held.bytes.unsigned_abs(),
-        });
+        let page = self.page(tx, last).await?;
+        let held = tx.fetch_one::<Held>(&sql::GC_EVENTS, page);
+        let amount = held.await?.map(Amount::from).unwrap_or_default();
         let piece = Piece {
             amount,
             // Events come in the order of time, or nearly: what follows is younger.
             next: (newest < before).then_some(Walk { after: last }),
         };
         Ok((piece, last))
+    }
+
+    /// What may go up to an event.
+    async fn page(&self, tx: &mut Transaction, last: i64) -> Result<Vec<Value>, Error> {
+        let Untold { after, since } = Untold::now(tx).await?;
+        Ok(values![self.walk.after, last, self.before, after, since])
     }
 }
 
@@ -245,7 +318,7 @@ impl Write for Events {
     async fn apply(&self, tx: &mut Transaction) -> Result<Piece, Error> {
         let (piece, last) = self.look(tx).await?;
         if piece.amount.count > 0 {
-            let page = values![self.walk.after, last, self.before];
+            let page = self.page(tx, last).await?;
             tx.execute(&sql::CLEAR_EVENTS, page).await?;
         }
         Ok(piece)
@@ -258,24 +331,39 @@ struct Task {
 }
 
 impl Write for Task {
-    type Answer = ();
+    type Answer = Amount;
 
-    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
-        for statement in [
-            &sql::CLEAR_COMMENTS,
-            &sql::CLEAR_TASK_EVENTS,
-            &sql::CLEAR_PARENTS,
-            &sql::CLEAR_CHILDREN,
-            &sql::CLEAR_RUNS,
-        ] {
+    async fn apply(&self, tx: &mut Transaction) -> Result<Amount, Error> {
+        let Untold { after, since } = Untold::now(tx).await?;
+        let events = events_of(tx, self.task, i64::MIN).await?;
+        tx.execute(&sql::CLEAR_TASK_EVENTS, values![self.task, after, since])
+            .await?;
+        self.clear_links(tx).await?;
+        for statement in [&sql::CLEAR_COMMENTS, &sql::CLEAR_RUNS] {
             tx.execute(statement, values![self.task]).await?;
         }
         let task = values![self.task, self.before];
         if tx.execute(&sql::CLEAR_TASK, task).await? == 0 {
             return Err(Error::Refused {
                 task: self.task,
-                why: "it is not archived and finished any more".into(),
+                why: "it is not archived and finished any more, or hooks have yet to be told of it"
+                    .into(),
             });
+        }
+        Ok(events)
+    }
+}
+
+impl Task {
+    /// Removes its links; what is over and waited for it waits for one less.
+    async fn clear_links(&self, tx: &mut Transaction) -> Result<(), Error> {
+        let parents = serde_json::to_string(&[self.task])?;
+        let waiting: Vec<Number> = tx.fetch(&sql::HOLD_CHILDREN, values![parents]).await?;
+        for statement in [&sql::CLEAR_PARENTS, &sql::CLEAR_CHILDREN] {
+            tx.execute(statement, values![self.task]).await?;
+        }
+        for Number { number } in waiting {
+            tx.execute(&sql::COUNT_LINKS, values![number]).await?;
         }
         Ok(())
     }

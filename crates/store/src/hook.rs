@@ -19,6 +19,10 @@ use crate::transaction::Transaction;
 use crate::value::values;
 use crate::writer::Write;
 
+/// What is older is not told any more: a hook that was set up again, or a store that comes back after
+/// a long time, shall not tell of what nobody can act on.
+pub const OLD: Duration = Duration::from_hours(24);
+
 impl Store {
     /// Takes the telling of hooks for so long, where nobody else has it; answers up to which event they
     /// were told. On SQLite there is one dispatcher, and the one before is dead.
@@ -59,7 +63,8 @@ impl Store {
         self.write(Release(dispatcher)).await
     }
 
-    /// Notes that a hook could not be told of an event: `program` is what should have run.
+    /// Notes that a hook could not be told of an event: `program` is what should have run. Where the
+    /// task of the event was cleared away meanwhile it is noted of the store, and names the task.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -133,16 +138,42 @@ impl Write for Failed {
     type Answer = ();
 
     async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
-        let payload = json!({
+        let Event {
+            task_id, run_id, ..
+        } = self.event;
+        let is_there = match task_id {
+            Some(task) => tx.number(&sql::IS_THERE, values![task]).await? > 0,
+            None => true,
+        };
+        let mut payload = json!({
             "event_id": self.event.id,
             "event_kind": self.event.kind,
             "program": self.program,
             "reason": self.reason,
         });
-        let Event {
-            task_id, run_id, ..
-        } = self.event;
+        if !is_there {
+            payload["task_id"] = json!(task_id);
+        }
+        let task_id = task_id.filter(|_| is_there);
         tx.event(task_id, run_id, EventKind::HookFailed, &payload);
         Ok(())
+    }
+}
+
+/// Which events hooks have yet to be told of: those after one that are not older than a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Untold {
+    pub(crate) after: EventId,
+    pub(crate) since: i64,
+}
+
+impl Untold {
+    /// As it is now. Where nobody tells hooks of anything nothing is kept for them.
+    pub(crate) async fn now(tx: &mut Transaction) -> Result<Self, Error> {
+        let told: Option<Number> = tx.fetch_one(&sql::HOOKS_TOLD_UP_TO, Vec::new()).await?;
+        Ok(Self {
+            after: EventId(told.map_or(i64::MAX, |row| row.number)),
+            since: tx.now().await?.saturating_sub(millis(OLD)),
+        })
     }
 }

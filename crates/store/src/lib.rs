@@ -35,6 +35,7 @@ pub mod held;
 pub mod hook;
 pub mod ids;
 mod lane;
+pub mod lapse;
 pub mod life;
 mod locked;
 mod migrate;

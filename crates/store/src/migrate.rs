@@ -1,6 +1,8 @@
 //! The schema's versions: creates the tables in an empty database, and brings older ones up to
 //! date, all of it or nothing, in one transaction.
 
+use std::time::Duration;
+
 use sqlx::FromRow;
 
 use crate::clock::Clock;
@@ -10,6 +12,7 @@ use crate::ids::InstanceId;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
+use crate::writer::DEADLINE;
 
 /// The script that leads to one version, in the words of each database.
 #[derive(Clone, Copy)]
@@ -32,7 +35,18 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0003_care.sql"),
         postgres: include_str!("../migrations/postgres/0003_care.sql"),
     },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0004_hosts.sql"),
+        postgres: include_str!("../migrations/postgres/0004_hosts.sql"),
+    },
 ];
+
+/// How long bringing the tables up to date may take: as long as any store needs. Beyond this the database
+/// is gone, and nobody said so.
+const PATIENCE: Duration = Duration::from_hours(6);
+
+/// The server shall not end what is given so long.
+const UNLIMITED: &str = "SET LOCAL statement_timeout = 0";
 
 #[derive(FromRow)]
 struct Belongs {
@@ -84,54 +98,131 @@ pub(crate) async fn current(
 }
 
 /// Brings the tables to the last version, from whichever they have; answers with the store's name.
-/// Nothing is changed where that is not possible.
+/// Nothing is changed where that is not possible. A large store has as long as it needs for it; whoever
+/// opens it meanwhile has an answer in time.
 pub(crate) async fn migrate(
-    connection: Connection,
+    mut connection: Connection,
     what: &str,
     migrations: &[Migration],
 ) -> Result<(Connection, InstanceId), OpenError> {
-    let refuse = |error: Error| {
-        if let Error::Unavailable(problem) = &error {
-            // The rest of its words are ours, too.
-            return unavailable(what, problem);
-        }
-        unavailable(what, &error.to_string())
-    };
-    let mut tx = Transaction::write(connection, &Clock::Database)
-        .await
-        .map_err(refuse)?;
-    tx.number(&sql::LOCK_SCHEMA, Vec::new())
-        .await
-        .map_err(refuse)?;
-    let connection = tx.connection();
-    let looked = look(connection).await;
-    let (instance, found) = match looked.map_err(|error| unavailable(what, &error.to_string()))? {
-        Found::Empty => (InstanceId(uuid::Uuid::new_v4()), 0),
-        Found::Foreign => {
-            return Err(OpenError::Foreign {
-                what: what.to_owned(),
-            });
-        }
-        Found::Store => meta(connection, what).await?,
-    };
     let known = version(migrations);
+    let (instance, found) = in_time(what, DEADLINE, standing(&mut connection, what)).await?;
     not_newer(what, found, known)?;
-    if found < known {
-        let done = usize::try_from(found).unwrap_or_default();
-        for migration in &migrations[done..] {
-            let script = match connection {
-                Connection::Sqlite(_) => migration.sqlite,
-                Connection::Postgres(_) => migration.postgres,
-            };
-            let ran = connection.run(script).await;
-            ran.map_err(|error| unavailable(what, &error.to_string()))?;
-        }
-        tx.execute(&sql::SET_META, values![instance.to_string(), known])
-            .await
-            .map_err(refuse)?;
+    if let (Some(instance), true) = (instance, found == known) {
+        return Ok((connection, instance));
     }
-    let connection = tx.commit().await.map_err(refuse)?;
-    Ok((connection, instance))
+    let begun = in_time(what, DEADLINE, async {
+        let mut tx = begin(connection)
+            .await
+            .map_err(|error| kept_waiting(what, found, known, &error))?;
+        // Another one may have done it meanwhile.
+        let standing = standing(tx.connection(), what).await?;
+        Ok((tx, standing))
+    });
+    let (tx, (instance, found)) = begun.await?;
+    not_newer(what, found, known)?;
+    let instance = instance.unwrap_or_else(|| InstanceId(uuid::Uuid::new_v4()));
+    let brought = in_time(what, PATIENCE, async {
+        let done = usize::try_from(found).unwrap_or_default();
+        let brought = bring(tx, instance, found, &migrations[done..]).await;
+        brought.map_err(|error| refuse(what, &error))
+    });
+    Ok((brought.await?, instance))
+}
+
+/// Begins to write, when nobody else changes the tables.
+async fn begin(connection: Connection) -> Result<Transaction, Error> {
+    let mut tx = Transaction::write(connection, &Clock::Database).await?;
+    tx.number(&sql::LOCK_SCHEMA, Vec::new()).await?;
+    Ok(tx)
+}
+
+/// Runs the scripts that lead on from a version, and commits.
+async fn bring(
+    mut tx: Transaction,
+    instance: InstanceId,
+    found: i64,
+    migrations: &[Migration],
+) -> Result<Connection, Error> {
+    if migrations.is_empty() {
+        return tx.commit().await;
+    }
+    let known = found + version(migrations);
+    tracing::info!(
+        schema.from = found,
+        schema.to = known,
+        "bringing the tables up to date"
+    );
+    let connection = tx.connection();
+    if let Connection::Postgres(_) = connection {
+        connection.run(UNLIMITED).await?;
+    }
+    for migration in migrations {
+        let script = match connection {
+            Connection::Sqlite(_) => migration.sqlite,
+            Connection::Postgres(_) => migration.postgres,
+        };
+        connection.run(script).await?;
+    }
+    let version = values![instance.to_string(), known];
+    tx.execute(&sql::SET_META, version).await?;
+    tx.commit().await
+}
+
+/// The name of the store that is there, and its version: 0 where nothing is.
+async fn standing(
+    connection: &mut Connection,
+    what: &str,
+) -> Result<(Option<InstanceId>, i64), OpenError> {
+    let looked = look(connection).await;
+    match looked.map_err(|error| unavailable(what, &error.to_string()))? {
+        Found::Empty => Ok((None, 0)),
+        Found::Foreign => Err(OpenError::Foreign {
+            what: what.to_owned(),
+        }),
+        Found::Store => {
+            let (instance, found) = meta(connection, what).await?;
+            Ok((Some(instance), found))
+        }
+    }
+}
+
+/// The answer of a part of an opening that is given up after a while.
+pub(crate) async fn in_time<T>(
+    what: &str,
+    limit: Duration,
+    opening: impl Future<Output = Result<T, OpenError>>,
+) -> Result<T, OpenError> {
+    let answer = tokio::time::timeout(limit, opening).await;
+    answer.unwrap_or_else(|_| {
+        let problem = format!("nothing within {} s", limit.as_secs());
+        Err(unavailable(what, &problem))
+    })
+}
+
+/// Why the tables were not brought up to date: somebody else has them.
+fn kept_waiting(what: &str, found: i64, known: i64, error: &Error) -> OpenError {
+    let problem = problem(error);
+    let problem = match found {
+        0 => format!("another process may be creating its tables just now: try again ({problem})"),
+        _ => format!(
+            "its tables have version {found}, and another process may be bringing them to {known} just now: try again when that is done ({problem})"
+        ),
+    };
+    unavailable(what, &problem)
+}
+
+/// What was refused while a store was opened.
+pub(crate) fn refuse(what: &str, error: &Error) -> OpenError {
+    unavailable(what, &problem(error))
+}
+
+/// The database's words; the rest of a store's error is said once more where it is opened.
+fn problem(error: &Error) -> String {
+    if let Error::Unavailable(problem) = error {
+        return problem.clone();
+    }
+    error.to_string()
 }
 
 async fn meta(connection: &mut Connection, what: &str) -> Result<(InstanceId, i64), OpenError> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::clock::{Clock, timestamp};
 use crate::connection::Connection;
-use crate::database::{Address, Database, Readers};
+use crate::database::{Address, Database, Readers, Spare};
 use crate::error::{Error, OpenError};
 use crate::ids::InstanceId;
 use crate::transaction::Transaction;
@@ -31,6 +31,8 @@ struct Shared {
     url: StoreUrl,
     file: Option<OpenFile>,
     writer: Writer,
+    /// Of leases, and of signs of life.
+    renewals: Writer,
     readers: Readers,
     /// When the file was last written to as a poll found nothing in it.
     quiet: Mutex<Option<LastWritten>>,
@@ -63,7 +65,8 @@ enum Intent {
 
 impl Store {
     /// Opens a store to write: creates the file (0600) and its folder (0700) where they are
-    /// missing, and brings an older schema up to date.
+    /// missing, and brings an older schema up to date, which takes as long as it takes. Else, and also
+    /// while another process does that, it answers within a quarter of a minute.
     ///
     /// # Errors
     /// [`OpenError`], each naming the store and the way out; nothing was changed.
@@ -95,17 +98,39 @@ impl Store {
     }
 
     fn new(url: &StoreUrl, clock: Clock, opened: Opened) -> Self {
-        let readers = Readers::new(opened.address.clone(), clock.clone());
-        let mut database = Database::new(opened.address, clock);
-        if let Some(connection) = opened.connection {
-            database.keep(connection);
-        }
+        let Opened {
+            address,
+            connection,
+            instance,
+            file,
+        } = opened;
+        let database = |spare| Database::new(address.clone(), clock.clone(), spare);
+        // A file is written on one connection. A server's first one is for whoever needs it first,
+        // and leases are renewed on one of their own, so that no long write keeps them waiting.
+        let (writer, renewals, spare) = match url {
+            StoreUrl::Sqlite(_) => {
+                let mut database = database(Spare::default());
+                if let Some(connection) = connection {
+                    database.keep(connection);
+                }
+                let writer = Writer::start(database);
+                (writer.clone(), writer, Spare::default())
+            }
+            StoreUrl::Postgres(_) => {
+                let spare = Spare::new(connection);
+                let writer = Writer::start(database(spare.clone()));
+                let renewals = Writer::start(database(spare.clone()));
+                (writer, renewals, spare)
+            }
+        };
+        let readers = Readers::new(address, clock, spare);
         Self {
             shared: Arc::new(Shared {
-                instance: opened.instance,
+                instance,
                 url: url.clone(),
-                file: opened.file,
-                writer: Writer::start(database),
+                file,
+                writer,
+                renewals,
                 readers,
                 quiet: Mutex::new(None),
             }),
@@ -179,6 +204,11 @@ impl Store {
         self.shared.writer.write(write).await
     }
 
+    /// Writes what must not wait behind anything else: what holds a claim.
+    pub(crate) async fn write_at_once<W: Write>(&self, write: W) -> Result<W::Answer, Error> {
+        self.shared.renewals.write(write).await
+    }
+
     /// Whether several hosts may share it, so that time decides between them.
     pub fn is_shared(&self) -> bool {
         matches!(self.url(), StoreUrl::Postgres(_))
@@ -198,21 +228,10 @@ impl Store {
     }
 }
 
+/// Every step has a deadline of its own.
 async fn open(url: &StoreUrl, intent: Intent) -> Result<Option<Opened>, OpenError> {
-    let opening = async {
-        match url {
-            StoreUrl::Sqlite(path) => sqlite::open(path, intent).await,
-            StoreUrl::Postgres(address) => postgres::open(url, address, intent).await,
-        }
-    };
-    // Creating the tables is many statements; beyond this the server is not just slow.
-    let limit = 4 * crate::writer::DEADLINE;
-    tokio::time::timeout(limit, opening)
-        .await
-        .unwrap_or_else(|_| {
-            Err(crate::migrate::unavailable(
-                &url.to_string(),
-                &format!("nothing within {} s", limit.as_secs()),
-            ))
-        })
+    match url {
+        StoreUrl::Sqlite(path) => sqlite::open(path, intent).await,
+        StoreUrl::Postgres(address) => postgres::open(url, address, intent).await,
+    }
 }

@@ -18,6 +18,7 @@ use crate::sql;
 use crate::task::SHELL;
 use crate::transaction::Transaction;
 use crate::value::values;
+use crate::wait::unmet_links;
 use crate::writer::Write;
 use wish::OnRun;
 
@@ -148,10 +149,7 @@ impl Said {
     async fn grant(&self, tx: &mut Transaction, id: TaskId) -> Result<Granted, Error> {
         let found = tx.fetch_one::<WishedTask>(&sql::WISHED_TASK, values![id]);
         let mut task = found.await?.ok_or(Error::NoSuchTask(id))?;
-        if self.wish == Wish::Retry {
-            // Who wants it again wants it although the failure did not come for which it was made.
-            task.resting.pending_parents -= tx.number(&sql::VAIN_LINKS, values![id]).await?;
-        }
+        task.resting.pending_parents = self.unmet_links(tx, id).await?;
         if self.wish.assignee().is_some() && task.assignee == SHELL {
             return refuse(
                 id,
@@ -161,6 +159,25 @@ impl Said {
         match task.current_run_id {
             Some(run) => self.ask(tx, id, RunId(run)).await,
             None => self.carry_out(tx, id, &task).await,
+        }
+    }
+
+    /// How many parents the task waits for, once the links are written that the wish changes.
+    async fn unmet_links(&self, tx: &mut Transaction, id: TaskId) -> Result<i64, Error> {
+        if self.wish != Wish::Retry {
+            return unmet_links(tx, id).await;
+        }
+        // Who wants it again wants it although the failure did not come for which it was made.
+        match self.earnest {
+            Earnest::Do => {
+                let now = tx.now().await?;
+                tx.execute(&sql::WAIVE_VAIN, values![id, now]).await?;
+                unmet_links(tx, id).await
+            }
+            Earnest::DryRun => {
+                let vain = tx.number(&sql::VAIN_LINKS, values![id]).await?;
+                Ok(unmet_links(tx, id).await? - vain)
+            }
         }
     }
 

@@ -4,14 +4,18 @@
 //! A series is a chain: each of its tasks adds the next one when it begins, so that there is always
 //! one that waits for its time, and whoever cancels or pauses that one holds the series.
 //!
+//! An earlier one whose worker said that it waits for this very task, or for something that waits for
+//! it, does not go on before this one has: it is neither waited for nor replaced, and no time passes
+//! for it. So it cannot stall its series.
+//!
 //! **Invariant:** a recurring task that has not begun rests as `scheduled`, also when its time is over,
 //! and begins by [`turn`] or [`begin_by_hand`] only; so it has a successor from then on, and but one.
 
 use serde_json::json;
-use sqlx::FromRow;
 use tenure_guard::TaskId;
 
 use crate::clock::timestamp;
+use crate::connection::Number;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::recurrence::WAITING;
@@ -21,6 +25,7 @@ use crate::promote::{Due, after_due};
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
+use crate::wait::{take_turn, waiting_in_series};
 
 /// What became of a recurring task whose time has come; and whether runs were asked to end for it.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +36,6 @@ pub(crate) enum Turned {
     Waits { asked: bool },
 }
 
-#[derive(FromRow)]
-struct Earlier {
-    id: i64,
-}
-
 /// Decides what becomes of a recurring task that has not begun, and writes all of it but its
 /// beginning.
 pub(crate) async fn turn(
@@ -44,11 +44,9 @@ pub(crate) async fn turn(
     recurrence: &Recurrence,
 ) -> Result<Turned, Error> {
     let now = tx.now().await?;
-    let most = i64::try_from(WAITING).unwrap_or(i64::MAX);
-    let series = due.series_id.unwrap_or(due.id);
-    let found = tx.fetch(&sql::GOING_ON, values![series, due.id, most]);
-    let earlier: Vec<Earlier> = found.await?;
     let task = TaskId(due.id);
+    let series = due.series_id.unwrap_or(due.id);
+    let earlier = going_on(tx, series, task).await?;
     let turn = recurrence.turn(Moment {
         now: timestamp(now)?,
         due: timestamp(due.not_before)?,
@@ -62,9 +60,8 @@ pub(crate) async fn turn(
         }
         Turn::Queue { next } => {
             add_successor(tx, task, next).await?;
-            // Those before it wait for each other already.
-            let newest = earlier.first().map(|earlier| TaskId(earlier.id));
-            wait_behind(tx, task, newest.as_slice()).await?;
+            let last = last_of(tx, series, &earlier).await?;
+            wait_behind(tx, task, &last).await?;
             Ok(Turned::Waits { asked: false })
         }
         Turn::Replace { next } => {
@@ -78,12 +75,43 @@ pub(crate) async fn turn(
                 "due": timestamp(due.not_before)?,
                 "until": until,
                 "because": because,
-                "earlier": earlier.first().map(|earlier| earlier.id),
+                "earlier": earlier.first(),
             });
             tx.event(task, None, EventKind::Skipped, &payload);
             Ok(Turned::Waits { asked: false })
         }
     }
+}
+
+/// The earlier ones of a series that are going on, newest first, without those that wait for this very
+/// task.
+async fn going_on(tx: &mut Transaction, series: i64, task: TaskId) -> Result<Vec<TaskId>, Error> {
+    let most = i64::try_from(WAITING).unwrap_or(i64::MAX);
+    let found = tx.fetch(&sql::GOING_ON, values![series, task, most]);
+    let found: Vec<Number> = found.await?;
+    let mut earlier: Vec<TaskId> = found.iter().map(|row| TaskId(row.number)).collect();
+    if !earlier.is_empty() {
+        take_turn(tx).await?;
+        let waiting = waiting_in_series(tx, series, task).await?;
+        earlier.retain(|earlier| !waiting.contains(earlier));
+    }
+    Ok(earlier)
+}
+
+/// Those behind whom the next one of a series queues up: the newest, since those before that wait for each
+/// other already, but for any that waits for the newest.
+async fn last_of(
+    tx: &mut Transaction,
+    series: i64,
+    earlier: &[TaskId],
+) -> Result<Vec<TaskId>, Error> {
+    let Some(newest) = earlier.first() else {
+        return Ok(Vec::new());
+    };
+    let mut last = vec![*newest];
+    let after_it = waiting_in_series(tx, series, *newest).await?;
+    last.extend(after_it.into_iter().filter(|id| earlier.contains(id)));
+    Ok(last)
 }
 
 /// Whether a task that a person takes out of its series was that of its time.
@@ -138,10 +166,9 @@ async fn add_successor(
 }
 
 /// Cancels the earlier ones, and lets the task wait for those that have yet to end.
-async fn replace(tx: &mut Transaction, task: TaskId, earlier: &[Earlier]) -> Result<Turned, Error> {
+async fn replace(tx: &mut Transaction, task: TaskId, earlier: &[TaskId]) -> Result<Turned, Error> {
     let mut ending = Vec::new();
-    for earlier in earlier {
-        let id = TaskId(earlier.id);
+    for id in earlier.iter().copied() {
         let reason = format!("task {task} of the same series replaces it");
         match wish_of_tenure(tx, id, Wish::Cancel, reason).await {
             Ok(Granted::Moved(_) | Granted::Already(_)) => {}
@@ -165,9 +192,8 @@ async fn wait_behind(tx: &mut Transaction, task: TaskId, earlier: &[TaskId]) -> 
         tx.execute(&sql::ADD_LINK, link).await?;
     }
     let status = after_due(task, !earlier.is_empty())?;
-    let pending = i64::try_from(earlier.len()).unwrap_or(i64::MAX);
-    let place = values![task, status, pending, now];
-    tx.execute(&sql::WAIT_BEHIND, place).await?;
+    tx.execute(&sql::WAIT_BEHIND, values![task, status, now])
+        .await?;
     let payload = json!({ "status": status, "behind": earlier });
     tx.event(task, None, EventKind::Due, &payload);
     Ok(())

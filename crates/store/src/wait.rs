@@ -1,5 +1,9 @@
 //! wait: a task that waits for another one because its worker said so. Whether it may is asked when
 //! the worker says it, and again when the run closes; what follows is for [`crate::life`] to say.
+//!
+//! **Invariant:** nothing waits for itself, directly or through others. New tasks cannot close a circle,
+//! since nobody waits for them yet; whoever links a task that is there already looks for one first, and
+//! has its [`turn`](take_turn) from that look to the commit.
 
 use sqlx::FromRow;
 use tenure_guard::TaskId;
@@ -26,6 +30,26 @@ struct Above {
     found: i64,
 }
 
+/// One at a time looks whether a wait would close a circle, and adds it: two that add each a half of one
+/// do not see each other's. Rows are held before this and none after it, so that who has the turn waits
+/// for nobody.
+pub(crate) async fn take_turn(tx: &mut Transaction) -> Result<(), Error> {
+    tx.number(&sql::LOCK_WAITS, Vec::new()).await?;
+    Ok(())
+}
+
+/// Those of a series that wait for one of its tasks, directly or through others. Of more than
+/// 10,000 that wait only so many are looked at.
+pub(crate) async fn waiting_in_series(
+    tx: &mut Transaction,
+    series: i64,
+    task: TaskId,
+) -> Result<Vec<TaskId>, Error> {
+    let asked = values![series, task, LOOKED_AT];
+    let rows: Vec<Number> = tx.fetch(&sql::WAITING_IN_SERIES, asked).await?;
+    Ok(rows.iter().map(|row| TaskId(row.number)).collect())
+}
+
 /// How a task stands for which another one is to wait; held until the transaction is over.
 pub(crate) async fn awaited(
     tx: &mut Transaction,
@@ -39,6 +63,7 @@ pub(crate) async fn awaited(
     if task != after && status.parse::<TaskStatus>()? == TaskStatus::Done {
         return Ok(Awaited::Done);
     }
+    take_turn(tx).await?;
     let asked = values![after, task, LOOKED_AT];
     let above = tx.fetch_one::<Above>(&sql::WAITS_FOR, asked).await?;
     Ok(match above {
@@ -77,6 +102,10 @@ pub(crate) async fn link_behind(
 ) -> Result<i64, Error> {
     let link = values![parent, task, LinkKind::Success];
     tx.execute(&sql::LINK_BEHIND, link).await?;
-    let pending = tx.fetch_one::<Number>(&sql::UNMET_LINKS, values![task]);
-    Ok(pending.await?.map_or(0, |row| row.number))
+    unmet_links(tx, task).await
+}
+
+/// How many parents a task waits for, by its links; whoever holds the task can rely on it.
+pub(crate) async fn unmet_links(tx: &mut Transaction, task: TaskId) -> Result<i64, Error> {
+    tx.number(&sql::UNMET_LINKS, values![task]).await
 }

@@ -188,8 +188,7 @@ impl Failure {
 
 async fn attempt(database: &mut Database, batch: &mut [Box<dyn Queued>]) -> Result<(), Failure> {
     let applied = within_deadline(async {
-        let connection = database.writing().await?;
-        let mut tx = Transaction::write(connection, database.clock()).await?;
+        let mut tx = database.begin().await?;
         let mut result = Ok(());
         for job in batch {
             result = job.apply(&mut tx).await;

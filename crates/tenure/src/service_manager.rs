@@ -5,6 +5,7 @@
 //! loop which does not turn is restarted. A store that is away is said, and is no reason to be
 //! killed: another start would not bring it back.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -27,6 +28,22 @@ pub async fn accompany(is_ready: oneshot::Receiver<Heart>) {
     tell(&[NotifyState::Ready, NotifyState::Status("ready")]);
     if let Some(patience) = sd_notify::watchdog_enabled() {
         feed(&heart, patience).await;
+    }
+}
+
+/// For so long a start that takes long asks for patience, twice in that time: a large store has as long as
+/// it needs where its tables are brought up to date, and a start that the manager breaks off begins anew.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits for something that belongs to the start, and asks for patience meanwhile.
+pub async fn patiently<T>(starting: impl Future<Output = T>) -> T {
+    let mut starting = pin!(starting);
+    loop {
+        if let Ok(started) = tokio::time::timeout(PATIENCE / 2, &mut starting).await {
+            return started;
+        }
+        let micros = u32::try_from(PATIENCE.as_micros()).unwrap_or(u32::MAX);
+        tell(&[NotifyState::ExtendTimeoutUsec(micros)]);
     }
 }
 

@@ -1,12 +1,14 @@
 //! The store as a warden uses it when there is no dispatcher: a thread of its own, so that a store
 //! that does not answer never keeps the warden from ending its tree in time.
 //!
-//! It is opened at the first errand and not before: a steady warden holds no connection. The worker
-//! is always started by the main thread; what happens to this one means nothing to it.
+//! It is opened for an errand and closed soon after the last one: a steady warden holds no connection,
+//! and a thousand that are cut off hold a few at a time. The worker is always started by the main
+//! thread; what happens to this one means nothing to it.
 //!
 //! **Invariant:** every job is answered, also where carrying it out failed in a way that nobody
 //! foresaw: an errand without an answer would hold up the end for ever.
 
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,8 +21,9 @@ use std::time::Duration;
 use tenure_guard::Tenure;
 use tenure_guard::wire::{Answer, Op};
 use tenure_store::life::{Ask, End};
-use tenure_store::{Error, Store, StoreUrl};
+use tenure_store::{Error, OpenError, Store, StoreUrl};
 use tokio::sync::OnceCell;
+use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinHandle, LocalSet};
 
 use crate::carry_out::carry_out;
@@ -30,6 +33,10 @@ use crate::lifeline::RequestId;
 
 /// How long opening a store may take. What is done with it afterwards has its own deadline.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a store stays open without an errand: what follows from one comes within moments, and a
+/// connection is a process of the server's.
+const LINGER: Duration = Duration::from_millis(250);
 
 /// How many errands may lie there: every connection's, what is kept, and our own.
 const MOST_JOBS: usize = 256;
@@ -118,18 +125,18 @@ impl Desk {
         let (jobs, mut waiting) = tokio::sync::mpsc::channel::<Job>(MOST_JOBS);
         let (finished, done) = mpsc::channel();
         let runtime = runtime()?;
-        let clerk = Clerk {
-            url,
-            tenure,
-            store: OnceCell::new(),
-        };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
-                let clerk = Rc::new(clerk);
+                let clerk = Rc::new(Clerk {
+                    url,
+                    tenure,
+                    store: RefCell::default(),
+                    errands: Cell::new(0),
+                });
                 let ringer = Rc::new(ringer);
                 LocalSet::new().block_on(&runtime, async move {
-                    while let Some(job) = waiting.recv().await {
+                    while let Some(job) = clerk.next(&mut waiting).await {
                         let (clerk, ringer) = (Rc::clone(&clerk), Rc::clone(&ringer));
                         let finished = finished.clone();
                         let unanswered = job.unanswered();
@@ -177,11 +184,50 @@ async fn answer(work: JoinHandle<Done>, unanswered: Done) -> Done {
 struct Clerk {
     url: StoreUrl,
     tenure: Tenure,
-    store: OnceCell<Store>,
+    /// Open, or being opened, while there are errands and a little longer.
+    store: RefCell<Rc<OnceCell<Store>>>,
+    /// How many are under way.
+    errands: Cell<usize>,
+}
+
+/// An errand under way.
+struct UnderWay<'a>(&'a Cell<usize>);
+
+impl<'a> UnderWay<'a> {
+    fn new(errands: &'a Cell<usize>) -> Self {
+        errands.set(errands.get() + 1);
+        Self(errands)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Clerk {
+    /// Waits for a job; closes the store where none comes and none is under way.
+    async fn next(&self, waiting: &mut Receiver<Job>) -> Option<Job> {
+        loop {
+            let is_closed = self.store.borrow().get().is_none();
+            if is_closed && self.errands.get() == 0 {
+                return waiting.recv().await;
+            }
+            match tokio::time::timeout(LINGER, waiting.recv()).await {
+                Ok(job) => return job,
+                Err(_) if self.errands.get() == 0 => self.close(),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.store.take();
+    }
+
     async fn carry_out(&self, job: Job) -> Done {
+        let _under_way = UnderWay::new(&self.errands);
         match job {
             Job::Write { id, errand } => Done::Written {
                 id,
@@ -202,20 +248,18 @@ impl Clerk {
         }
     }
 
-    async fn store(&self) -> Result<&Store, Error> {
+    async fn store(&self) -> Result<Store, Error> {
+        let store = Rc::clone(&self.store.borrow());
         // Whoever waits for somebody else's attempt waits no longer than for one of its own.
-        within(
-            PATIENCE,
-            self.store.get_or_try_init(|| Box::pin(open(&self.url))),
-        )
-        .await?
+        let opening = store.get_or_try_init(|| Box::pin(open(&self.url)));
+        within(PATIENCE, opening).await?.cloned()
     }
 
     async fn write(&self, errand: Errand) -> Result<Answer, Error> {
         let store = self.store().await?;
         let tenure = self.tenure.clone();
         match errand {
-            Errand::Worker(op) => return carry_out(store, tenure, op).await,
+            Errand::Worker(op) => return carry_out(&store, tenure, op).await,
             Errand::Ask(ask) => store.ask_as_holder(tenure, ask, BY.into()).await?,
             Errand::NoteWorker(pid) => store.note_worker(tenure, pid).await?,
         }
@@ -223,7 +267,7 @@ impl Clerk {
     }
 
     async fn renew(&self, length: Duration) -> Result<Option<Ask>, Error> {
-        renew(self.store().await?, &self.tenure, length).await
+        renew(&self.store().await?, &self.tenure, length).await
     }
 
     async fn end(&self, end: End) -> Result<(), Error> {
@@ -232,16 +276,24 @@ impl Clerk {
     }
 }
 
-/// Opens a store that must be there already: a warden makes none.
+/// Opens a store that must be there already, with the newest tables: a warden makes none.
 pub(crate) async fn open(url: &StoreUrl) -> Result<Store, Error> {
-    if let StoreUrl::Sqlite(path) = url
-        && !path.exists()
-    {
-        return Err(Error::Unavailable(format!("{} is gone", path.display())));
-    }
-    within(PATIENCE, Store::open(url))
-        .await?
-        .map_err(|error| Error::Unavailable(error.to_string()))
+    let gone = || Error::Unavailable(format!("{url} is gone"));
+    let opening = async {
+        match url {
+            StoreUrl::Sqlite(path) if !path.exists() => Err(gone()),
+            StoreUrl::Sqlite(_) => Store::open(url).await.map_err(|error| away(&error)),
+            StoreUrl::Postgres(_) => {
+                let found = Store::open_existing(url).await;
+                found.map_err(|error| away(&error))?.ok_or_else(gone)
+            }
+        }
+    };
+    within(PATIENCE, opening).await?
+}
+
+fn away(error: &OpenError) -> Error {
+    Error::Unavailable(error.to_string())
 }
 
 /// Renews one lease; what was asked meanwhile.

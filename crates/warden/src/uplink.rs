@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tenure_guard::wire::{Answer, Op};
-use tenure_guard::{Reason, Tenure};
+use tenure_guard::{Reason, RunId, Tenure};
 use tenure_store::life::{Ask, End};
 use tenure_store::{Error, StoreUrl};
 
@@ -62,6 +62,9 @@ pub(crate) struct Uplink {
     /// What the dispatcher was told without an answer to come: repeated where it dies.
     told: Vec<(Errand, Told)>,
     renewal: Renewal,
+    /// When what the dispatcher did is ours to do, since it is gone: not at the same moment for every
+    /// warden that it had.
+    alone_from: Option<BootInstant>,
     asked: Option<Ask>,
     end: Option<(End, Ended)>,
     /// By hand there is no folder, and so no last resort.
@@ -120,6 +123,7 @@ impl Uplink {
             renewal: Renewal::Due {
                 at: BootInstant::ZERO,
             },
+            alone_from: None,
             asked: None,
             end: None,
             deposit: folder.map(Deposit::into),
@@ -149,8 +153,25 @@ impl Uplink {
         }
     }
 
+    /// A sixth of the lease at most, and not the same for all.
     fn renewal_pause(&self) -> Duration {
-        self.lease / 6
+        self.lease / 8 + spread(self.tenure.run, self.lease / 24)
+    }
+
+    /// Notices that there is no dispatcher, or one again. By hand there never was one, and nobody has
+    /// to be made room for; nor where nothing is left but the end.
+    fn look_around(&mut self, way: Way, now: BootInstant) {
+        let hurry = self.end.is_some() || self.deposit.is_none();
+        self.alone_from = match (way, self.alone_from) {
+            (Way::Lifeline, _) => None,
+            (Way::Store, _) if hurry => Some(now),
+            (Way::Store, Some(from)) => Some(from),
+            (Way::Store, None) => Some(now + spread(self.tenure.run, self.lease / 12)),
+        };
+    }
+
+    fn is_alone(&self, now: BootInstant) -> bool {
+        self.alone_from.is_some_and(|from| now >= from)
     }
 
     fn silent_at(&self) -> BootInstant {
@@ -277,7 +298,8 @@ impl Uplink {
     /// Does what is due: repeats on the store what the dispatcher left, renews, hands over the end.
     pub(crate) fn tick(&mut self, now: BootInstant) -> Vec<News> {
         let way = self.way(now);
-        if way == Way::Store {
+        self.look_around(way, now);
+        if self.is_alone(now) {
             let told = std::mem::take(&mut self.told);
             for (errand, by) in told {
                 if by == Told::Dispatcher {
@@ -340,7 +362,9 @@ impl Uplink {
         let way = self.way(now);
         let silent = (way == Way::Lifeline).then(|| self.silent_at());
         let renewal = match self.renewal {
-            Renewal::Due { at } if way == Way::Store && self.end.is_none() => Some(at),
+            Renewal::Due { at } if way == Way::Store && self.end.is_none() => {
+                Some(self.alone_from.map_or(at, |from| at.max(from)))
+            }
             Renewal::Due { .. } | Renewal::UnderWay => None,
         };
         let errand = |place: Place| match place {
@@ -357,6 +381,7 @@ impl Uplink {
             .chain(silent)
             .chain(renewal)
             .chain(end)
+            .chain(self.alone_from.filter(|from| *from > now))
             .chain(self.deposit_due())
             .min()
     }
@@ -374,5 +399,31 @@ impl Uplink {
             Order::Acknowledged => Some(News::Acknowledged),
             Order::Answer { id, answer } => self.answered(id, answer, now),
         }
+    }
+}
+
+/// A part of `width` for each run: runs that follow each other lie far apart, and many lie evenly.
+fn spread(run: RunId, width: Duration) -> Duration {
+    /// 2³² by the golden ratio.
+    const STRIDE: u64 = 2_654_435_769;
+    let place = run.0.cast_unsigned().wrapping_mul(STRIDE) % (1 << 32);
+    width.mul_f64(f64::from(u32::try_from(place).unwrap_or_default()) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wardens_that_are_left_alone_together_do_not_come_at_once() {
+        let width = Duration::from_secs(5);
+        let mut places: Vec<Duration> = (1000..1100).map(|run| spread(RunId(run), width)).collect();
+        places.sort();
+        let gaps = places
+            .windows(2)
+            .map(|pair| pair[1].saturating_sub(pair[0]));
+        let widest = gaps.max().unwrap_or_default();
+        assert!(widest < width / 40, "{widest:?}");
+        assert!(places.iter().all(|place| *place <= width));
     }
 }

@@ -1,6 +1,7 @@
 //! The core without a process or a database: events in, actions out.
 
 mod adopt;
+mod lapse;
 
 use std::collections::BTreeMap;
 
@@ -41,6 +42,7 @@ impl World {
             renew_every: RENEW,
             one_batch,
             shared: false,
+            lease_of_others: None,
             patience: Duration::from_secs(15),
         };
         let mut world = Self {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tenure_store::event::Event;
+use tenure_store::hook::OLD;
 use tenure_store::read::EventFilter;
 use tenure_store::{Error, EventId, Store};
 use tokio::sync::watch;
@@ -27,9 +28,10 @@ const HOLD: Duration = Duration::from_secs(30);
 /// How many events nobody wants may pass before that is noted.
 const UNNOTED: i64 = 1000;
 
-/// What is older is not told any more: a hook that was set up again, or a store that comes back after
-/// a long time, shall not tell of what nobody can act on.
-const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// Whether nobody is told of it any more; one that is of the future, by another clock, is new.
+fn is_old(now: jiff::Timestamp, event: &Event) -> bool {
+    Duration::try_from(now.duration_since(event.at)).is_ok_and(|age| age > OLD)
+}
 
 /// How long after a store that did not answer it is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -171,7 +173,7 @@ impl Heralding {
         let now = jiff::Timestamp::now();
         for event in page {
             let is_wanted = !settings.hooks.of(event.kind).is_empty();
-            if !is_wanted || now.duration_since(event.at) > OLD {
+            if !is_wanted || is_old(now, &event) {
                 window.pass(event.id);
                 continue;
             }

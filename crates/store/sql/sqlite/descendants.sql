@@ -1,8 +1,10 @@
--- A task and all that waits for it, directly or through others.
+-- A task and all that waits for it, directly or through others, up to a bound.
 WITH RECURSIVE below (id) AS (
     SELECT CAST($1 AS BIGINT)
     UNION
-    SELECT l.child_id FROM task_links AS l JOIN below ON l.parent_id = below.id
+    SELECT l.child_id FROM below JOIN task_links AS l ON l.parent_id = below.id
+    WHERE l.met_at IS NULL
 )
-SELECT t.id, t.title, t.status FROM tasks AS t WHERE t.id IN (SELECT id FROM below)
+SELECT t.id, t.title, t.status, t.current_run_id FROM tasks AS t
+WHERE t.id IN (SELECT id FROM below LIMIT $2)
 ORDER BY t.id

@@ -60,11 +60,21 @@ pub enum End {
         /// Death of the whole tree could not be proved, only searched for.
         tree_unverified: bool,
     },
+    /// Its lease ended unrenewed, and another host took the task back without having seen anything.
+    Lapsed {
+        /// Who did not renew it, in words.
+        holder: String,
+        /// Who took it back, in words.
+        by: String,
+    },
 }
 
 impl End {
     /// Why a run is closed that was claimed and never let go.
     pub const NEVER_LET_GO: &str = "its dispatcher died before the command was let go";
+    /// The same of another host, of which nobody here can know what became.
+    pub const NEVER_LET_GO_ELSEWHERE: &str =
+        "its host fell silent before the command was let go, and its lease is over";
     /// How it comes that nobody saw an end: here,
     pub const WARDEN_KILLED: &str = "the warden was killed, and nobody saw the worker's end";
     /// in an earlier boot of this host,
@@ -88,7 +98,7 @@ impl End {
     pub fn exit(&self) -> Option<Exit> {
         match self {
             Self::Exited { exit, .. } => Some(*exit),
-            Self::Unseen { .. } => Some(Exit::Unobserved),
+            Self::Unseen { .. } | Self::Lapsed { .. } => Some(Exit::Unobserved),
             Self::SpawnFailed { .. } | Self::NeverStarted { .. } | Self::StoodDown { .. } => None,
         }
     }
@@ -213,6 +223,11 @@ fn by_end(evidence: &Evidence<'_>) -> Conclusion {
         End::NeverStarted { reason } => Conclusion::of(Outcome::NeverStarted, reason.as_str()),
         End::StoodDown { reason } => Conclusion::of(Outcome::Stale, stale(reason)),
         End::Unseen { reason, .. } => Conclusion::of(Outcome::Lost, reason.as_str()),
+        End::Lapsed { holder, by } => {
+            let reason =
+                format!("its lease is over: {holder} did not renew it, and {by} took it back");
+            Conclusion::of(Outcome::Reclaimed, reason)
+        }
     }
 }
 
@@ -427,6 +442,11 @@ mod tests {
             ends.push((never, protocol, O::NeverStarted));
             ends.push((stood_down, protocol, O::Stale));
             ends.push((unseen, protocol, O::Lost));
+            let lapsed = End::Lapsed {
+                holder: "one".into(),
+                by: "another".into(),
+            };
+            ends.push((lapsed, protocol, O::Reclaimed));
         }
         ends
     }

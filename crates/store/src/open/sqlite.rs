@@ -15,7 +15,8 @@ use super::{Intent, OpenFile, Opened};
 use crate::connection::Connection;
 use crate::database::Address;
 use crate::error::OpenError;
-use crate::migrate::{self, Found, MIGRATIONS, unavailable};
+use crate::migrate::{self, Found, MIGRATIONS, in_time, unavailable};
+use crate::writer::DEADLINE;
 
 /// Earlier versions can corrupt a write-ahead log when it is reset.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -26,6 +27,10 @@ const SMALLEST: u64 = 512;
 /// How long to wait for another process that writes: less than a call's deadline, so that the
 /// caller hears "database is locked" instead of nothing.
 const BUSY: Duration = Duration::from_millis(2500);
+
+/// How long it may take until a file can be asked whose it is, where it has to be made first: creating the
+/// tables is many statements, and beyond this the disk is not just slow.
+const LIMIT: Duration = DEADLINE.saturating_mul(4);
 
 pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
     let opened = open_file(path, intent).await;
@@ -39,6 +44,31 @@ pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, 
 
 async fn open_file(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
     let what = path.display().to_string();
+    let Some(mut connection) = in_time(&what, LIMIT, connect(path, intent)).await? else {
+        return Ok(None);
+    };
+    let (connection, instance) = match intent {
+        Intent::Create => migrate::migrate(connection, &what, MIGRATIONS).await?,
+        Intent::Existing => {
+            let looking = migrate::current(&mut connection, &what, MIGRATIONS);
+            let instance = in_time(&what, DEADLINE, looking).await?;
+            (connection, instance)
+        }
+    };
+    let id = FileId::of(path).map_err(|error| unavailable(&what, &error.to_string()))?;
+    Ok(Some(Opened {
+        address: Address::Sqlite(Box::new(options(path))),
+        connection: (intent == Intent::Create).then_some(connection),
+        instance,
+        file: Some(OpenFile {
+            path: path.to_owned(),
+            id,
+        }),
+    }))
+}
+
+/// A connection to a file that is ours or empty; none where there is no file and none shall be made.
+async fn connect(path: &Path, intent: Intent) -> Result<Option<Connection>, OpenError> {
     check_local(path)?;
     if !exists(path)? {
         match intent {
@@ -52,34 +82,17 @@ async fn open_file(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenEr
     if probe(path).await? == Found::Empty && intent == Intent::Existing {
         return Ok(None);
     }
-    let options = options(path);
     let connecting = match intent {
-        Intent::Create => options.connect().await,
-        Intent::Existing => options.clone().read_only(true).connect().await,
+        Intent::Create => options(path).connect().await,
+        Intent::Existing => options(path).read_only(true).connect().await,
     };
     let connection = connecting.map_err(|error| refused(path, &error))?;
     let mut connection = Connection::Sqlite(Box::new(connection));
-    check_version(&mut connection, &what).await?;
-    let (connection, instance) = match intent {
-        Intent::Create => {
-            keep_a_log(&mut connection, path).await?;
-            migrate::migrate(connection, &what, MIGRATIONS).await?
-        }
-        Intent::Existing => {
-            let instance = migrate::current(&mut connection, &what, MIGRATIONS).await?;
-            (connection, instance)
-        }
-    };
-    let id = FileId::of(path).map_err(|error| unavailable(&what, &error.to_string()))?;
-    Ok(Some(Opened {
-        address: Address::Sqlite(Box::new(options)),
-        connection: (intent == Intent::Create).then_some(connection),
-        instance,
-        file: Some(OpenFile {
-            path: path.to_owned(),
-            id,
-        }),
-    }))
+    check_version(&mut connection, &path.display().to_string()).await?;
+    if intent == Intent::Create {
+        keep_a_log(&mut connection, path).await?;
+    }
+    Ok(Some(connection))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use tenure_guard::{BlockKind, TaskId};
 
 use super::{Earnest, Granted, Said, Wish, WishedTask, refuse};
-use crate::children::tell_children;
+use crate::children::{Ended, tell_children};
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::{Move, Rest, Streaks, TaskEnd, TaskStatus};
@@ -55,9 +55,6 @@ impl Said {
             begin_by_hand(tx, id, ItsTime::Taken).await?;
         }
         let now = tx.now().await?;
-        if by == Move::Retried {
-            tx.execute(&sql::WAIVE_VAIN, values![id, now]).await?;
-        }
         let moved = self.moved(task, &by, to, now)?;
         move_task(tx, id, &moved).await?;
         if by == Move::Retried && status.is_finished() {
@@ -74,7 +71,7 @@ impl Said {
         if let Some(end) = TaskEnd::of(to, block)
             && to != status
         {
-            tell_children(tx, id, end, None).await?;
+            tell_children(tx, Ended::one(id, end, None)).await?;
         }
         Ok(Granted::Moved(to))
     }
@@ -193,7 +190,7 @@ impl Said {
     }
 
     /// Writes who, why, from where and to where.
-    fn tell(
+    pub(super) fn tell(
         &self,
         tx: &mut Transaction,
         id: TaskId,

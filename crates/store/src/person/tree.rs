@@ -1,18 +1,23 @@
-//! A task and all that waits for it, cancelled together: one transaction decides which.
+//! A task and all that waits for it, cancelled together: one transaction decides which. However many they
+//! are, it is a handful of statements.
 
+use serde_json::json;
 use sqlx::FromRow;
-use tenure_guard::TaskId;
+use tenure_guard::{RunId, TaskId};
 
 use super::{Earnest, Granted, Said, Wish};
+use crate::children::{Ended, tell_children};
 use crate::error::Error;
-use crate::life::TaskStatus;
+use crate::event::EventKind;
+use crate::life::{Move, Rest, TaskEnd, TaskStatus};
 use crate::open::Store;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
 use crate::writer::Write;
 
-/// The most tasks that one transaction cancels: every other writer waits meanwhile.
+/// The most tasks of a tree: so many are cancelled in about a second on PostgreSQL, a third of what a
+/// transaction may take; every other writer waits meanwhile.
 const MOST: usize = 10_000;
 
 /// One task of a tree, and what became of the wish to cancel it.
@@ -27,12 +32,12 @@ pub struct Felled {
 }
 
 impl Store {
-    /// Cancels a task and every unfinished one that waits for it, directly or through others; those
-    /// that run are asked. Finished ones are left alone, and what waits for them is not.
+    /// Cancels a task and every unfinished one that still waits for it, directly or through others; one
+    /// that runs is asked. What a parent let go already is left alone, and so is what is over.
     ///
     /// # Errors
-    /// [`Error::NoSuchTask`], [`Error::Refused`] where the tree is too large or nothing of it is
-    /// unfinished, [`Error::Unavailable`].
+    /// [`Error::NoSuchTask`], [`Error::Refused`] where the tree has more than 10,000 tasks or nothing of
+    /// it is unfinished, [`Error::Unavailable`].
     pub async fn cancel_tree(
         &self,
         earnest: Earnest,
@@ -60,51 +65,102 @@ struct Below {
     id: i64,
     title: String,
     status: String,
+    current_run_id: Option<i64>,
 }
 
 impl Write for Fell {
     type Answer = Vec<Felled>;
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Vec<Felled>, Error> {
-        let below: Vec<Below> = tx.fetch(&sql::DESCENDANTS, values![self.root]).await?;
-        if below.is_empty() {
-            return Err(Error::NoSuchTask(self.root));
-        }
-        let mut unfinished = Vec::new();
-        for task in below {
-            if !task.status.parse::<TaskStatus>()?.is_finished() {
-                unfinished.push(task);
-            }
-        }
-        if unfinished.is_empty() {
-            return self.refuse("it is over, and so is all that waits for it".into());
-        }
-        if unfinished.len() > MOST {
-            let many = unfinished.len();
-            return self.refuse(format!(
-                "{many} tasks would be cancelled at once, and {MOST} are the most: begin with trees below it"
-            ));
-        }
-        let mut felled = Vec::with_capacity(unfinished.len());
-        // From the leaves to the root: so the end of a parent lets nothing go that is to end too.
-        for Below { id, title, .. } in unfinished.into_iter().rev() {
-            let id = TaskId(id);
-            let granted = match self.said.grant(tx, id).await {
-                // The end of a parent did it, where a child is older than that.
-                Err(Error::Illegal { source, .. }) if source.from == TaskStatus::Cancelled => {
-                    Ok(Granted::Moved(TaskStatus::Cancelled))
-                }
-                Err(error @ (Error::Refused { .. } | Error::Illegal { .. })) => Err(error),
-                granted => Ok(granted?),
+        let mut felled = Vec::new();
+        let mut cancelled = Vec::new();
+        for task in self.tree(tx).await? {
+            let id = TaskId(task.id);
+            let from: TaskStatus = task.status.parse()?;
+            let granted = match task.current_run_id {
+                Some(run) => match self.said.ask(tx, id, RunId(run)).await {
+                    Err(error @ Error::Refused { .. }) => Err(error),
+                    asked => Ok(asked?),
+                },
+                None => match from.after(Move::Cancelled, WHEREVER) {
+                    Ok(to) => {
+                        cancelled.push((id, from));
+                        Ok(Granted::Moved(to))
+                    }
+                    // It is over.
+                    Err(_) => continue,
+                },
             };
+            let title = task.title;
             felled.push(Felled { id, title, granted });
         }
-        felled.reverse();
+        if felled.is_empty() {
+            return self.refuse("it is over, and nothing waits for it any more".into());
+        }
+        if self.said.earnest == Earnest::Do && !cancelled.is_empty() {
+            self.cancel(tx, &cancelled).await?;
+        }
         Ok(felled)
     }
 }
 
+/// What is cancelled rests nowhere.
+const WHEREVER: Rest = Rest {
+    waits_for_parents: false,
+    waits_for_time: false,
+};
+
 impl Fell {
+    /// All of the tree, held. Whoever links a task behind another one holds that, so once all of the
+    /// tree is held and nothing came to it, nothing will.
+    async fn tree(&self, tx: &mut Transaction) -> Result<Vec<Below>, Error> {
+        let bound = i64::try_from(MOST).unwrap_or(i64::MAX) + 1;
+        let mut held = 0;
+        loop {
+            let asked = values![self.root, bound];
+            let tree: Vec<Below> = tx.fetch(&sql::DESCENDANTS, asked).await?;
+            if tree.is_empty() {
+                return Err(Error::NoSuchTask(self.root));
+            }
+            if tree.len() > MOST {
+                return self.refuse(format!(
+                    "more than {MOST} tasks are in its tree, and no more are cancelled at once: begin with trees below it"
+                ));
+            }
+            if tree.len() == held {
+                return Ok(tree);
+            }
+            held = tree.len();
+        }
+    }
+
+    /// Cancels what does not run: all of it first, so that the end of a parent lets nothing go that is
+    /// to end too.
+    async fn cancel(
+        &self,
+        tx: &mut Transaction,
+        tasks: &[(TaskId, TaskStatus)],
+    ) -> Result<(), Error> {
+        let now = tx.now().await?;
+        let status = TaskStatus::Cancelled;
+        let ids: Vec<TaskId> = tasks.iter().map(|(id, _)| *id).collect();
+        let text = serde_json::to_string(&ids)?;
+        tx.execute(&sql::LEAVE_OUT, values![text, status, now])
+            .await?;
+        for (id, from) in tasks {
+            let more = json!({});
+            self.said
+                .tell(tx, *id, EventKind::Cancelled, (*from, status), more);
+        }
+        let ended = Ended {
+            parents: ids,
+            end: TaskEnd::Cancelled,
+            run: None,
+        };
+        tell_children(tx, ended).await?;
+        Ok(())
+    }
+
     fn refuse<T>(&self, why: String) -> Result<T, Error> {
         let task = self.root;
         Err(Error::Refused { task, why })

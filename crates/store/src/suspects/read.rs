@@ -331,7 +331,10 @@ fn ended_run(
         stood_down: seen.and_then(|end| match end {
             End::StoodDown { reason } => Some(reason),
             End::Exited { stood_down, .. } => stood_down,
-            End::SpawnFailed { .. } | End::NeverStarted { .. } | End::Unseen { .. } => None,
+            End::SpawnFailed { .. }
+            | End::NeverStarted { .. }
+            | End::Unseen { .. }
+            | End::Lapsed { .. } => None,
         }),
     }))
 }

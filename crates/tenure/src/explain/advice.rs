@@ -171,6 +171,12 @@ const MENDS: &[(&[Code], &[Mend])] = &[
         )],
     ),
     (
+        &[Code::ReclaimedLapsed],
+        &[Mend::Do(
+            "see whether the host that is named above lives and reaches the store: there, `tenure doctor` tells what is left of it",
+        )],
+    ),
+    (
         &[Code::DeferredExit, Code::DeferredReported],
         &[Mend::Log("read why it put itself off")],
     ),

@@ -96,6 +96,7 @@ codes! {
     StaleEnvironment = "stale+environment": "its guard stood down: a variable of its environment was wrong",
     StaleNotOwner = "stale+not_owner": "its guard stood down: the task was not its own, or that could not be known",
     ReclaimedAsked = "reclaimed+asked": "a person took it back",
+    ReclaimedLapsed = "reclaimed+lease_over": "its host fell silent until its lease was over, and another host took it back",
     LostNewBoot = "lost+new_boot": "the host was started anew",
     LostWardenKilled = "lost+warden_killed": "its warden was killed, and with it whoever saw the end",
     LostOutOfReach = "lost+out_of_reach": "it ran where nobody here can look, and its lease is over",

@@ -151,12 +151,17 @@ pub fn code(run: &RunView) -> Option<Code> {
         Outcome::Silent => Code::Silent,
         Outcome::SpawnFailed => not_executed(seen),
         Outcome::NeverStarted => match seen {
-            Some(End::NeverStarted { reason }) if reason == End::NEVER_LET_GO => {
+            Some(End::NeverStarted { reason })
+                if reason == End::NEVER_LET_GO || reason == End::NEVER_LET_GO_ELSEWHERE =>
+            {
                 Code::NeverStartedDispatcher
             }
             _ => Code::NeverStartedOurs,
         },
         Outcome::Stale => stale(seen),
+        Outcome::Reclaimed if matches!(seen, Some(End::Lapsed { .. })) && run.ask.is_none() => {
+            Code::ReclaimedLapsed
+        }
         Outcome::Reclaimed => Code::ReclaimedAsked,
         Outcome::Lost => lost(seen),
         Outcome::Interrupted if run.ask == Some(Ask::Shutdown) => Code::InterruptedShutdown,
@@ -192,9 +197,13 @@ fn stale(seen: Option<&End>) -> Code {
     let reason = match seen {
         Some(End::StoodDown { reason }) => Some(reason),
         Some(End::Exited { stood_down, .. }) => stood_down.as_ref(),
-        Some(End::SpawnFailed { .. } | End::NeverStarted { .. } | End::Unseen { .. }) | None => {
-            None
-        }
+        Some(
+            End::SpawnFailed { .. }
+            | End::NeverStarted { .. }
+            | End::Unseen { .. }
+            | End::Lapsed { .. },
+        )
+        | None => None,
     };
     match reason.and_then(Verdict::variable) {
         Some(_) => Code::StaleEnvironment,
@@ -222,15 +231,23 @@ fn evidence(run: &RunView) -> Vec<String> {
     if let Some(ask) = run.ask {
         said.push(format!("it was asked to end: {}", waits::asked(run, ask)));
     }
-    match &run.seen {
-        Some(End::Exited {
+    said.extend(run.seen.iter().flat_map(|end| of_end(run, end)));
+    said.extend(of_tree(run));
+    said
+}
+
+/// What was seen of it.
+fn of_end(run: &RunView, end: &End) -> Vec<String> {
+    let mut said = Vec::new();
+    match end {
+        End::Exited {
             exit,
             interrupted,
             stood_down,
             oom,
             core,
             ..
-        }) => {
+        } => {
             said.push(format!("the kernel says: {}", exited(*exit)));
             said.extend(core.as_ref().map(signal::dumped));
             if *oom {
@@ -252,11 +269,11 @@ fn evidence(run: &RunView) -> Vec<String> {
             }
             said.extend(sender(run, *exit, *interrupted, *oom));
         }
-        Some(End::SpawnFailed {
+        End::SpawnFailed {
             path,
             errno,
             message,
-        }) => {
+        } => {
             let number = Errno::from_raw(*errno);
             said.push(match errno {
                 0 => format!("{path} could not be started: {message}"),
@@ -265,25 +282,34 @@ fn evidence(run: &RunView) -> Vec<String> {
                 }
             });
         }
-        Some(End::NeverStarted { .. }) => said.push("nothing of its command ran".into()),
-        Some(End::StoodDown { reason }) => {
+        End::NeverStarted { .. } => said.push("nothing of its command ran".into()),
+        End::StoodDown { reason } => {
             said.push(format!(
                 "its command was never started: its guard said {reason}"
             ));
         }
-        Some(End::Unseen {
+        End::Unseen {
             tree_unverified: false,
             ..
-        }) => said.push("nothing of it is left: that was proved".into()),
-        Some(End::Unseen { .. }) => {}
-        None => {}
-    }
-    if run.tree_unverified {
-        said.push(
-            "that its whole tree is dead was searched for and not proved: a process that left its session may live on (`tenure doctor` looks for one)".into(),
-        );
+        } => said.push("nothing of it is left: that was proved".into()),
+        End::Lapsed { holder, .. } => said.push(format!(
+            "{holder} did not renew its lease; a warden that cannot renew ends its worker before that, and whatever this one says now is refused"
+        )),
+        End::Unseen { .. } => {}
     }
     said
+}
+
+/// What is known of the rest of its tree.
+fn of_tree(run: &RunView) -> Option<String> {
+    if matches!(run.seen, Some(End::Lapsed { .. })) {
+        return Some(
+            "nobody could look at its host, so nothing proves that its tree is dead".into(),
+        );
+    }
+    run.tree_unverified.then(|| {
+        "that its whole tree is dead was searched for and not proved: a process that left its session may live on (`tenure doctor` looks for one)".into()
+    })
 }
 
 fn exited(exit: Exit) -> String {

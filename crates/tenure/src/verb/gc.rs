@@ -4,13 +4,14 @@
 
 mod sockets;
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use tenure_guard::RunId;
-use tenure_store::gc::{Amount, RunFolder, Walk};
+use tenure_guard::{RunId, TaskId};
+use tenure_store::gc::{Amount, RunFolder, TaskWalk, Walk};
 use tenure_store::{Error, Store};
 use tenure_warden::cgroup::Cgroup;
 use tenure_warden::workspace::remove_run_folder;
@@ -28,11 +29,11 @@ const PAGE: usize = 200;
 struct Cleared {
     /// Whether nothing was removed.
     dry_run: bool,
-    /// Events of finished tasks and of the store.
+    /// Events of finished tasks and of the store, with those of the tasks that go.
     events: Amount,
     /// Folders of runs: logs, contexts, what workers left in their rooms.
     run_folders: Amount,
-    /// Archived tasks, with all of theirs; their events and folders are counted there.
+    /// Archived tasks; their events and folders are counted where others are.
     tasks: Amount,
     /// Rows of dispatchers that signed off.
     dispatchers: Amount,
@@ -42,6 +43,17 @@ struct Cleared {
     cgroups: Amount,
     /// What could not be removed, and why.
     problems: Vec<String>,
+    /// Runs whose folder was looked at: each counts once, also where its task goes, too.
+    #[serde(skip)]
+    looked_at: BTreeSet<RunId>,
+}
+
+/// Up to which times what is cleared away, in milliseconds since 1970.
+#[derive(Clone, Copy)]
+struct Before {
+    events: i64,
+    logs: i64,
+    archived: i64,
 }
 
 /// Clears away.
@@ -73,12 +85,15 @@ async fn clear(store: &Store, args: &Gc, cleared: &mut Cleared) -> Result<(), Fa
     };
     let state = folders::state()?;
     let folder = folders::of_store(&state, store.instance());
-    clear_folders(store, &folder, before(args.logs_older), cleared).await?;
-    clear_tasks(store, &folder, before(args.archived_older), cleared).await?;
-    clear_events(store, before(args.events_older), cleared).await?;
-    cleared.dispatchers = store
-        .clear_dispatchers(before(args.events_older), args.dry_run)
-        .await?;
+    let before = Before {
+        events: before(args.events_older),
+        logs: before(args.logs_older),
+        archived: before(args.archived_older),
+    };
+    clear_folders(store, &folder, before.logs, cleared).await?;
+    clear_events(store, before.events, cleared).await?;
+    clear_tasks(store, &folder, before, cleared).await?;
+    cleared.dispatchers = store.clear_dispatchers(before.events, args.dry_run).await?;
     cleared.sockets = sockets::clear(&state, &folder, args.dry_run);
     if !args.dry_run {
         let what = serde_json::to_value(&*cleared).unwrap_or_default();
@@ -110,7 +125,7 @@ async fn clear_folders(
         let judged = store.judge_run_folders(page, before).await?;
         for (run, folder) in page.iter().zip(judged) {
             match folder {
-                RunFolder::Old => clear_folder(&runs.join(run.to_string()), cleared),
+                RunFolder::Old => clear_folder(&runs, *run, cleared),
                 RunFolder::Needed | RunFolder::Unknown => {}
             }
         }
@@ -128,10 +143,14 @@ fn run_ids(runs: &Path) -> Vec<RunId> {
     ids
 }
 
-fn clear_folder(folder: &Path, cleared: &mut Cleared) {
+fn clear_folder(runs: &Path, run: RunId, cleared: &mut Cleared) {
+    let folder = &runs.join(run.to_string());
     let Ok(metadata) = std::fs::symlink_metadata(folder) else {
         return;
     };
+    if !cleared.looked_at.insert(run) {
+        return;
+    }
     if !metadata.is_dir() || metadata.uid() != nix::unistd::geteuid().as_raw() {
         let problem = "it is not a folder of this user's";
         cleared
@@ -181,31 +200,42 @@ fn size(folder: &Path) -> u64 {
 async fn clear_tasks(
     store: &Store,
     folder: &Path,
-    before: i64,
+    before: Before,
     cleared: &mut Cleared,
 ) -> Result<(), Failure> {
-    loop {
-        let tasks = store.clearable_tasks(before).await?;
-        let counted = cleared.tasks.count;
-        for task in &tasks {
-            for run in store.runs_to_clear(*task).await? {
-                let path: PathBuf = folder.join("runs").join(run.to_string());
-                clear_folder(&path, cleared);
+    let runs = folder.join("runs");
+    let mut walk = Some(TaskWalk::default());
+    while let Some(from) = walk {
+        let clearable = store.clearable_tasks(from, before.archived).await?;
+        for task in clearable.tasks {
+            for run in store.runs_to_clear(task).await? {
+                clear_folder(&runs, run, cleared);
             }
-            if !cleared.dry_run {
-                match store.clear_task(*task, before).await {
-                    Ok(()) => {}
-                    // Somebody wants it again.
-                    Err(Error::Refused { .. }) => continue,
-                    Err(error) => return Err(error.into()),
-                }
+            if let Some(events) = clear_task(store, task, before, cleared.dry_run).await? {
+                cleared.events.add(events);
+                cleared.tasks.count += 1;
             }
-            cleared.tasks.count += 1;
         }
-        // A dry run would be shown the same ones for ever.
-        if tasks.is_empty() || cleared.dry_run || cleared.tasks.count == counted {
-            return Ok(());
-        }
+        walk = clearable.next;
+    }
+    Ok(())
+}
+
+/// The events that go with a task, where it goes. Older ones were counted before.
+async fn clear_task(
+    store: &Store,
+    task: TaskId,
+    before: Before,
+    dry_run: bool,
+) -> Result<Option<Amount>, Failure> {
+    if dry_run {
+        return Ok(Some(store.events_with_task(task, before.events).await?));
+    }
+    match store.clear_task(task, before.archived).await {
+        Ok(events) => Ok(Some(events)),
+        // Somebody wants it again.
+        Err(Error::Refused { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

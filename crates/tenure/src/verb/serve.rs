@@ -56,7 +56,7 @@ pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
 async fn serve(global: &Global, signals: &mut Signals) -> Result<Next, Failure> {
     Place::allowed(global)?;
     let (in_force, place) = InForce::read(global)?;
-    let store = place.open().await?;
+    let store = service_manager::patiently(place.open()).await?;
     let hold = store.hold().await?;
     let settings = settings(&place.config, &store, None)?;
     let post = Post {

@@ -297,14 +297,16 @@ async fn ended(store: &Store, asked: &[Asked], changes: &mut Changes) -> Result<
 /// the run ourselves. Whether we did.
 pub(super) async fn close_deserted(store: &Store, run: RunId) -> Result<bool, Failure> {
     let state = folders::state()?;
-    // A host without an id ran nothing yet.
-    let Ok(host_id) = tenure_warden::process::known_host_id(&state) else {
-        return Ok(false);
+    let host_id = match tenure_warden::process::known_host_id(&state) {
+        Ok(host_id) => host_id,
+        // A host without an id ran nothing yet: every run is another's.
+        Err(_) if store.is_shared() => String::new(),
+        Err(_) => return Ok(false),
     };
     if !store.is_shared() && !store.living_dispatchers().await?.is_empty() {
         return Ok(false);
     }
-    let closed = recover::close_if_dead(store, &host_id, run).await?;
+    let closed = recover::close_if_dead(store, &host_id, run, &place::by()).await?;
     Ok(closed.is_some())
 }
 

@@ -23,8 +23,13 @@ fn look(facts: &Facts) -> Vec<Matter> {
         .filter(|one| may_live(facts, one))
         .map(|one| {
             let run = one.run;
+            let fate = if is_elsewhere(facts, one) {
+                "is out of reach"
+            } else {
+                "was killed"
+            };
             let evidence = format!(
-                "run {run} ended {} ago, its warden{} was killed, and nobody could prove that nothing of it lives; a search would miss what cleared its environment",
+                "run {run} ended {} ago, its warden{} {fate}, and nobody could prove that nothing of it lives; a search would miss what cleared its environment",
                 facts.ago(one.ended_at),
                 one.warden.map_or(String::new(), |pid| format!(" (pid {pid})"))
             );
@@ -39,6 +44,15 @@ fn look(facts: &Facts) -> Vec<Matter> {
                 .mend(format!("tenure comment {} 'run {run}: looked, nothing of it is left'", one.task))
         })
         .collect()
+}
+
+/// Whether its warden was on another host than the one that looks.
+fn is_elsewhere(facts: &Facts, one: &Unverified) -> bool {
+    match (&one.host, &facts.here) {
+        (Some((host, _)), Some(here)) => *host != here.host,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
 }
 
 fn may_live(facts: &Facts, one: &Unverified) -> bool {

@@ -307,6 +307,15 @@ fn asked() -> Vec<Case> {
             "reclaim",
             "ada",
         ),
+        ended(
+            "another host took it back",
+            Code::ReclaimedLapsed,
+            "reclaimed",
+            "its lease is over: dispatcher 1 on one did not renew it, and dispatcher 2 on another took it back",
+            seen(
+                json!({"end": "lapsed", "holder": "dispatcher 1 on one", "by": "dispatcher 2 on another"}),
+            ),
+        ),
         asked(
             "shutdown",
             Code::InterruptedShutdown,

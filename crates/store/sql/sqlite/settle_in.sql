@@ -1,0 +1,2 @@
+-- A file wants nothing of the kind.
+SELECT 1 AS number
