@@ -110,6 +110,7 @@ async fn every_way_to_end_has_its_outcome_and_its_place(world: World) {
         stood_down: None,
         tree_unverified: false,
         oom: false,
+        core: None,
     };
     let told = End::Exited {
         exit: Exit::Code(79),
@@ -117,6 +118,7 @@ async fn every_way_to_end_has_its_outcome_and_its_place(world: World) {
         stood_down: Some(Reason::RunMismatch),
         tree_unverified: true,
         oom: false,
+        core: None,
     };
     let stood_down = End::StoodDown {
         reason: Reason::MissingClaimLock,

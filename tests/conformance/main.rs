@@ -29,6 +29,7 @@ mod opening;
 mod orphan;
 mod outlook;
 mod person;
+mod plans;
 mod policies;
 mod reading;
 mod recur;

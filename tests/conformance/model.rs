@@ -74,6 +74,7 @@ fn any_end() -> impl Strategy<Value = End> {
         stood_down: told.then_some(Reason::RunMismatch),
         tree_unverified: false,
         oom: false,
+        core: None,
     };
     // For 2 to 4 there are rules.
     let code = prop_oneof![4 => Just(0), 2 => Just(1), 1 => Just(75), 1 => Just(79), 1 => 2..5];

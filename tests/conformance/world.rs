@@ -324,6 +324,7 @@ pub fn exited(exit: Exit) -> End {
         stood_down: None,
         tree_unverified: false,
         oom: false,
+        core: None,
     }
 }
 

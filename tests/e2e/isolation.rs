@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::sys::resource::{Resource, getrlimit};
 use tenure_tests::Home;
 use tenure_tests::home::{outcomes, runs};
 use tenure_tests::process::{Process, Signal};
@@ -144,4 +145,56 @@ fn a_killed_wardens_run_leaves_no_cgroup_and_is_proved_dead() {
         !shown.to_string().contains("tree_unverified\":true"),
         "{shown:#}"
     );
+}
+
+/// Where the kernel puts cores, where that is a file in the folder of whoever dies.
+fn plain_core_pattern() -> Option<String> {
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    let pattern = pattern.trim_end().to_owned();
+    let (_, most) = getrlimit(Resource::RLIMIT_CORE).unwrap();
+    let is_plain =
+        !pattern.is_empty() && !pattern.starts_with(['|', '@']) && !pattern.contains('/');
+    if is_plain && most > 0 {
+        return Some(pattern);
+    }
+    skip(&format!(
+        "cores: the kernel puts them by the pattern {pattern:?} and at most {most} bytes, so no worker leaves one in its folder"
+    ));
+    None
+}
+
+#[test]
+fn a_core_that_the_kernel_dumped_is_told_of_with_where_it_is() {
+    let Some(pattern) = plain_core_pattern() else {
+        return;
+    };
+    let of = |name: &str, core: &str| {
+        let profile = profile(&format!("rlimits = {{ core = {core} }}"), "kill -ABRT $$");
+        profile.replace("confined", name)
+    };
+    let home = Home::with(&format!("{}{}", of("with", "'1MiB'"), of("without", "0")));
+    let _dispatcher = home.serve();
+    let ended = |profile: &str| {
+        let task = home.add_for(profile, &[]);
+        (task, home.until(task, "blocked"))
+    };
+
+    let (task, shown) = ended("with");
+    let run = &runs(&shown)[0];
+    assert_eq!(run["exit"], serde_json::json!({ "signal": 6 }));
+    assert_eq!(run["core"], serde_json::json!({ "pattern": pattern }));
+    let core = std::fs::read_dir(home.work()).unwrap().flatten().next();
+    let core = core.expect("the worker's folder holds its core");
+    assert!(core.metadata().unwrap().len() > 0, "{core:?}");
+    let task = task.to_string();
+    let said = home.tenure(&["explain", &task]).ok().out;
+    let words = format!("dumped its core: it is a file by the pattern {pattern}");
+    assert!(said.contains(&words), "{said}");
+    let said = home.tenure(&["runs", &task]).ok().out;
+    assert!(said.contains("signal 6 (core dumped)"), "{said}");
+
+    std::fs::remove_file(core.path()).unwrap();
+    let (_, shown) = ended("without");
+    assert_eq!(runs(&shown)[0]["core"], serde_json::Value::Null);
+    assert!(std::fs::read_dir(home.work()).unwrap().next().is_none());
 }

@@ -149,6 +149,7 @@ fn exited(exit: Exit) -> End {
         stood_down: None,
         tree_unverified: false,
         oom: false,
+        core: None,
     }
 }
 

@@ -200,8 +200,8 @@ impl Hook {
     /// How the program itself ended, where it has.
     fn reap(&self) -> Option<Exit> {
         let reaped = self.tree.reap();
-        let own = reaped.ended.iter().find(|(pid, _)| *pid == self.pid);
-        own.map(|(_, exit)| *exit)
+        let own = reaped.ended.iter().find(|died| died.pid == self.pid);
+        own.map(|died| died.exit)
     }
 
     /// Tells it to end, and gives it a moment.

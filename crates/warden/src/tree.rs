@@ -40,11 +40,20 @@ pub(crate) enum Membership {
     Gone,
 }
 
+/// A process that ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Died {
+    pub(crate) pid: i32,
+    pub(crate) exit: Exit,
+    /// The kernel dumped its core.
+    pub(crate) core: bool,
+}
+
 /// What reaping brought.
 #[derive(Debug)]
 pub(crate) struct Reaped {
     /// Who ended, and how.
-    pub(crate) ended: Vec<(i32, Exit)>,
+    pub(crate) ended: Vec<Died>,
     /// Whether nobody is left: the tree is dead.
     pub(crate) empty: bool,
 }
@@ -167,7 +176,11 @@ impl Tree {
             match rustix::process::wait(options) {
                 Ok(Some((pid, status))) => {
                     if let Some(exit) = exit_of(status) {
-                        ended.push((pid.as_raw_nonzero().get(), exit));
+                        ended.push(Died {
+                            pid: pid.as_raw_nonzero().get(),
+                            exit,
+                            core: nix::libc::WCOREDUMP(status.as_raw()),
+                        });
                     }
                 }
                 Err(Errno::CHILD) => {

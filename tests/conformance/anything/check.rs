@@ -11,6 +11,7 @@ use tenure_store::read::{Detail, RunView, TaskRow};
 
 use super::stage::{CAP, KEY, LIMIT, Picture, SKILL, STORE, Stage};
 use super::step::{Act, Deed, PROFILES, Step};
+use super::{lease, series};
 use crate::world::World;
 
 /// What must be zero whatever happened.
@@ -80,7 +81,11 @@ pub fn nothing_is_broken(
     for (id, after) in after {
         let told = format!("task {id} after {told}");
         let Some(before) = before.get(id) else {
-            assert!(matches!(step, Step::Add(_)), "{told} came from nowhere");
+            let follows = series::follows(after).is_some();
+            assert!(
+                follows || matches!(step, Step::Add(_)),
+                "{told} came from nowhere"
+            );
             continue;
         };
         what_is_past_stays(before, after, &told);
@@ -96,6 +101,8 @@ pub fn nothing_is_broken(
     if matches!(step, Step::Claim { .. }) {
         claims_are_allowed(stage, before, after, told);
     }
+    series::each_time_is_decided_once(stage, step, before, after, told);
+    lease::time_decides_between_hosts_only(stage, step, taken, before, after, told);
 }
 
 /// Who holds no open run can say nothing; an end that comes late is a remark.
@@ -188,7 +195,8 @@ fn facts(detail: &Detail) -> String {
                 &run.outcome,
                 &run.ask,
                 &run.report,
-                run.started_at
+                run.started_at,
+                run.dispatcher_id
             )
         )
     };
@@ -243,7 +251,8 @@ fn moves_are_legal(step: &Step, before: &Detail, after: &Detail, told: &str) {
     match (from, to) {
         _ if from == to => {}
         (TaskStatus::Running, _) => {
-            assert!(ends(step), "{told}: {from} to {to}");
+            let ended = ends(step) || matches!(step, Step::TakeOver { .. });
+            assert!(ended, "{told}: {from} to {to}");
         }
         (_, TaskStatus::Running) => {
             assert!(matches!(step, Step::Claim { .. }), "{told}: {from} to {to}");
@@ -369,7 +378,10 @@ fn links_say_what_is_waited_for(detail: &Detail, told: &str) {
 fn claims_are_allowed(stage: &Stage, before: &Picture, after: &Picture, told: &str) {
     let new: BTreeSet<TaskId> = after
         .iter()
-        .filter(|(id, detail)| detail.runs.len() > before[id].runs.len())
+        .filter(|(id, detail)| {
+            let runs = before.get(id).map_or(0, |was| was.runs.len());
+            detail.runs.len() > runs
+        })
         .map(|(id, _)| *id)
         .collect();
     let running = |picture: &Picture, key: &str| {

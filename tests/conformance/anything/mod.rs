@@ -7,6 +7,8 @@
 //! left standing anywhere is brought to its end by verbs alone.
 
 mod check;
+mod lease;
+mod series;
 mod stage;
 mod step;
 mod way_out;
@@ -32,24 +34,40 @@ async fn go(world: World, steps: Vec<Step>) {
     way_out::everything_comes_to_its_end(&mut stage).await;
 }
 
-#[test]
-fn whatever_is_done_in_whatever_order_the_promises_hold_and_there_is_a_way_out() {
+/// So many lives of any kind, each on a store of its own; where there is no server none.
+fn any_lives(cases: u32, open: impl AsyncFn() -> Option<World>) {
     let config = Config {
-        cases: 16,
-        max_shrink_iters: 100,
+        cases,
+        // On a slow machine a life takes half a minute.
+        max_shrink_iters: 40,
         failure_persistence: None,
         ..Config::default()
     };
-    let steps = any_life(10..70);
     let run = |steps| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(async { go(World::sqlite().await, steps).await });
+        runtime.block_on(async {
+            if let Some(world) = open().await {
+                go(world, steps).await;
+            }
+        });
         Ok(())
     };
-    TestRunner::new(config).run(&steps, run).unwrap();
+    TestRunner::new(config)
+        .run(&any_life(10..70), &run)
+        .unwrap();
+}
+
+#[test]
+fn whatever_is_done_in_whatever_order_the_promises_hold_and_there_is_a_way_out() {
+    any_lives(16, async || Some(World::sqlite().await));
+}
+
+#[test]
+fn whatever_is_done_on_several_hosts_the_promises_hold_and_there_is_a_way_out() {
+    any_lives(4, World::postgres);
 }
 
 on_both!(a_long_life_full_of_verbs_keeps_every_promise);

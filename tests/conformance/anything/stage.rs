@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tenure_guard::{Report, TaskId, Tenure};
-use tenure_store::Error;
+use tenure_guard::{Report, RunId, TaskId, Tenure, Verdict};
 use tenure_store::claim::{Offer, Wanted};
-use tenure_store::life::{Backoff, LimitsLayer, LinkKind, Protocol};
+use tenure_store::life::{Backoff, End, LimitsLayer, LinkKind, Protocol, Recurrence, Times};
+use tenure_store::orphan::Orphan;
 use tenure_store::pause::Pausable;
 use tenure_store::person::Earnest;
 use tenure_store::read::{Detail, TaskFilter};
 use tenure_store::task::{KeyLimit, NewTask, NotBefore, Parent, SHELL, Work};
+use tenure_store::{DispatcherId, Error};
 
-use super::step::{Act, Addition, Deed, PROFILES, Step, What};
+use super::step::{Act, Addition, DISPATCHERS, Deed, Hands, PROFILES, Step, What};
 use crate::world::{LEASE, World, offer, report_id, task};
 
 /// How often each kind of end is tolerated here.
@@ -37,6 +38,11 @@ pub struct Stage {
     pub tenures: Vec<Tenure>,
     /// The store and profiles, where they are paused.
     pub paused: BTreeSet<&'static str>,
+    dispatchers: Vec<DispatcherId>,
+    /// Open runs as somebody once saw them.
+    seen: Vec<Orphan>,
+    /// Which of them changed hands, at which epoch.
+    adopted: BTreeSet<(RunId, u64)>,
     reports: usize,
 }
 
@@ -49,6 +55,9 @@ impl Stage {
             world,
             tenures: Vec::new(),
             paused: BTreeSet::new(),
+            dispatchers: (0..DISPATCHERS).map(|_| DispatcherId::random()).collect(),
+            seen: Vec::new(),
+            adopted: BTreeSet::new(),
             reports: 0,
         }
     }
@@ -82,11 +91,15 @@ impl Stage {
     pub async fn take(&mut self, step: &Step) -> Result<(), Error> {
         match step {
             Step::Add(addition) => self.add(addition).await,
-            Step::Claim { room } => self.claim(*room).await,
+            Step::Claim { by, room } => self.claim(*by, *room).await,
+            Step::Look { by } => self.look(*by).await,
+            Step::Adopt { by, seen } => self.adopt(*by, *seen).await,
+            Step::TakeOver { by } => self.take_over(*by).await,
             Step::Advance { seconds } => {
                 self.world.clock.advance(Duration::from_secs(*seconds));
                 Ok(())
             }
+            Step::Lapse { late } => self.lapse(*late).await,
             Step::Holder { act, .. } => match self.tenure_of(step) {
                 Some(tenure) => self.holder(act, tenure).await,
                 None => Ok(()),
@@ -106,11 +119,14 @@ impl Stage {
         (count > 0).then(|| self.tenures[count - 1 - run % count.min(8)].clone())
     }
 
-    /// The task that a number means; tasks are counted from 1 without a gap.
+    /// The task that a number means.
     async fn task(&self, place: usize) -> Option<TaskId> {
-        let count = self.world.number("SELECT count(*) FROM tasks").await;
-        let place = i64::try_from(place).unwrap();
-        (count > 0).then(|| TaskId(1 + place % count))
+        let all = TaskFilter {
+            all: true,
+            ..TaskFilter::default()
+        };
+        let rows = self.world.store.list(&all).await.unwrap().rows;
+        (!rows.is_empty()).then(|| rows[place % rows.len()].id)
     }
 
     async fn add(&mut self, addition: &Addition) -> Result<(), Error> {
@@ -147,14 +163,19 @@ impl Stage {
                 .later
                 .map(|seconds| NotBefore::In(Duration::from_secs(seconds))),
             limits: limits(addition.reports),
+            recurrence: addition.series.map(|series| Recurrence {
+                times: Times::Every(Duration::from_secs(series.every)),
+                overlap: series.overlap,
+                catch_up: series.catch_up,
+            }),
             ..task()
         };
         self.world.store.add(new).await.map(drop)
     }
 
-    async fn claim(&mut self, room: u32) -> Result<(), Error> {
+    async fn claim(&mut self, by: Hands, room: u32) -> Result<(), Error> {
         let wanted = Wanted {
-            dispatcher: self.world.dispatcher,
+            dispatcher: self.dispatchers[by],
             room,
             offers: Self::offers(),
             labels: Vec::new(),
@@ -167,12 +188,75 @@ impl Stage {
         Ok(())
     }
 
+    /// The open runs that are in other hands.
+    async fn elsewhere(&self, by: Hands) -> Result<Vec<Orphan>, Error> {
+        let mut runs = self.world.store.open_runs().await?;
+        runs.retain(|run| run.dispatcher != self.dispatchers[by]);
+        Ok(runs)
+    }
+
+    /// Time never goes back.
+    async fn lapse(&self, late: i64) -> Result<(), Error> {
+        let open = self.world.store.open_runs().await?;
+        let last = open.iter().map(|run| run.lease_until).max();
+        let wait = last.map_or(0, |until| until.as_millisecond() + late - self.world.now());
+        let wait = u64::try_from(wait).unwrap_or_default();
+        self.world.clock.advance(Duration::from_millis(wait));
+        Ok(())
+    }
+
+    async fn look(&mut self, by: Hands) -> Result<(), Error> {
+        let mut seen = self.elsewhere(by).await?;
+        self.seen.append(&mut seen);
+        Ok(())
+    }
+
+    /// What was seen may be over since, or in the hands of a third.
+    async fn adopt(&mut self, by: Hands, seen: usize) -> Result<(), Error> {
+        let place = seen % self.seen.len().max(1);
+        let Some(orphan) = self.seen.iter().rev().nth(place).cloned() else {
+            return Ok(());
+        };
+        let by = self.dispatchers[by];
+        let adopted = self.world.store.adopt(&orphan, by).await?;
+        assert_eq!(adopted.epoch, orphan.epoch + 1, "{orphan:?}");
+        assert!(
+            self.adopted.insert((orphan.tenure.run, orphan.epoch)),
+            "it changed hands twice as it was seen once: {orphan:?}"
+        );
+        Ok(())
+    }
+
+    /// Between hosts time decides, and on one host nothing but death.
+    async fn take_over(&mut self, by: Hands) -> Result<(), Error> {
+        if !self.world.is_shared() {
+            return Ok(());
+        }
+        let elsewhere = self.elsewhere(by).await?;
+        for orphan in elsewhere.into_iter().filter(|orphan| orphan.is_lapsed) {
+            let unseen = End::Unseen {
+                reason: End::OUT_OF_REACH.into(),
+                tree_unverified: true,
+            };
+            self.world.store.end(orphan.tenure, unseen).await?;
+        }
+        Ok(())
+    }
+
     async fn holder(&mut self, act: &Act, tenure: Tenure) -> Result<(), Error> {
         let store = &self.world.store;
         self.reports += 1;
         let id = report_id(&self.reports.to_string());
         match act {
             Act::Start => self.world.start(&tenure).await.map(drop),
+            Act::Renew => {
+                let renewed = store.renew(vec![tenure], LEASE).await?;
+                renewed.into_iter().try_for_each(|one| one.map(drop))
+            }
+            Act::Check => match store.check(&tenure).await? {
+                Verdict::Owned => Ok(()),
+                Verdict::StandDown { reason } => Err(Error::NotOwner { reason }),
+            },
             Act::Heartbeat => store.heartbeat(tenure, None).await,
             Act::Comment => store.comment_as_worker(tenure, "so far".into()).await,
             Act::Report(report) => store.report(tenure, id, report.clone()).await,

@@ -6,6 +6,7 @@ use tenure_store::life::{End, TaskStatus};
 use tenure_store::person::{Earnest, Granted, Wish};
 use tenure_store::read::Detail;
 
+use super::series::is_unbegun;
 use super::stage::{Picture, Stage};
 use super::step::{Step, complete};
 use crate::world::exit;
@@ -73,6 +74,23 @@ async fn would(stage: &Stage, task: TaskId, wish: Wish) -> Result<Granted, Error
         .await
 }
 
+/// Whether it is at its end. A series has none but by the cancelling of the one that is still to begin.
+fn is_over(detail: &Detail) -> bool {
+    let is_left = detail.task.status == TaskStatus::Cancelled && is_unbegun(detail);
+    is_left || detail.task.status == TaskStatus::Done
+}
+
+/// The verb that brings a task nearer to its end.
+fn endward(detail: &Detail) -> Option<Wish> {
+    if is_over(detail) {
+        return None;
+    }
+    match detail.task.status {
+        TaskStatus::Scheduled if is_unbegun(detail) => Some(Wish::Cancel),
+        _ => onward(detail),
+    }
+}
+
 /// Lets everything go on that stands anywhere, until all of it is done.
 pub async fn everything_comes_to_its_end(stage: &mut Stage) {
     let picture = stage.picture().await;
@@ -83,29 +101,26 @@ pub async fn everything_comes_to_its_end(stage: &mut Stage) {
     for _ in 0..rounds {
         end_what_runs(stage).await;
         let picture = stage.picture().await;
-        if picture
-            .values()
-            .all(|detail| detail.task.status == TaskStatus::Done)
-        {
+        if picture.values().all(is_over) {
             return;
         }
-        for (id, detail) in &picture {
-            let is_over = detail.task.status == TaskStatus::Done;
-            if let Some(wish) = onward(detail).filter(|_| !is_over) {
-                let store = &stage.world.store;
+        for id in picture.keys() {
+            // A parent's end may have let it go, or taken it along, since the picture was taken.
+            let store = &stage.world.store;
+            let now = store.show(*id).await.unwrap();
+            if let Some(wish) = endward(&now) {
                 let wished = store.wish(*id, wish.clone(), "ann".into(), None).await;
-                // A parent's cancelling may have taken it along since it was looked at.
                 assert!(wished.is_ok(), "task {id}: {wish:?}: {wished:?}");
             }
         }
         // A skill that nobody has any more keeps nobody: what cannot be done by its profile is cleared.
         mend_skills(stage, &picture).await;
-        stage.take(&Step::Claim { room: 4 }).await.unwrap();
+        stage.take(&Step::Claim { by: 0, room: 4 }).await.unwrap();
     }
     let left = stage.picture().await;
     let stuck: Vec<_> = left
         .values()
-        .filter(|detail| detail.task.status != TaskStatus::Done)
+        .filter(|detail| !is_over(detail))
         .map(|detail| &detail.task)
         .collect();
     assert!(

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tenure_tests::home::event_kinds;
 use tenure_tests::ledger::Ledger;
-use tenure_tests::{Home, Said, program};
+use tenure_tests::{Home, Said, postgres, program};
 
 use super::sweep;
 
@@ -39,14 +39,27 @@ fn five_hundred_tasks_that_a_full_cap_holds_back_are_written_of_once_each() {
     assert_eq!(event_kinds(&home.show(2)), ["added"]);
 }
 
+/// The short form of the program that measures, which asserts no figure.
+fn answers(flags: &[&str]) {
+    let mut program = Command::new(program::folder().join("verbs-at-scale"));
+    let short = [
+        "--tasks", "2000", "--events", "20000", "--factor", "3", "--runs", "1", "--claims", "40",
+    ];
+    let said = Said::by(program.args(short).args(flags)).ok();
+    for verb in ["claims a second", "list", "show (done)", "events (done)"] {
+        assert!(said.out.contains(verb), "{said}");
+    }
+}
+
 #[test]
 fn every_verb_answers_on_a_store_of_many_tasks() {
-    let mut program = Command::new(program::folder().join("verbs-at-scale"));
-    let flags = [
-        "--tasks", "2000", "--events", "20000", "--factor", "3", "--runs", "1",
-    ];
-    let said = Said::by(program.args(flags)).ok();
-    for verb in ["list", "show (done)", "events (done)"] {
-        assert!(said.out.contains(verb), "{said}");
+    answers(&[]);
+}
+
+#[test]
+fn every_verb_answers_on_a_server_of_many_tasks() {
+    // A database says whether there is a server.
+    if postgres::database().is_some() {
+        answers(&["--postgres", "1"]);
     }
 }

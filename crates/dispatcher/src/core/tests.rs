@@ -134,6 +134,7 @@ fn exited(code: i32) -> End {
         stood_down: None,
         tree_unverified: false,
         oom: false,
+        core: None,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tenure_guard::{Reason, Report, exit_code};
 
 use super::ask::Ask;
-use super::exit::Exit;
+use super::exit::{CoreDump, Exit};
 use super::limits::{Protocol, TempfailExit};
 use super::on_exit::{ExitKey, ExitRule, OnExit};
 use super::outcome::Outcome;
@@ -30,6 +30,9 @@ pub enum End {
         /// The kernel says that it killed something of the run because its memory was at an end.
         #[serde(default)]
         oom: bool,
+        /// The kernel dumped the core of the worker's main process.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        core: Option<CoreDump>,
     },
     /// The command could not be executed.
     SpawnFailed {
@@ -79,6 +82,17 @@ impl End {
     /// and where nobody here can look.
     pub const OUT_OF_REACH: &str =
         "the warden lived on another host or in another pid namespace, and its lease is over";
+
+    /// The core of the worker's main process, where the kernel dumped it.
+    pub fn core(&self) -> Option<&CoreDump> {
+        match self {
+            Self::Exited { core, .. } => core.as_ref(),
+            Self::SpawnFailed { .. }
+            | Self::NeverStarted { .. }
+            | Self::StoodDown { .. }
+            | Self::Unseen { .. } => None,
+        }
+    }
 
     /// The kernel's word on the worker, where there was a worker.
     pub fn exit(&self) -> Option<Exit> {
@@ -388,6 +402,7 @@ mod tests {
             stood_down: told.then_some(Reason::RunMismatch),
             tree_unverified: false,
             oom: false,
+            core: None,
         }
     }
 

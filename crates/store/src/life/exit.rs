@@ -14,6 +14,15 @@ pub enum Exit {
     Unobserved,
 }
 
+/// That the kernel dumped the core of a worker's main process as it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreDump {
+    /// Where to: the text of `/proc/sys/kernel/core_pattern` at that time; `None` where that could not
+    /// be read. Either a file's name, beginning with `/` or in the folder where the process was, or,
+    /// behind `|`, a program that took it, or, behind `@`, a socket.
+    pub pattern: Option<String>,
+}
+
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

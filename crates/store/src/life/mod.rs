@@ -23,7 +23,7 @@ pub mod word;
 pub use ask::Ask;
 pub use backoff::{Backoff, BackoffBy};
 pub use classify::{Conclusion, End, Evidence, classify};
-pub use exit::Exit;
+pub use exit::{CoreDump, Exit};
 pub use limits::{Limits, LimitsLayer, Protocol, TempfailExit};
 pub use link::{Awaited, LinkKind, TaskEnd, Told};
 pub use moves::{IllegalMove, Move, Rest};

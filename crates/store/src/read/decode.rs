@@ -188,6 +188,7 @@ impl Shown for RunColumns {
             outcome: self.outcome.as_deref().map(str::parse).transpose()?,
             reason: self.reason,
             exit: seen.as_ref().and_then(End::exit).map(ExitView::from),
+            core: seen.as_ref().and_then(End::core).cloned(),
             seen,
             ask: self.ask.as_deref().map(str::parse).transpose()?,
             ask_by: self.ask_by,

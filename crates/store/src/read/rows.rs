@@ -11,7 +11,8 @@ use super::situation::Counted;
 use crate::event::{Event, EventKind};
 use crate::ids::{BatchId, DispatcherId, EventId};
 use crate::life::{
-    Ask, End, Exit, Limits, LimitsLayer, LinkKind, Outcome, Recurrence, RunStatus, TaskStatus,
+    Ask, CoreDump, End, Exit, Limits, LimitsLayer, LinkKind, Outcome, Recurrence, RunStatus,
+    TaskStatus,
 };
 
 /// Which tasks to list.
@@ -130,6 +131,8 @@ pub struct RunView {
     pub outcome: Option<Outcome>,
     pub reason: Option<String>,
     pub exit: Option<ExitView>,
+    /// The core of the worker's main process, where the kernel dumped it.
+    pub core: Option<CoreDump>,
     /// All that was seen of its end, the exit included.
     pub seen: Option<End>,
     pub ask: Option<Ask>,

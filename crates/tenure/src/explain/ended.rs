@@ -245,9 +245,11 @@ fn of_end(run: &RunView, end: &End) -> Vec<String> {
             interrupted,
             stood_down,
             oom,
+            core,
             ..
         } => {
             said.push(format!("the kernel says: {}", exited(*exit)));
+            said.extend(core.as_ref().map(signal::dumped));
             if *oom {
                 said.push(
                     "the kernel killed something of the run because its memory was at an end"

@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 use tenure_guard::exit_code;
+use tenure_store::life::CoreDump;
 
 /// A signal by its number and its name.
 pub fn named(number: i32) -> String {
@@ -28,6 +29,32 @@ pub fn origin(number: i32) -> &'static str {
     }
 }
 
+/// Where a core is that the kernel dumped: by the pattern that was in force then.
+pub fn dumped(core: &CoreDump) -> String {
+    let whereto = match core.pattern.as_deref() {
+        None | Some("") => "where it puts them could not be read".to_owned(),
+        Some(pattern) => match pattern.split_at_checked(1) {
+            Some(("|", command)) => format!("it handed it to {}", taken(command)),
+            Some(("@", socket)) => format!("it sent it to the socket {socket}"),
+            Some(("/", _)) => format!("it is a file by the pattern {pattern} of core(5)"),
+            _ => format!(
+                "it is a file by the pattern {pattern} of core(5), in the folder where the process was"
+            ),
+        },
+    };
+    format!("the kernel dumped its core: {whereto}")
+}
+
+/// The program that takes cores, and how its catch is looked at where that is known.
+fn taken(command: &str) -> String {
+    let program = command.split_whitespace().next().unwrap_or(command);
+    if program.ends_with("/systemd-coredump") {
+        format!("{program} (`coredumpctl list` shows it)")
+    } else {
+        program.to_owned()
+    }
+}
+
 /// An exit code with what it says by convention.
 pub fn code(code: i32) -> String {
     let meaning = match code {
@@ -50,6 +77,28 @@ pub fn code(code: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_core_is_said_to_be_where_the_kernels_pattern_says() {
+        let said = |pattern: Option<&str>| {
+            let pattern = pattern.map(str::to_owned);
+            dumped(&CoreDump { pattern })
+        };
+        for (pattern, words) in [
+            (None, "could not be read"),
+            (Some("core"), "in the folder where the process was"),
+            (Some("/var/crash/core.%p"), "pattern /var/crash/core.%p of"),
+            (Some("|/bin/take %P %u"), "handed it to /bin/take"),
+            (
+                Some("|/usr/lib/systemd/systemd-coredump %P"),
+                "systemd-coredump (`coredumpctl list` shows it)",
+            ),
+            (Some("@/run/cores"), "the socket /run/cores"),
+        ] {
+            let said = said(pattern);
+            assert!(said.contains(words), "{pattern:?}: {said}");
+        }
+    }
 
     #[test]
     fn codes_and_signals_have_their_names() {

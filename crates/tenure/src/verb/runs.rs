@@ -57,7 +57,8 @@ pub fn table(runs: &[RunView]) -> Table {
             run.status.to_string(),
             run.outcome
                 .map_or_else(|| "-".to_owned(), |outcome| outcome.to_string()),
-            run.exit.map_or_else(|| "-".to_owned(), exit),
+            run.exit
+                .map_or_else(|| "-".to_owned(), |exit| ended(exit, run.core.is_some())),
             seconds(run.claimed_at),
             escape::short(run.reason.as_deref().unwrap_or("-"), REASON_CHARS),
         ]);
@@ -65,10 +66,12 @@ pub fn table(runs: &[RunView]) -> Table {
     table
 }
 
-fn exit(exit: ExitView) -> String {
+/// How it ended, and whether a core was dumped, as shells say it.
+fn ended(exit: ExitView, core: bool) -> String {
+    let dumped = if core { " (core dumped)" } else { "" };
     match exit {
         ExitView::Code(code) => format!("code {code}"),
-        ExitView::Signal(signal) => format!("signal {signal}"),
+        ExitView::Signal(signal) => format!("signal {signal}{dumped}"),
         ExitView::Unobserved(_) => "unobserved".to_owned(),
     }
 }

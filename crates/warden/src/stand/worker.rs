@@ -7,14 +7,14 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use tenure_guard::Reason;
-use tenure_store::life::{End, Exit};
+use tenure_store::life::{CoreDump, End, Exit};
 
 use super::Stand;
 use crate::clock::BootInstant;
 use crate::command::Start;
 use crate::dispatched::not_owner;
 use crate::ending::Cue;
-use crate::tree::Membership;
+use crate::tree::{Died, Membership};
 
 /// Who ends many processes at once sends TERM to the warden a moment before or after the worker:
 /// so long a death by such a signal waits for ours before it is called a crash.
@@ -49,6 +49,8 @@ pub(super) struct Seen {
     pub(super) stood_down: Option<Reason>,
     /// The kernel killed something of the tree for want of memory.
     pub(super) oom: bool,
+    /// The kernel dumped the core of its main process.
+    pub(super) core: Option<CoreDump>,
     /// It reported; whether that the work is done.
     pub(super) completed: Option<bool>,
 }
@@ -119,6 +121,7 @@ impl Stand {
                 stood_down: self.seen.stood_down.clone(),
                 tree_unverified: false,
                 oom: self.seen.oom,
+                core: self.seen.core.clone(),
             }),
             Worker::Awaited(_) | Worker::Runs { .. } | Worker::Ended { .. } => None,
         }
@@ -153,8 +156,9 @@ impl Stand {
             Worker::Awaited(_) | Worker::Absent(_) | Worker::Ended { .. } => return,
         }
         let reaped = self.tree.reap();
-        for (pid, exit) in reaped.ended {
+        for Died { pid, exit, core } in reaped.ended {
             if matches!(self.worker, Worker::Runs { pid: worker } if worker == pid) {
+                self.seen.core = core.then(dumped);
                 self.worker = Worker::Ended {
                     pid,
                     exit,
@@ -195,6 +199,14 @@ impl Stand {
             let heard = self.post.broker.serve(id, now);
             self.hear(heard, now);
         }
+    }
+}
+
+/// Where the kernel puts a core that it dumps now.
+fn dumped() -> CoreDump {
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").ok();
+    CoreDump {
+        pattern: pattern.map(|pattern| pattern.trim_end().to_owned()),
     }
 }
 

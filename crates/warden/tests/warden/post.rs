@@ -377,6 +377,7 @@ pub fn exited(exit: Exit) -> End {
         stood_down: None,
         tree_unverified: false,
         oom: false,
+        core: None,
     }
 }
 
@@ -388,6 +389,7 @@ pub fn exited_as(exit: Exit, interrupted: bool, stood_down: Option<Reason>) -> E
         stood_down,
         tree_unverified: false,
         oom: false,
+        core: None,
     }
 }
 

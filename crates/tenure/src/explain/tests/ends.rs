@@ -158,6 +158,17 @@ fn badly() -> Vec<Case> {
             unverified,
         ),
         ended(
+            "SIGABRT, core dumped",
+            Code::CrashedSignal,
+            "crashed",
+            "killed by signal 6",
+            with(
+                exited(json!({"signal": 6})),
+                "core",
+                json!({"pattern": "core"}),
+            ),
+        ),
+        ended(
             "memory",
             Code::CrashedOom,
             "crashed",
