@@ -251,7 +251,7 @@ fn moves_are_legal(step: &Step, before: &Detail, after: &Detail, told: &str) {
     match (from, to) {
         _ if from == to => {}
         (TaskStatus::Running, _) => {
-            let ended = ends(step) || matches!(step, Step::TakeOver { .. });
+            let ended = ends(step) || matches!(step, Step::TakeBack { .. });
             assert!(ended, "{told}: {from} to {to}");
         }
         (_, TaskStatus::Running) => {

@@ -21,7 +21,7 @@ use stage::Stage;
 use step::{Step, any_life};
 
 async fn go(world: World, steps: Vec<Step>) {
-    let mut stage = Stage::empty(world);
+    let mut stage = Stage::empty(world).await;
     for step in steps {
         let before = stage.picture().await;
         let taken = stage.take(&step).await;
