@@ -32,7 +32,10 @@ pub fn time_decides_between_hosts_only(
                 let run = run(task, &tenure);
                 let is_in_time = run.lease_until > now;
                 assert!(taken.is_err() || is_in_time, "{told}: too late");
-                is_renewed(taken, after, &tenure, now, told);
+                // Who asks again is told of the first time, and holds no longer by it.
+                if run.started_at.is_none() {
+                    is_renewed(taken, after, &tenure, now, told);
+                }
             }
             Act::Renew => is_renewed(taken, after, &tenure, now, told),
             Act::Heartbeat
