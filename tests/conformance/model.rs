@@ -441,19 +441,7 @@ impl Model {
             ..self.rest(id)
         };
         let status = self.tasks[&id].status;
-        let (by, ask) = match wish {
-            Wish::Cancel => (Some(Move::Cancelled), Some(Ask::Cancel)),
-            Wish::Stop => (None, Some(Ask::Stop)),
-            Wish::Reclaim => (None, Some(Ask::Reclaim)),
-            Wish::Block { .. } => (Some(Move::Blocked), Some(Ask::Block)),
-            Wish::Unblock => (Some(Move::Unblocked), None),
-            Wish::Retry => (Some(Move::Retried), None),
-            Wish::Complete { .. } => (Some(Move::Completed), None),
-            Wish::Archive => (Some(Move::Archived), Some(Ask::Archive)),
-            Wish::Promote { .. } | Wish::Reassign { .. } => {
-                panic!("{wish:?} is not among the steps")
-            }
-        };
+        let (by, ask) = means(&wish);
         let open = self
             .runs
             .iter_mut()
@@ -690,6 +678,21 @@ async fn go(world: World, steps: Vec<Step>) {
             assert_eq!(after.get(run), Some(view), "a closed run changed");
         }
         before = after;
+    }
+}
+
+/// What a wish does to a task that no run has, and what it asks of a run.
+fn means(wish: &Wish) -> (Option<Move>, Option<Ask>) {
+    match wish {
+        Wish::Cancel => (Some(Move::Cancelled), Some(Ask::Cancel)),
+        Wish::Stop => (None, Some(Ask::Stop)),
+        Wish::Reclaim => (None, Some(Ask::Reclaim)),
+        Wish::Block { .. } => (Some(Move::Blocked), Some(Ask::Block)),
+        Wish::Unblock => (Some(Move::Unblocked), None),
+        Wish::Retry => (Some(Move::Retried), None),
+        Wish::Complete { .. } => (Some(Move::Completed), None),
+        Wish::Archive => (Some(Move::Archived), Some(Ask::Archive)),
+        Wish::Promote { .. } | Wish::Reassign { .. } => panic!("{wish:?} is not among the steps"),
     }
 }
 

@@ -55,9 +55,7 @@ fn any_lives(cases: u32, open: impl AsyncFn() -> Option<World>) {
         });
         Ok(())
     };
-    TestRunner::new(config)
-        .run(&any_life(10..70), &run)
-        .unwrap();
+    TestRunner::new(config).run(&any_life(10..70), run).unwrap();
 }
 
 #[test]

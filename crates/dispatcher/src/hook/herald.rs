@@ -95,11 +95,11 @@ impl Heralding {
     /// Tells, where that is ours, until it is not any more or other hooks are in force; when to look
     /// again.
     async fn tell(&mut self, settings: &Arc<Settings>) -> Result<Option<Duration>, Error> {
-        let until = Instant::now() + HOLD;
+        let held_at = Instant::now();
         let Some(from) = self.store.hold_hooks(settings.id, HOLD).await? else {
             return Ok(Some(settings.poll));
         };
-        let mut telling = Telling::start(settings, &self.store, &self.changes, from, until);
+        let mut telling = Telling::start(settings, &self.store, &self.changes, from, held_at);
         loop {
             tokio::select! {
                 changed = self.settings.changed() => {
@@ -122,8 +122,8 @@ impl Heralding {
 struct Telling {
     news: Arc<Notify>,
     told: Vec<Arc<Told>>,
-    /// Until when the telling is ours, on a store that others share.
-    held_until: Instant,
+    /// From when the telling is ours for [`HOLD`], on a store that others share.
+    held_at: Instant,
     #[expect(dead_code, reason = "held, not read: dropping it ends the messengers")]
     messengers: JoinSet<()>,
 }
@@ -135,7 +135,7 @@ impl Telling {
         store: &Store,
         changes: &watch::Receiver<u64>,
         from: EventId,
-        held_until: Instant,
+        held_at: Instant,
     ) -> Self {
         let news = Arc::new(Notify::new());
         let mut messengers = JoinSet::new();
@@ -155,7 +155,7 @@ impl Telling {
         Self {
             news,
             told,
-            held_until,
+            held_at,
             messengers,
         }
     }
@@ -164,10 +164,10 @@ impl Telling {
     async fn has_news(&self, is_shared: bool) {
         let hold_on = async {
             if is_shared {
-                let at = self.held_until - HOLD + HOLD / 3;
+                let at = self.held_at + HOLD / 3;
                 tokio::time::sleep_until(at.into()).await;
             } else {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {
@@ -178,13 +178,13 @@ impl Telling {
 
     /// Notes up to where every program is told, and holds on; whether the telling is still ours.
     async fn note(&mut self, settings: &Settings, store: &Store) -> bool {
-        let until = Instant::now() + HOLD;
+        let held_at = Instant::now();
         let Some(told) = self.told.iter().map(|told| told.up_to()).min() else {
             return false;
         };
         match store.hooks_told(settings.id, told, HOLD).await {
             Ok(is_ours) => {
-                self.held_until = until;
+                self.held_at = held_at;
                 is_ours
             }
             Err(error) => {
@@ -192,7 +192,7 @@ impl Telling {
                 tracing::debug!(error = %error, "not noted yet up to which event hooks were told");
                 tokio::time::sleep(STORE_PAUSE).await;
                 self.news.notify_one();
-                !store.is_shared() || Instant::now() < self.held_until
+                !store.is_shared() || Instant::now() < self.held_at + HOLD
             }
         }
     }
