@@ -29,12 +29,14 @@ pub fn time_decides_between_hosts_only(
                 assert_eq!(reason(taken), expected, "{told}");
             }
             Act::Start => {
-                let run = run(task, &tenure);
-                let is_in_time = run.lease_until > now;
-                assert!(taken.is_err() || is_in_time, "{told}: too late");
-                // Who asks again is told of the first time, and holds no longer by it.
-                if run.started_at.is_none() {
+                let before = run(task, &tenure);
+                if before.started_at.is_none() {
+                    let is_in_time = before.lease_until > now;
+                    assert!(taken.is_err() || is_in_time, "{told}: too late");
                     is_renewed(taken, after, &tenure, now, told);
+                } else if taken.is_ok() {
+                    // Who asks again is told of the first time, and holds no longer by it.
+                    assert_eq!(run(&after[&tenure.task], &tenure), before, "{told}");
                 }
             }
             Act::Renew => is_renewed(taken, after, &tenure, now, told),

@@ -4,8 +4,9 @@
 //! cargo build -p tenure-tests --bins && target/debug/shares [--dispatchers N] [--tasks N] [--slots N]
 //! ```
 //!
-//! Each dispatcher has a state folder of its own, and so is a host of its own. Every task must run once,
-//! by one run, with one effect; and the smallest share must be at least a quarter of an equal one.
+//! Each dispatcher has a state folder of its own, and so is a host of its own. Every task must be let go
+//! once, by one run, with one effect; and the smallest share must be at least a quarter of an equal one. On
+//! a machine that is too busy to answer in time a claim may be in vain, which nothing ever ran of.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,18 +17,18 @@ use tenure_tests::flags::Flags;
 use tenure_tests::ledger::Ledger;
 use tenure_tests::process::Signal;
 use tenure_tests::slot::Turn;
-use tenure_tests::{Dispatcher, Home, postgres, wait};
+use tenure_tests::{Dispatcher, Home, postgres, wait, wait_until};
 
 const FLAGS: [(&str, u64); 3] = [("dispatchers", 4), ("tasks", 20_000), ("slots", 8)];
 
-/// How many tasks a file has.
-const FILE: usize = 1000;
+/// How many tasks a file has: few enough to be written in time on a machine that does much else.
+const FILE: usize = 200;
 
 /// How long a dispatcher may take for a task, on a machine that does much else.
 const PATIENCE_PER_TASK: Duration = Duration::from_millis(500);
 
-/// What fails is seen at once.
-const LIMITS: &str = "max_failures = 1\nmax_benign = 1\nmax_lost = 1";
+/// What fails is seen at once; a claim may be in vain.
+const LIMITS: &str = "max_failures = 1\nmax_benign = 1000\nmax_lost = 1";
 
 fn main() -> ExitCode {
     let flags = match Flags::given(&FLAGS) {
@@ -85,20 +86,25 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!wrong.is_empty()))
 }
 
-/// Adds tasks that each write their id down.
+/// Adds tasks that each write their id down; each has a key, so that a file whose answer was lost is added
+/// once.
 fn add(home: &Home, tasks: usize) {
     let effects = home.at("effects");
-    let task = format!("[[task]]\ncommand = ['sh', '-c', 'echo $TENURE_TASK_ID >> {effects}']\n");
-    let mut left = tasks;
-    while left > 0 {
-        let now = left.min(FILE);
+    let keys: Vec<usize> = (0..tasks).collect();
+    for keys in keys.chunks(FILE) {
         let mut text = String::new();
-        for _ in 0..now {
-            let _ = text.write_str(&task);
+        for key in keys {
+            let _ = writeln!(
+                text,
+                "[[task]]\nkey = 'k{key}'\ncommand = ['sh', '-c', 'echo $TENURE_TASK_ID >> {effects}']"
+            );
         }
-        let file = home.write("work/tasks.toml", &text);
-        let _ = home.tenure(&["submit", &file.display().to_string()]).ok();
-        left -= now;
+        let file = home.write("work/tasks.toml", &text).display().to_string();
+        wait_until("a file is taken", || {
+            let said = home.tenure(&["submit", &file]);
+            assert!(matches!(said.code, 0 | 75), "{said}");
+            (said.code == 0).then_some(())
+        });
     }
 }
 
@@ -109,7 +115,10 @@ fn once_each(ledger: &mut Ledger, home: &Home, tasks: usize) -> Vec<String> {
             "tasks are done",
             "SELECT count(*) FROM tasks WHERE status = 'done'",
         ),
-        ("runs there are", "SELECT count(*) FROM runs"),
+        (
+            "runs were let go",
+            "SELECT count(*) FROM runs WHERE outcome <> 'never_started'",
+        ),
         (
             "runs completed",
             "SELECT count(*) FROM runs WHERE outcome = 'completed'",
@@ -137,7 +146,10 @@ fn once_each(ledger: &mut Ledger, home: &Home, tasks: usize) -> Vec<String> {
 
 /// How many runs each dispatcher had, the fewest first.
 fn shares(ledger: &mut Ledger, dispatchers: usize) -> Vec<usize> {
-    let rows = ledger.pairs("SELECT dispatcher_id, CAST(count(*) AS TEXT) FROM runs GROUP BY 1");
+    let rows = ledger.pairs(
+        "SELECT dispatcher_id, CAST(count(*) AS TEXT) FROM runs
+         WHERE outcome <> 'never_started' GROUP BY 1",
+    );
     let mut shares: Vec<usize> = rows
         .iter()
         .filter_map(|(_, runs)| runs.parse().ok())
