@@ -9,7 +9,7 @@ use tenure_store::orphan::MARGIN;
 use tenure_store::read::{Detail, RunView};
 
 use super::stage::{Picture, Stage};
-use super::step::{Act, Step};
+use super::step::{Act, Hands, Step};
 use crate::world::LEASE;
 
 pub fn time_decides_between_hosts_only(
@@ -32,7 +32,10 @@ pub fn time_decides_between_hosts_only(
                 let run = run(task, &tenure);
                 let is_in_time = run.lease_until > now;
                 assert!(taken.is_err() || is_in_time, "{told}: too late");
-                is_renewed(taken, after, &tenure, now, told);
+                // Who asks again is told of the first time, and holds no longer by it.
+                if run.started_at.is_none() {
+                    is_renewed(taken, after, &tenure, now, told);
+                }
             }
             Act::Renew => is_renewed(taken, after, &tenure, now, told),
             Act::Heartbeat
@@ -43,8 +46,8 @@ pub fn time_decides_between_hosts_only(
             | Act::End(_) => {}
         }
     }
-    if let Step::TakeOver { .. } = step {
-        what_lapsed_is_lost(stage, now, before, after, told);
+    if let Step::TakeBack { by } = step {
+        what_lapsed_is_taken_back(stage, *by, now, before, after, told);
     }
 }
 
@@ -91,30 +94,33 @@ fn is_renewed(
     }
 }
 
-/// What was not renewed until its lease and the margin were over, and nothing else.
-fn what_lapsed_is_lost(
+/// What another host did not renew until its lease and the margin were over, and nothing else.
+fn what_lapsed_is_taken_back(
     stage: &Stage,
+    by: Hands,
     now: Timestamp,
     before: &Picture,
     after: &Picture,
     told: &str,
 ) {
     let margin = SignedDuration::try_from(MARGIN).unwrap();
-    let open = before
-        .values()
-        .flat_map(|detail| &detail.runs)
-        .filter(|run| run.ended_at.is_none());
-    for run in open {
-        let is = after[&run.task_id]
-            .runs
-            .iter()
-            .find(|is| is.run_id == run.run_id);
-        let is = is.expect("runs stay");
-        let may_be_taken = stage.world.is_shared() && run.lease_until + margin < now;
-        let is_taken = is.ended_at.is_some();
-        assert!(may_be_taken || !is_taken, "{told}: taken by time: {run:?}");
-        if is_taken && run.report.is_none() && run.ask.is_none() {
-            assert_eq!(is.outcome, Some(Outcome::Lost), "{told}");
+    let runs = before.values().flat_map(|detail| &detail.runs);
+    for run in runs.filter(|run| run.ended_at.is_none()) {
+        let is_here = match run.started_at {
+            Some(_) => stage.claimed_by[&run.run_id] == by,
+            None => run.dispatcher_id == stage.dispatchers[by],
+        };
+        let elsewhere = stage.world.is_shared() && !is_here;
+        let is_over = elsewhere && run.lease_until + margin < now;
+        let mut runs = after[&run.task_id].runs.iter();
+        let is = runs.find(|is| is.run_id == run.run_id).unwrap();
+        assert_eq!(is.ended_at.is_some(), is_over, "{told}: {run:?}");
+        if is_over && run.report.is_none() && run.ask.is_none() {
+            let outcome = match run.started_at {
+                Some(_) => Outcome::Reclaimed,
+                None => Outcome::NeverStarted,
+            };
+            assert_eq!(is.outcome, Some(outcome), "{told}");
         }
     }
 }

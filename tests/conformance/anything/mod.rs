@@ -21,7 +21,7 @@ use stage::Stage;
 use step::{Step, any_life};
 
 async fn go(world: World, steps: Vec<Step>) {
-    let mut stage = Stage::empty(world);
+    let mut stage = Stage::empty(world).await;
     for step in steps {
         let before = stage.picture().await;
         let taken = stage.take(&step).await;
@@ -55,9 +55,7 @@ fn any_lives(cases: u32, open: impl AsyncFn() -> Option<World>) {
         });
         Ok(())
     };
-    TestRunner::new(config)
-        .run(&any_life(10..70), &run)
-        .unwrap();
+    TestRunner::new(config).run(&any_life(10..70), run).unwrap();
 }
 
 #[test]

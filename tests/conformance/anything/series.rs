@@ -58,12 +58,14 @@ pub fn each_time_is_decided_once(
 }
 
 fn wish(step: &Step) -> Option<&Wish> {
-    match step {
-        Step::Person {
-            deed: Deed::Wish(wish),
-            ..
-        } => Some(wish),
-        _ => None,
+    if let Step::Person {
+        deed: Deed::Wish(wish),
+        ..
+    } = step
+    {
+        Some(wish)
+    } else {
+        None
     }
 }
 

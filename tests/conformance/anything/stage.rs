@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use tenure_guard::{Report, RunId, TaskId, Tenure, Verdict};
 use tenure_store::claim::{Offer, Wanted};
-use tenure_store::life::{Backoff, End, LimitsLayer, LinkKind, Protocol, Recurrence, Times};
+use tenure_store::dispatcher::Dispatcher;
+use tenure_store::life::{Backoff, LimitsLayer, LinkKind, Protocol, Recurrence, Times};
 use tenure_store::orphan::Orphan;
 use tenure_store::pause::Pausable;
 use tenure_store::person::Earnest;
+use tenure_store::process::ProcessId;
 use tenure_store::read::{Detail, TaskFilter};
+use tenure_store::start::Start;
 use tenure_store::task::{KeyLimit, NewTask, NotBefore, Parent, SHELL, Work};
 use tenure_store::{DispatcherId, Error};
 
 use super::step::{Act, Addition, DISPATCHERS, Deed, Hands, PROFILES, Step, What};
-use crate::world::{LEASE, World, offer, report_id, task};
+use crate::world::{LEASE, World, offer, report_id, start, task, warden};
 
 /// How often each kind of end is tolerated here.
 pub const LIMIT: u32 = 2;
@@ -38,7 +41,9 @@ pub struct Stage {
     pub tenures: Vec<Tenure>,
     /// The store and profiles, where they are paused.
     pub paused: BTreeSet<&'static str>,
-    dispatchers: Vec<DispatcherId>,
+    pub dispatchers: Vec<DispatcherId>,
+    /// Who claimed each run; its warden is on that host.
+    pub claimed_by: BTreeMap<RunId, Hands>,
     /// Open runs as somebody once saw them.
     seen: Vec<Orphan>,
     /// Which of them changed hands, at which epoch.
@@ -50,12 +55,19 @@ pub struct Stage {
 pub const STORE: &str = "the store";
 
 impl Stage {
-    pub fn empty(world: World) -> Self {
+    pub async fn empty(world: World) -> Self {
+        let mut dispatchers = Vec::new();
+        for hands in 0..DISPATCHERS {
+            let dispatcher = dispatcher(hands);
+            dispatchers.push(dispatcher.id);
+            world.store.publish(dispatcher).await.unwrap();
+        }
         Self {
             world,
             tenures: Vec::new(),
             paused: BTreeSet::new(),
-            dispatchers: (0..DISPATCHERS).map(|_| DispatcherId::random()).collect(),
+            dispatchers,
+            claimed_by: BTreeMap::new(),
             seen: Vec::new(),
             adopted: BTreeSet::new(),
             reports: 0,
@@ -94,7 +106,7 @@ impl Stage {
             Step::Claim { by, room } => self.claim(*by, *room).await,
             Step::Look { by } => self.look(*by).await,
             Step::Adopt { by, seen } => self.adopt(*by, *seen).await,
-            Step::TakeOver { by } => self.take_over(*by).await,
+            Step::TakeBack { by } => self.take_back(*by).await,
             Step::Advance { seconds } => {
                 self.world.clock.advance(Duration::from_secs(*seconds));
                 Ok(())
@@ -178,12 +190,15 @@ impl Stage {
             dispatcher: self.dispatchers[by],
             room,
             offers: Self::offers(),
+            labels: Vec::new(),
             batch: None,
             lease: LEASE,
         };
         let claims = self.world.store.claim(wanted).await?;
-        let made = claims.claimed.into_iter().map(|claimed| claimed.tenure);
-        self.tenures.extend(made);
+        for claimed in claims.claimed {
+            self.claimed_by.insert(claimed.tenure.run, by);
+            self.tenures.push(claimed.tenure);
+        }
         Ok(())
     }
 
@@ -226,18 +241,12 @@ impl Stage {
         Ok(())
     }
 
-    /// Between hosts time decides, and on one host nothing but death.
-    async fn take_over(&mut self, by: Hands) -> Result<(), Error> {
-        if !self.world.is_shared() {
-            return Ok(());
-        }
-        let elsewhere = self.elsewhere(by).await?;
-        for orphan in elsewhere.into_iter().filter(|orphan| orphan.is_lapsed) {
-            let unseen = End::Unseen {
-                reason: End::OUT_OF_REACH.into(),
-                tree_unverified: true,
-            };
-            self.world.store.end(orphan.tenure, unseen).await?;
+    /// As a dispatcher does that has nothing else to do.
+    async fn take_back(&mut self, by: Hands) -> Result<(), Error> {
+        let store = &self.world.store;
+        for lapsed in store.lapses(&host(by)).await?.over {
+            let ended = store.take_back(&lapsed, "another host".into()).await?;
+            assert!(ended.is_some(), "nobody renewed it since: {lapsed:?}");
         }
         Ok(())
     }
@@ -247,7 +256,17 @@ impl Stage {
         self.reports += 1;
         let id = report_id(&self.reports.to_string());
         match act {
-            Act::Start => self.world.start(&tenure).await.map(drop),
+            Act::Start => {
+                let warden = ProcessId {
+                    host_id: host(self.claimed_by[&tenure.run]),
+                    ..warden()
+                };
+                let start = Start {
+                    warden,
+                    ..start(&tenure)
+                };
+                store.start(start).await.map(drop)
+            }
             Act::Renew => {
                 let renewed = store.renew(vec![tenure], LEASE).await?;
                 renewed.into_iter().try_for_each(|one| one.map(drop))
@@ -332,6 +351,30 @@ impl Stage {
             let resumed = self.stop_or_go(Pausable::Task(*task), None, false).await;
             resumed.unwrap();
         }
+    }
+}
+
+/// The host of a dispatcher, its own where hosts share a store.
+fn host(hands: Hands) -> String {
+    format!("host {hands}")
+}
+
+fn dispatcher(hands: Hands) -> Dispatcher {
+    Dispatcher {
+        id: DispatcherId::random(),
+        process: ProcessId {
+            host_id: host(hands),
+            ..warden()
+        },
+        host_name: host(hands),
+        socket: "/run/tenure.sock".into(),
+        version: "0.1.0".into(),
+        slots: 4,
+        labels: Vec::new(),
+        profiles: Vec::new(),
+        batch: None,
+        drain_at: None,
+        held: Vec::new(),
     }
 }
 

@@ -23,8 +23,8 @@ pub enum Step {
         by: Hands,
         seen: usize,
     },
-    /// What lives on other hosts is closed where it may be, as a dispatcher does.
-    TakeOver {
+    /// It takes back what other hosts left unrenewed.
+    TakeBack {
         by: Hands,
     },
     Holder {
@@ -135,7 +135,7 @@ fn any_lapse() -> impl Strategy<Value = Vec<Step>> {
         1 => any_report().prop_map(Act::Report),
     ];
     let then = prop_oneof![
-        2 => (0..DISPATCHERS).prop_map(|by| Step::TakeOver { by }),
+        2 => (0..DISPATCHERS).prop_map(|by| Step::TakeBack { by }),
         3 => (0..8_usize, act).prop_map(|(run, act)| Step::Holder { run, act }),
     ];
     let then = prop::collection::vec(then, 1..5);
@@ -150,7 +150,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         9 => (by(), 1..4_u32).prop_map(|(by, room)| Step::Claim { by, room }),
         1 => by().prop_map(|by| Step::Look { by }),
         1 => (by(), 0..6_usize).prop_map(|(by, seen)| Step::Adopt { by, seen }),
-        2 => by().prop_map(|by| Step::TakeOver { by }),
+        2 => by().prop_map(|by| Step::TakeBack { by }),
         24 => (0..8_usize, any_act()).prop_map(|(run, act)| Step::Holder { run, act }),
         15 => (task(), any_deed()).prop_map(|(task, deed)| Step::Person { task, deed }),
         2 => any_what().prop_map(Step::Pause),

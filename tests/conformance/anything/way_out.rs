@@ -85,9 +85,10 @@ fn endward(detail: &Detail) -> Option<Wish> {
     if is_over(detail) {
         return None;
     }
-    match detail.task.status {
-        TaskStatus::Scheduled if is_unbegun(detail) => Some(Wish::Cancel),
-        _ => onward(detail),
+    if detail.task.status == TaskStatus::Scheduled && is_unbegun(detail) {
+        Some(Wish::Cancel)
+    } else {
+        onward(detail)
     }
 }
 

@@ -90,7 +90,8 @@ impl End {
             Self::SpawnFailed { .. }
             | Self::NeverStarted { .. }
             | Self::StoodDown { .. }
-            | Self::Unseen { .. } => None,
+            | Self::Unseen { .. }
+            | Self::Lapsed { .. } => None,
         }
     }
 
