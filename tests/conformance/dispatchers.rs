@@ -43,10 +43,12 @@ pub fn dispatcher(pid: i32) -> Dispatcher {
         profiles: vec![PublishedProfile {
             name: "reviewer".into(),
             skills: vec!["rust".into()],
+            requires: Vec::new(),
             max_running: Some(2),
             limits: limited(3),
             defaults: limited(9),
         }],
+        labels: Vec::new(),
         batch: None,
         drain_at: None,
         held: Vec::new(),

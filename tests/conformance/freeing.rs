@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tenure_guard::{BlockKind, RunId, TaskId};
 use tenure_store::dispatcher::Dispatcher;
+use tenure_store::drain::Drained;
 use tenure_store::edit::Mend;
 use tenure_store::event::EventKind;
 use tenure_store::life::{
@@ -33,6 +34,7 @@ on_both!(
     a_run_that_its_task_does_not_name_ends_alone,
     a_pause_stands_until_a_resumption_and_both_are_written,
     a_draining_dispatcher_claims_nothing,
+    a_dispatcher_is_either_asked_to_leave_or_hands_its_place_on,
     a_series_goes_on_after_what_a_person_began_or_completed,
 );
 
@@ -106,7 +108,7 @@ async fn a_run_stands_in_the_way_of_a_completion(world: World) {
     let tenure = world.running(task()).await;
     refused(
         wish(&world, tenure.task, done_by_hand()).await,
-        "`tenure stop` first",
+        "`tenure stop 1` first",
     );
     let id = world.add(task()).await;
     wish(&world, id, Wish::Cancel).await.unwrap();
@@ -493,9 +495,9 @@ async fn a_draining_dispatcher_claims_nothing(world: World) {
     world.store.publish(row).await.unwrap();
     let other = DispatcherId::random();
     assert!(!world.store.is_draining(world.dispatcher).await.unwrap());
-    for expected in [true, false] {
-        let anew = world.store.drain(world.dispatcher, "ann".into(), None);
-        assert_eq!(anew.await.unwrap(), expected);
+    for expected in [Drained::Asked, Drained::AskedBefore] {
+        let asked = world.store.drain(world.dispatcher, "ann".into(), None);
+        assert_eq!(asked.await.unwrap(), expected);
     }
     let claims = world.store.claim(world.wanted(9)).await.unwrap();
     assert!(claims.draining && claims.claimed.is_empty());
@@ -516,6 +518,26 @@ async fn a_draining_dispatcher_claims_nothing(world: World) {
         !claims.draining && claims.claimed.len() == 1,
         "others take it"
     );
+}
+
+async fn a_dispatcher_is_either_asked_to_leave_or_hands_its_place_on(world: World) {
+    let store = &world.store;
+    let (asked, handed_on) = (dispatcher(1), dispatcher(2));
+    for row in [&asked, &handed_on] {
+        store.publish(row.clone()).await.unwrap();
+    }
+    let drain = |id| store.drain(id, "ann".into(), None);
+    assert_eq!(drain(asked.id).await.unwrap(), Drained::Asked);
+    assert!(!store.hand_on(asked.id).await.unwrap());
+    // An answer that was lost is given again.
+    for _ in 0..2 {
+        assert!(store.hand_on(handed_on.id).await.unwrap());
+    }
+    assert_eq!(drain(handed_on.id).await.unwrap(), Drained::Gone);
+    let events = "SELECT count(*) FROM events WHERE kind = 'draining'";
+    assert_eq!(world.number(events).await, 1);
+    store.retire(asked.id).await.unwrap();
+    assert_eq!(drain(asked.id).await.unwrap(), Drained::AskedBefore);
 }
 
 async fn a_series_goes_on_after_what_a_person_began_or_completed(world: World) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tenure_guard::TaskId;
 use tenure_store::DispatcherId;
 use tenure_store::claim::Wanted;
-use tenure_store::life::TaskStatus;
+use tenure_store::edit::Mend;
+use tenure_store::life::{CatchUp, Overlap, Recurrence, TaskStatus, Times};
 use tenure_store::task::{KeyLimit, NewTask, SHELL, Work};
 
 use crate::world::{World, exit, offer, on_both, task};
@@ -19,6 +20,8 @@ on_both!(
     a_key_holds_however_many_claim_at_once,
     a_full_key_holds_up_nobody_else,
     a_skill_that_a_profile_lost_keeps_its_tasks_ready,
+    a_label_that_a_task_requires_the_dispatcher_must_have,
+    the_next_of_a_series_requires_the_same_labels,
     an_hour_of_waiting_is_worth_a_point_of_priority,
     what_is_paused_is_not_taken_and_makes_no_poll_busy,
 );
@@ -229,4 +232,61 @@ async fn what_is_paused_is_not_taken_and_makes_no_poll_busy(world: World) {
     assert!(may_claim().await);
     assert_eq!(claim().await, [plain]);
     assert_eq!(SHELL, "shell");
+}
+
+async fn a_label_that_a_task_requires_the_dispatcher_must_have(world: World) {
+    let labels = |labels: &[&str]| Wanted {
+        labels: labels.iter().map(ToString::to_string).collect(),
+        ..world.wanted(9)
+    };
+    let requiring = |labels: &[&str]| NewTask {
+        requires: labels.iter().map(ToString::to_string).collect(),
+        ..task()
+    };
+    let both = world.add(requiring(&["gpu", "eu"])).await;
+    let one = world.add(requiring(&["gpu"])).await;
+    assert_eq!(world.task(both).await.requires, ["gpu", "eu"]);
+    assert!(world.claim_all(labels(&[])).await.is_empty());
+    assert!(world.claim_all(labels(&["eu"])).await.is_empty());
+    assert_eq!(world.claim_all(labels(&["gpu"])).await, [one]);
+    // What nobody can take stands in nobody's way.
+    let plain = world.add(task()).await;
+    assert_eq!(world.claim_all(labels(&[])).await, [plain]);
+    assert_eq!(
+        world.claim_all(labels(&["eu", "fast", "gpu"])).await,
+        [both]
+    );
+
+    let cleared = world.add(requiring(&["gpu"])).await;
+    let mends = vec![Mend::ClearRequires];
+    let edited = world.store.edit(cleared, mends, None, "me".into(), None);
+    assert_eq!(edited.await.unwrap().mended, [Mend::ClearRequires]);
+    assert!(world.task(cleared).await.requires.is_empty());
+    assert_eq!(world.claim_all(labels(&[])).await, [cleared]);
+}
+
+async fn the_next_of_a_series_requires_the_same_labels(world: World) {
+    let minute = Duration::from_mins(1);
+    let series = NewTask {
+        requires: vec!["gpu".into()],
+        recurrence: Some(Recurrence {
+            times: Times::Every(minute),
+            overlap: Overlap::Skip,
+            catch_up: CatchUp::One,
+        }),
+        ..task()
+    };
+    world.add(series).await;
+    world.clock.advance(minute);
+    assert!(world.claim_all(world.wanted(9)).await.is_empty());
+    let with_label = Wanted {
+        labels: vec!["gpu".into()],
+        ..world.wanted(9)
+    };
+    for _ in 0..3 {
+        let claims = world.store.claim(with_label.clone()).await.unwrap();
+        assert_eq!(claims.claimed.len(), 1);
+        world.end(&claims.claimed[0].tenure, exit(0)).await;
+        world.clock.advance(minute);
+    }
 }

@@ -180,11 +180,26 @@ fn limits(reports: bool) -> LimitsLayer {
 
 impl Model {
     fn rest(&self, id: TaskId) -> Rest {
-        let task = &self.tasks[&id];
+        let not_before = self.tasks[&id].not_before;
         Rest {
-            waits_for_parents: task.links.values().any(|(_, met)| !met),
-            waits_for_time: task.not_before.is_some_and(|time| time > self.now),
+            waits_for_parents: self.waits_beside(id, &[]),
+            waits_for_time: not_before.is_some_and(|time| time > self.now),
         }
+    }
+
+    /// Whether a task waits for a parent besides these.
+    fn waits_beside(&self, id: TaskId, these: &[TaskId]) -> bool {
+        let mut links = self.tasks[&id].links.iter();
+        links.any(|(parent, (_, met))| !met && !these.contains(parent))
+    }
+
+    /// The parents whose failure a task waits for, and that will not fail any more.
+    fn vain_parents(&self, id: TaskId) -> Vec<TaskId> {
+        let links = self.tasks[&id].links.iter();
+        let vain = links.filter(|(parent, (kind, met))| {
+            !met && *kind == LinkKind::Failure && self.tasks[parent].status.is_finished()
+        });
+        vain.map(|(parent, _)| *parent).collect()
     }
 
     fn id(&self, place: usize) -> Option<TaskId> {
@@ -416,21 +431,17 @@ impl Model {
             .store
             .wish(id, wish.clone(), "ann".into(), reason)
             .await;
-        let rest = self.rest(id);
-        let status = self.tasks[&id].status;
-        let (by, ask) = match wish {
-            Wish::Cancel => (Some(Move::Cancelled), Some(Ask::Cancel)),
-            Wish::Stop => (None, Some(Ask::Stop)),
-            Wish::Reclaim => (None, Some(Ask::Reclaim)),
-            Wish::Block { .. } => (Some(Move::Blocked), Some(Ask::Block)),
-            Wish::Unblock => (Some(Move::Unblocked), None),
-            Wish::Retry => (Some(Move::Retried), None),
-            Wish::Complete { .. } => (Some(Move::Completed), None),
-            Wish::Archive => (Some(Move::Archived), Some(Ask::Archive)),
-            Wish::Promote { .. } | Wish::Reassign { .. } => {
-                panic!("{wish:?} is not among the steps")
-            }
+        let vain = if wish == Wish::Retry {
+            self.vain_parents(id)
+        } else {
+            Vec::new()
         };
+        let rest = Rest {
+            waits_for_parents: self.waits_beside(id, &vain),
+            ..self.rest(id)
+        };
+        let status = self.tasks[&id].status;
+        let (by, ask) = means(&wish);
         let open = self
             .runs
             .iter_mut()
@@ -461,6 +472,9 @@ impl Model {
                     task.streaks = task.streaks.after_unblock(task.block);
                 } else if by == Move::Retried {
                     task.streaks = Streaks::default();
+                    for parent in vain {
+                        task.links.entry(parent).and_modify(|(_, met)| *met = true);
+                    }
                 }
                 task.status = status.after(by, rest).unwrap();
                 assert_eq!(task.status, to);
@@ -664,6 +678,21 @@ async fn go(world: World, steps: Vec<Step>) {
             assert_eq!(after.get(run), Some(view), "a closed run changed");
         }
         before = after;
+    }
+}
+
+/// What a wish does to a task that no run has, and what it asks of a run.
+fn means(wish: &Wish) -> (Option<Move>, Option<Ask>) {
+    match wish {
+        Wish::Cancel => (Some(Move::Cancelled), Some(Ask::Cancel)),
+        Wish::Stop => (None, Some(Ask::Stop)),
+        Wish::Reclaim => (None, Some(Ask::Reclaim)),
+        Wish::Block { .. } => (Some(Move::Blocked), Some(Ask::Block)),
+        Wish::Unblock => (Some(Move::Unblocked), None),
+        Wish::Retry => (Some(Move::Retried), None),
+        Wish::Complete { .. } => (Some(Move::Completed), None),
+        Wish::Archive => (Some(Move::Archived), Some(Ask::Archive)),
+        Wish::Promote { .. } | Wish::Reassign { .. } => panic!("{wish:?} is not among the steps"),
     }
 }
 

@@ -45,6 +45,7 @@ pub async fn publish(world: &World, id: DispatcherId) {
         version: "0.1.0".into(),
         slots: 4,
         profiles: Vec::new(),
+        labels: Vec::new(),
         batch: None,
         drain_at: None,
         held: Vec::new(),

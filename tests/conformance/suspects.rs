@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tenure_guard::{BlockKind, Report, TaskId};
 use tenure_store::life::{End, Exit, LimitsLayer, LinkKind};
+use tenure_store::pause::Pausable;
 use tenure_store::person::Wish;
-use tenure_store::suspects::{MOST_LINKS, Scope, Suspects};
-use tenure_store::task::{NewTask, NotBefore, Work};
+use tenure_store::suspects::{LATELY, MOST_LINKS, Scope, Suspects};
+use tenure_store::task::{KeyLimit, NewTask, NotBefore, Work};
 
-use crate::world::{World, after, exit, exited, limited, on_both, report_id, task};
+use crate::world::{World, after, exit, exited, limited, on_both, report_id, reporting, task};
 
 on_both!(
     where_all_is_well_nothing_is_suspect,
@@ -19,6 +20,9 @@ on_both!(
     a_child_of_a_cancelled_parent_is_deserted,
     links_of_what_is_over_hide_no_deserted_child,
     one_task_is_looked_at_alone,
+    what_waits_for_another_parent_too_says_so,
+    a_wait_for_another_task_is_told_from_a_block,
+    what_gave_room_lately_is_told_while_something_waits,
 );
 
 const DAY: Duration = Duration::from_hours(24);
@@ -214,4 +218,101 @@ async fn one_task_is_looked_at_alone(world: World) {
     assert_eq!(of(one).await.unwrap().troubled.len(), 1);
     assert!(of(other).await.unwrap().troubled.is_empty());
     assert!(of(TaskId(99)).await.is_err());
+}
+
+async fn what_waits_for_another_parent_too_says_so(world: World) {
+    let (parent, other) = (world.add(task()).await, world.add(task()).await);
+    let child = world.add(after(&[parent, other])).await;
+    let wish = world.store.wish(parent, Wish::Cancel, "me".into(), None);
+    wish.await.unwrap();
+    let others = async |scope| {
+        let found = world.store.suspects(scope, DAY).await.unwrap().deserted;
+        found.iter().map(|one| one.others).collect::<Vec<_>>()
+    };
+    for scope in [Scope::Store, Scope::Task(child)] {
+        assert_eq!(others(scope).await, [1]);
+    }
+    // The other one is done.
+    world.run_to(exit(0)).await;
+    for scope in [Scope::Store, Scope::Task(child)] {
+        assert_eq!(others(scope).await, [0]);
+    }
+}
+
+async fn a_wait_for_another_task_is_told_from_a_block(world: World) {
+    let urgent = NewTask {
+        priority: 5,
+        ..reporting()
+    };
+    let id = world.add(urgent).await;
+    let block = || Report::Block {
+        kind: BlockKind::NeedsInput,
+        reason: "which?".into(),
+    };
+    let blocked = async |said: &str, report| {
+        let tenure = world.running_again().await;
+        assert_eq!(tenure.task, id);
+        let report = world.store.report(tenure.clone(), report_id(said), report);
+        report.await.unwrap();
+        world.end(&tenure, exit(0)).await;
+    };
+    let counts = async || {
+        let found = suspects(&world).await.troubled;
+        (found[0].streaks.blocks, found[0].waits)
+    };
+    blocked("a", block()).await;
+    assert_eq!(counts().await, (1, 0));
+    let wish = world.store.wish(id, Wish::Unblock, "me".into(), None);
+    wish.await.unwrap();
+    let after = world.add(task()).await;
+    let wait = Report::Wait {
+        after,
+        reason: None,
+    };
+    blocked("b", wait).await;
+    assert_eq!(counts().await, (2, 1));
+    // What it waits for is done.
+    world.run_to(exit(0)).await;
+    blocked("c", block()).await;
+    assert_eq!(counts().await, (3, 1));
+}
+
+async fn what_gave_room_lately_is_told_while_something_waits(world: World) {
+    let keyed = NewTask {
+        limit_key: Some(KeyLimit {
+            key: "repo:x".into(),
+            limit: 1,
+        }),
+        ..task()
+    };
+    let running = world.running(keyed).await;
+    world
+        .store
+        .pause(Pausable::Store, "me".into(), None)
+        .await
+        .unwrap();
+    world.end(&running, exit(0)).await;
+    world
+        .store
+        .resume(Pausable::Store, "me".into(), None)
+        .await
+        .unwrap();
+    let resumed_at = world.store.time().await.unwrap();
+    assert!(suspects(&world).await.freed.is_empty(), "nothing waits");
+    world.add(task()).await;
+    let found = suspects(&world).await;
+    let keys: Vec<_> = found
+        .freed
+        .iter()
+        .map(|one| one.limit_key.as_deref())
+        .collect();
+    assert_eq!(keys, [Some("repo:x")]);
+    assert_eq!(found.freed[0].profile, "shell");
+    assert_eq!(found.resumed_at, Some(resumed_at));
+    world.clock.advance(LATELY);
+    let found = suspects(&world).await;
+    assert!(
+        found.freed.is_empty() && found.resumed_at.is_none(),
+        "{found:?}"
+    );
 }

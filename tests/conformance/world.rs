@@ -122,6 +122,7 @@ impl World {
             dispatcher: self.dispatcher,
             room,
             offers: vec![offer(SHELL)],
+            labels: Vec::new(),
             batch: None,
             lease: LEASE,
         }

@@ -310,6 +310,7 @@ fn row(home: &Home, id: DispatcherId) -> Row {
         version: "0.1.0".into(),
         slots: 1,
         profiles: Vec::new(),
+        labels: Vec::new(),
         batch: None,
         drain_at: None,
         held: Vec::new(),

@@ -40,6 +40,7 @@ fn claim_one(open: &OpenStore, dispatcher: DispatcherId, lease: Duration) -> Opt
             limits: LimitsLayer::default(),
             max_running: None,
         }],
+        labels: Vec::new(),
         batch: None,
         lease,
     };

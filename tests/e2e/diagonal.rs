@@ -252,11 +252,15 @@ const BY_OTHERS: [Way; 9] = [
     },
 ];
 
+/// All of them.
+pub const WAYS: [&[Way]; 3] = [&BY_EXIT, &BY_REPORT, &BY_OTHERS];
+
 #[test]
 fn every_way_to_end_is_concluded_as_it_was_wherever_the_dispatcher_is() {
     let home = Home::with(CONFIG);
-    let ways = BY_EXIT.iter().chain(&BY_REPORT).chain(&BY_OTHERS);
-    let cast: Vec<(When, Way)> = ways
+    let cast: Vec<(When, Way)> = WAYS
+        .into_iter()
+        .flatten()
         .flat_map(|way| When::ALL.map(|when| (when, *way)))
         .collect();
     play(&home, &cast);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tenure_store::StoreUrl;
 use tenure_tests::process::{Process, Signal};
+use tenure_tests::said::Said;
 use tenure_tests::{Home, wait_until};
 
 /// `explain ID --json`.
@@ -50,6 +51,64 @@ fn a_task_that_is_not_there_cannot_be_explained() {
         !home.path().join(".local").exists(),
         "a reading verb made a folder"
     );
+}
+
+/// What a line says that somebody pasted, with such variables.
+#[track_caller]
+fn pasted(home: &Home, line: &str, variables: &[(&str, &str)]) -> Said {
+    Said::by(home.pasted(line).envs(variables.iter().copied()))
+}
+
+#[test]
+fn a_command_that_is_suggested_names_the_store_that_was_asked() {
+    let home = Home::apart("");
+    let task = home.add(&[], &["exit", "0"]).to_string();
+    let _ = home.tenure(&["cancel", &task]).ok();
+    let explained = home.tenure(&["explain", &task, "--json"]).ok().json();
+    let command = explained["reasons"][0]["command"].as_str().unwrap();
+    let page = home.tenure(&["explain", &task]).ok().out;
+    assert!(page.contains(command), "{page}");
+    let _ = pasted(&home, command, &[]).ok();
+    assert_eq!(home.show(task.parse().unwrap())["task"]["status"], "ready");
+    let shown = home.tenure(&["show", &task]).ok().out;
+    let why = shown.lines().find_map(|line| line.strip_prefix("why"));
+    let _ = pasted(&home, why.unwrap().trim(), &[]).ok();
+    // What a verb refuses says the way out alike.
+    let _ = home.tenure(&["block", &task, "--reason", "later"]).ok();
+    let said = home.tenure(&["unblock", "99"]).with_code(3);
+    let list = said.err.split('`').nth(1).unwrap();
+    assert!(list.contains("--db") && list.contains("--config"), "{list}");
+    let listed = pasted(&home, list, &[]).ok().out;
+    assert!(listed.contains("blocked"), "{listed}");
+}
+
+#[test]
+fn no_suggested_command_shows_a_password() {
+    let Some(url) = tenure_tests::postgres::database() else {
+        return;
+    };
+    let home = Home::new();
+    let secret = url.replacen("postgres@", "postgres:hunter2@", 1);
+    let tenure = |verb: &[&str]| home.tenure(&[&["--db", &secret], verb].concat());
+    let added = tenure(&["add", "--json", "--", "true"]).ok().json();
+    let task = added["id"].to_string();
+    for words in [
+        tenure(&["explain", &task]).ok().out,
+        tenure(&["explain", &task, "--json"]).ok().out,
+        tenure(&["diagnose", "--json"]).with_code(1).out,
+        tenure(&["show", &task]).ok().out,
+        tenure(&["unblock", "99"]).with_code(3).err,
+    ] {
+        assert!(!words.contains("hunter2"), "{words}");
+        assert!(words.contains("PGPASSWORD"), "{words}");
+    }
+    let shown = tenure(&["show", &task]).ok().out;
+    let why = shown.lines().find_map(|line| line.strip_prefix("why"));
+    let why = why.unwrap().trim();
+    let told = pasted(&home, why, &[("PGPASSWORD", "hunter2")]).ok().out;
+    assert!(told.contains("no_dispatcher"), "{told}");
+    let refused = pasted(&home, why, &[]);
+    assert!(refused.err.contains("the password"), "{refused}");
 }
 
 on_both!(

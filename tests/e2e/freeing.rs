@@ -278,6 +278,40 @@ fn a_task_is_given_to_another_profile_that_can_do_it() {
 }
 
 #[test]
+fn of_several_tasks_each_is_given_to_the_profile_that_can_have_it() {
+    let home = Home::with(
+        "[profiles.one]\ncommand = ['true']\nskills = ['rust']\n[profiles.two]\ncommand = ['true']",
+    );
+    let plain = [home.add_for("one", &[]), home.add_for("one", &[])];
+    let skilled = home.add_for("one", &["--skill", "rust"]);
+    let ids = [plain[0], skilled, 99, plain[1]].map(|id| id.to_string());
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let line = |more: &[&'static str]| [&["reassign"], all.as_slice(), more].concat();
+    let said = home.tenure(&line(&["two", "--json"])).with_code(2).json();
+    let oks: Vec<_> = said
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["ok"] == true)
+        .collect();
+    assert_eq!(oks, [true, false, false, true], "{said:#}");
+    let why = said[1]["error"].as_str().unwrap();
+    for words in ["task 3", "\"two\"", "rust"] {
+        assert!(why.contains(words), "{why}");
+    }
+    assert_eq!((&said[1]["code"], &said[2]["code"]), (&json!(2), &json!(3)));
+    for (task, profile) in [(plain[0], "two"), (plain[1], "two"), (skilled, "one")] {
+        assert_eq!(home.show(task)["task"]["assignee"], profile);
+    }
+    let _ = home
+        .tenure(&line(&["three"]))
+        .with_code(2)
+        .mentions(&["\"three\""]);
+    let _ = home.tenure(&["reassign", "1"]).with_code(2);
+    let _ = home.tenure(&["reassign", "two", "one"]).with_code(2);
+}
+
+#[test]
 fn what_is_put_away_is_listed_only_where_it_is_asked_for() {
     let home = Home::new();
     let task = add(&home, &[], &["true"]);

@@ -217,3 +217,39 @@ fn hooks_work_where_the_warden_is_no_program_of_its_own() {
     let _ = home.tenure(&["add", "--", &worker, "exit", "0"]).ok();
     lines(&home, "told", 1);
 }
+
+on_both!(
+    a_hook_that_hangs_and_one_that_is_missing_hold_up_nobody_and_the_missing_one_is_named_once,
+    "",
+    |home| {
+        let (told, hung) = (home.at("told"), home.at("hung"));
+        let works = home.write("works", &format!("cat >> {told}\n"));
+        let hangs = home.write("hangs", &format!("echo $$ >> {hung}\nsleep 600\n"));
+        home.configure(&format!(
+            "[hooks]\nadded = ['/bin/sh', '{}']\nclaimed = ['/nonexistent/hook']\n'*' = ['/bin/sh', '{}']\n",
+            hangs.display(),
+            works.display(),
+        ));
+        let _dispatcher = home.serve();
+        let tasks: Vec<i64> = (0..8).map(|_| home.add(&[], &["exit", "0"])).collect();
+        for task in &tasks {
+            home.until(*task, "done");
+        }
+        let events = home.tenure(&["events", "--json"]).ok().json_lines();
+        let is_told = |event: &&Value| event["kind"] != "hook_failed";
+        let events: Vec<&Value> = events.iter().filter(is_told).collect();
+        let told = lines(home, "told", events.len());
+        let told = told.iter().map(|line| serde_json::from_str(line).unwrap());
+        assert_eq!(
+            told.collect::<Vec<Value>>(),
+            events.into_iter().cloned().collect::<Vec<_>>()
+        );
+        assert_eq!(lines(home, "hung", 1).len(), 1, "it is run once at a time");
+        let failed = home.tenure(&["events", "--json", "--kind", "hook_failed"]);
+        let failed = failed.ok().json_lines();
+        assert_eq!(failed.len(), 1, "{failed:#?}");
+        assert_eq!(failed[0]["payload"]["program"], "/nonexistent/hook");
+        let reason = failed[0]["payload"]["reason"].as_str().unwrap();
+        assert!(reason.contains("cannot be executed"), "{reason}");
+    }
+);

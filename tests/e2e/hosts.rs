@@ -141,3 +141,63 @@ fn where_no_dispatcher_lives_a_verb_closes_what_a_silent_host_held() {
     assert!(late(&shown) > MARGIN, "{shown:#}");
     signal(&host, Signal::CONT);
 }
+
+#[test]
+fn what_requires_a_label_runs_where_a_dispatcher_has_it_and_nobody_is_left_guessing() {
+    let trainer = Home::profile("trainer", "requires = ['gpu']", &["exit", "0"]);
+    let Some((_turn, one, two)) = two_hosts(&trainer) else {
+        return;
+    };
+    two.configure(&format!(
+        "[store]\nurl = '{}'\n[dispatcher]\nlabels = ['gpu']\n{trainer}",
+        two.store_url().expose()
+    ));
+    let _first = one.serve();
+    let second = two.serve();
+    // The host that adds has not what the one has that runs it.
+    let own = one.add(&["--require", "gpu"], &["exit", "0"]);
+    let of_profile = one.add_for("trainer", &[]);
+    for task in [own, of_profile] {
+        let shown = one.until(task, "done");
+        let by = runs(&shown)[0]["dispatcher_id"].as_str().unwrap();
+        assert!(second.log().contains(by), "{by} ran task {task}");
+    }
+    let said = one.tenure(&["add", "--require", "tpu", "--", "true"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    for word in ["requires", "\"tpu\"", "gpu", "leave the label out"] {
+        assert!(said.err.contains(word), "{said:?}");
+    }
+
+    assert_eq!(one.tenure(&["pause"]).code, 0);
+    let own = one.add(&["--require", "gpu"], &["exit", "0"]);
+    let of_profile = one.add_for("trainer", &[]);
+    let mut second = second;
+    second.signal(Signal::TERM);
+    assert_eq!(second.ended(), Some(0));
+    assert_eq!(one.tenure(&["resume"]).code, 0);
+    for task in [own, of_profile] {
+        let page = one
+            .tenure(&["explain", &task.to_string(), "--json"])
+            .ok()
+            .json();
+        assert!(page.to_string().contains("\"label_missing\""), "{page:#}");
+        assert!(page.to_string().contains("gpu"), "{page:#}");
+    }
+    let found = one.tenure(&["diagnose", "--json"]).json();
+    let found: Vec<&Value> = found.as_array().unwrap().iter().collect();
+    let of = |task: i64| {
+        let of = |one: &&&Value| one["task"] == task && one["rule"] == "invalid_task_skills";
+        found
+            .iter()
+            .find(of)
+            .unwrap_or_else(|| panic!("{found:#?}"))
+    };
+    assert_eq!(
+        of(own)["mend"],
+        format!("tenure edit {own} --clear-requires")
+    );
+    assert_eq!(of(of_profile)["mend"], Value::Null);
+    let edited = one.tenure(&["edit", &own.to_string(), "--clear-requires"]);
+    assert_eq!(edited.code, 0, "{edited:?}");
+    one.until(own, "done");
+}

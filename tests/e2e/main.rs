@@ -57,6 +57,7 @@ mod isolation;
 mod late_finish;
 mod logs;
 mod mischief;
+mod moving;
 mod people;
 mod policies;
 mod proofs;

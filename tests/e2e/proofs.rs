@@ -66,6 +66,13 @@ fn three_hosts_on_one_server_lose_no_task_and_double_no_effect_whatever_fails_un
         );
     }
     if postgres::database().is_some() {
-        proves("nemesis", &["--steps", "20", "--seed", "1"]);
+        proves("nemesis", &["--steps", "20", "--seed", "5"]);
+    }
+}
+
+#[test]
+fn four_dispatchers_on_one_server_run_each_task_once_and_each_has_its_share() {
+    if postgres::database().is_some() {
+        proves("shares", &["--tasks", "400", "--slots", "4"]);
     }
 }

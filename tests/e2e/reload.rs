@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use tenure_store::drain::Drained;
 use tenure_tests::home::{Home, outcomes, runs};
 use tenure_tests::process::Signal;
 use tenure_tests::wait_until;
@@ -128,6 +129,31 @@ fn a_stop_that_comes_between_two_programs_is_obeyed_by_the_next() {
     assert_eq!(log.matches("dispatcher ready").count(), 2, "{log}");
     assert!(log.contains("asked to stop"), "{log}");
 }
+
+on_both!(
+    whoever_was_asked_to_drain_by_the_store_does_not_become_another_program,
+    "[dispatcher]\npoll = '1h'",
+    |home| {
+        let mut dispatcher = home.serve();
+        let (began, go) = (home.at("began"), home.at("go"));
+        let running = home.add(&[], &["append", &began, "x", "wait-for", &go]);
+        home.until_written("began");
+        // Nobody pokes it, so it has not heard of it yet.
+        let open = home.store();
+        let living = open.wait(open.store.living_dispatchers()).unwrap();
+        let drained = open.wait(open.store.drain(living[0].id, "ann".into(), None));
+        assert_eq!(drained.unwrap(), Drained::Asked);
+        dispatcher.signal(Signal::USR2);
+        until_logged(&dispatcher, &["not upgraded", "asked to leave"]);
+        let late = home.add(&[], &["exit", "0"]);
+        home.touch("go");
+        assert_eq!(dispatcher.ended(), Some(0));
+        assert_eq!(home.show(running)["task"]["status"], "done");
+        assert_eq!(home.show(late)["task"]["status"], "ready");
+        let log = dispatcher.log();
+        assert_eq!(log.matches("dispatcher ready").count(), 1, "{log}");
+    }
+);
 
 #[test]
 fn whoever_was_asked_to_stop_does_not_become_another_program() {

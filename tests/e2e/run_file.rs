@@ -229,3 +229,67 @@ fn a_batch_whose_run_was_killed_goes_on_when_the_same_tasks_are_run_again() {
         assert_eq!(home.read(name), "x\n", "{name} ran once");
     }
 }
+
+/// What `tenure run` says of a file of one task that no person moved.
+fn run_stuck(home: &Home, command: &str) -> Said {
+    let file = format!("[[task]]\nname = 'one'\ncommand = ['sh', '-c', '{command}']\n");
+    let file = home.write("work/one.toml", &file);
+    home.tenure(&["run", file.to_str().unwrap()]).with_code(1)
+}
+
+on_both!(
+    a_pause_of_the_profile_or_the_store_ends_the_batch_and_is_named,
+    "",
+    |home| {
+        let _slot = Slot::take();
+        for (pause, words) in [
+            (&["--profile", "shell"][..], "profile shell is paused"),
+            (&[], "the store is paused"),
+        ] {
+            let both = |verb| [&[verb], pause].concat();
+            let _ = home.tenure(&both("pause")).ok();
+            let said = run_stuck(home, "true");
+            assert!(said.out.contains(words), "{words:?} is missing in {said}");
+            assert!(said.out.starts_with("0 of 1 tasks done, 1 ready"), "{said}");
+            let _ = home.tenure(&both("resume")).ok();
+        }
+    }
+);
+
+on_both!(
+    a_batch_that_waits_for_a_task_which_nobody_runs_ends_and_names_it,
+    "",
+    |home| {
+        let _slot = Slot::take();
+        let outside = home.add(&["--title", "elsewhere"], &["exit", "0"]);
+        let said = run_stuck(home, &format!("\"$TENURE_BIN\" block --after {outside}"));
+        let why = format!(
+            "todo: waits for task {outside} (elsewhere), which is ready; no living dispatcher serves it"
+        );
+        assert!(said.out.contains(&why), "{why:?} is missing in {said}");
+        assert!(said.err.contains("tenure serve"), "{said}");
+    }
+);
+
+on_both!(
+    a_batch_that_waits_for_a_person_far_outside_of_it_ends_under_another_dispatcher_too,
+    "",
+    |home| {
+        let _dispatcher = home.serve();
+        let first = home.add(&["--delay", "1h"], &["exit", "0"]);
+        let blocked = ["block", &first.to_string(), "--kind", "operator"];
+        let reason = ["--reason", "the key is with ann"];
+        let _ = home.tenure(&[&blocked[..], &reason].concat()).ok();
+        let second = home.add(&["--after", &first.to_string()], &["exit", "0"]);
+        let said = run_stuck(home, &format!("\"$TENURE_BIN\" block --after {second}"));
+        let why = format!("waits for task {second}, and that at last for task {first}");
+        assert!(said.out.contains(&why), "{why:?} is missing in {said}");
+        let waited = home.tenure(&["wait", &second.to_string()]).with_code(1);
+        let why = format!("waits for task {first}");
+        assert!(waited.out.contains(&why), "{waited}");
+        let _ = home.tenure(&["pause"]).ok();
+        let third = home.add(&[], &["exit", "0"]).to_string();
+        let waited = home.tenure(&["wait", &third]).with_code(1);
+        assert!(waited.out.contains("the store is paused"), "{waited}");
+    }
+);

@@ -1,7 +1,6 @@
 //! A store with one specimen of each stuck state: `diagnose` names each by its rule, the command that
 //! it suggests is run as it stands there, and afterwards the rule is silent.
 
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -13,9 +12,9 @@ use tenure_store::StoreUrl;
 use tenure_store::life::{End, Exit};
 use tenure_store::process::ProcessId;
 use tenure_store::start::Start;
-use tenure_tests::home::{OpenStore, PATH};
+use tenure_tests::home::OpenStore;
 use tenure_tests::process::{Process, Signal};
-use tenure_tests::{Dispatcher, Home, program, wait_until};
+use tenure_tests::{Dispatcher, Home, wait_until};
 
 use crate::claimed;
 
@@ -38,23 +37,6 @@ fn of_rule(home: &Home, rule: &str, task: i64) -> Option<Value> {
     found.find(|one| one["rule"] == rule && one["task"] == task)
 }
 
-/// The command line of a shell that runs what `diagnose` suggests, word for word.
-fn shell(home: &Home, mend: &str) -> Command {
-    let bin = home.path().join("bin");
-    if !bin.exists() {
-        std::fs::create_dir(&bin).unwrap();
-        symlink(program::tenure(), bin.join("tenure")).unwrap();
-    }
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", mend])
-        .env_clear()
-        .env("HOME", home.path())
-        .env("PATH", format!("{}:{PATH}", bin.display()))
-        .current_dir(home.work());
-    command
-}
-
 /// The rule fires for the task, its mend is run, and the rule falls silent.
 #[track_caller]
 fn mended(home: &Home, rule: &str, task: i64) {
@@ -64,7 +46,7 @@ fn mended(home: &Home, rule: &str, task: i64) {
         assert!(found.get(key).is_some(), "{found:#}");
     }
     let mend = found["mend"].as_str().expect("a command");
-    let said = shell(home, mend).output().unwrap();
+    let said = home.pasted(mend).output().unwrap();
     assert!(said.status.success(), "{rule}: `{mend}`: {said:?}");
     wait_until(&format!("{rule} is silent after `{mend}`"), || {
         of_rule(home, rule, task).is_none().then_some(())
@@ -225,13 +207,21 @@ fn deserted_runs(home: &Home) -> (i64, i64, Process) {
 
 #[test]
 fn every_stuck_state_is_named_and_mended_by_the_command_that_is_suggested() {
-    let home = Home::with(BEFORE);
-    let (stopped, killed, warden) = deserted_runs(&home);
+    every_stuck_state_is_mended(&Home::with(BEFORE));
+}
+
+#[test]
+fn so_it_is_where_store_and_configuration_are_named_on_the_command_line() {
+    every_stuck_state_is_mended(&Home::apart(BEFORE));
+}
+
+fn every_stuck_state_is_mended(home: &Home) {
+    let (stopped, killed, warden) = deserted_runs(home);
     let skills = home.add_for("painter", &["--title", "x", "--skill", "oil"]);
     let profile = home.add_for("reviewr", &["--title", "x"]);
     home.configure(SINCE);
     let mut by_hand = ByHand {
-        home: &home,
+        home,
         open: home.store(),
         priority: 0,
     };
@@ -254,18 +244,22 @@ fn every_stuck_state_is_named_and_mended_by_the_command_that_is_suggested() {
     by_hand.ends(unverified, unseen);
     let cycling = by_hand.add(&["--protocol", "report"]);
     by_hand.blocks(cycling, "a");
-    verb(&home, &["unblock", &cycling.to_string()]);
+    verb(home, &["unblock", &cycling.to_string()]);
     by_hand.blocks(cycling, "b");
     let stuck = by_hand.add(&["--protocol", "report"]);
     by_hand.blocks(stuck, "c");
-    hours_ago(&home, stuck, 25);
+    hours_ago(home, stuck, 25);
     let parent = home.add(&[], &["exit", "0"]);
     let child = home.add(&["--after", &parent.to_string()], &["exit", "0"]);
-    verb(&home, &["cancel", &parent.to_string()]);
+    let other = home.add(&["--not-before", "+1h"], &["exit", "0"]);
+    let gone = home.add(&["--not-before", "+1h"], &["exit", "0"]);
+    let [both, first] = [other, gone].map(|id| id.to_string());
+    let torn = home.add(&["--after", &both, "--after", &first], &["exit", "0"]);
+    verb(home, &["cancel", &parent.to_string(), &first]);
     let paused = home.add(&[], &["exit", "0"]);
-    verb(&home, &["pause", &paused.to_string()]);
+    verb(home, &["pause", &paused.to_string()]);
     let run = home.show(failing)["runs"][0]["run_id"].as_i64().unwrap();
-    let orphan = Orphan::of(&home, run);
+    let orphan = Orphan::of(home, run);
 
     assert_eq!(home.tenure(&["diagnose"]).code, 1);
     for (rule, task) in [
@@ -281,13 +275,15 @@ fn every_stuck_state_is_named_and_mended_by_the_command_that_is_suggested() {
         ("block_unblock_cycling", cycling),
         ("stuck_in_blocked", stuck),
         ("waits_for_ended_parent", child),
+        ("waits_for_ended_parent", torn),
         ("held_back", paused),
         ("orphan_worker", failing),
     ] {
-        mended(&home, rule, task);
+        mended(home, rule, task);
     }
     drop(orphan);
-    served(&home);
+    assert_eq!(home.show(torn)["task"]["status"], "todo");
+    served(home);
     warden.signal(Signal::KILL);
 }
 
@@ -298,7 +294,8 @@ fn served(home: &Home) {
         found.find(|one| one["rule"] == "no_dispatcher")
     };
     let mend = nobody().expect("nobody serves the store")["mend"].clone();
-    let mut serve = shell(home, &format!("exec {}", mend.as_str().unwrap()))
+    let mut serve = home
+        .pasted(&format!("exec {}", mend.as_str().unwrap()))
         .stderr(Stdio::null())
         .spawn()
         .unwrap();

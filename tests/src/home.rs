@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,6 +38,9 @@ pub struct Home {
     folder: TempDir,
     store: StoreUrl,
     program: PathBuf,
+    /// Where the configuration is, and how a command line names what it would not find.
+    config: PathBuf,
+    named: Vec<String>,
 }
 
 impl Home {
@@ -63,11 +67,30 @@ impl Home {
             folder,
             store,
             program,
+            config: ".config/tenure/tenure.toml".into(),
+            named: Vec::new(),
         };
         for folder in ["work", "tmp"] {
             fs::create_dir(home.path().join(folder)).expect("a folder in a new home can be made");
         }
         home.configure(more);
+        home
+    }
+
+    /// A home whose store and configuration are where nobody looks, so that each command line of the
+    /// test names them; what would be found without is an empty one.
+    ///
+    /// # Panics
+    /// As [`Home::with`].
+    pub fn apart(more: &str) -> Self {
+        let mut home = Self::new();
+        home.config = "else where/tenure.toml".into();
+        home.configure(more);
+        let store = home.path().join("else where/the store.db");
+        let config = home.path().join(&home.config);
+        let name = |flag: &str, path: &Path| [flag.to_owned(), path.display().to_string()];
+        home.named = [name("--db", &store), name("--config", &config)].concat();
+        home.store = StoreUrl::Sqlite(store);
         home
     }
 
@@ -92,7 +115,7 @@ impl Home {
     pub fn configure(&self, more: &str) {
         let mut config = table(CONFIG);
         merge(&mut config, table(more));
-        self.write(".config/tenure/tenure.toml", &config.to_string());
+        self.write(&self.config, &config.to_string());
     }
 
     /// From now on a copy of the program, with no warden's program beside it; where it is.
@@ -142,7 +165,7 @@ impl Home {
     ///
     /// # Panics
     /// Where that fails.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub fn write(&self, name: impl AsRef<Path>, text: &str) -> PathBuf {
         let path = self.path().join(name);
         let folder = path.parent().expect("a file in the home has a folder");
         fs::create_dir_all(folder).expect("a folder in the home can be made");
@@ -160,11 +183,33 @@ impl Home {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
+            .args(&self.named)
             .args(arguments)
             .env_clear()
             .env("HOME", self.path())
             .env("TMPDIR", self.path().join("tmp"))
             .env("PATH", PATH)
+            .current_dir(self.work());
+        command
+    }
+
+    /// A shell into which somebody pasted a line, with the program on its path and nothing of this
+    /// test's in its environment.
+    ///
+    /// # Panics
+    /// Where the program cannot be put there.
+    pub fn pasted(&self, line: &str) -> Command {
+        let bin = self.path().join("bin");
+        if !bin.exists() {
+            fs::create_dir(&bin).expect("a folder in the home can be made");
+            symlink(&self.program, bin.join("tenure")).expect("a link can be made");
+        }
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", line])
+            .env_clear()
+            .env("HOME", self.path())
+            .env("PATH", format!("{}:{PATH}", bin.display()))
             .current_dir(self.work());
         command
     }

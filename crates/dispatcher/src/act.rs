@@ -23,6 +23,7 @@ use tenure_store::{Error, Store};
 use tenure_warden::clock::BootInstant;
 use tenure_warden::lifeline::Message;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use crate::action::Action;
 use crate::event::Event;
@@ -56,6 +57,8 @@ pub(crate) struct Edge {
     herald: Herald,
     hands: HashMap<RunId, Hand>,
     teller: Teller,
+    /// Who wants our place to be handed on, and hears why not.
+    refuse: Option<oneshot::Sender<String>>,
     /// The lease's end of the claim that is under way, taken before it was sent.
     claim_end: BootInstant,
 }
@@ -108,6 +111,7 @@ impl Edge {
             wakes,
             spawner,
             teller,
+            refuse: None,
             hands: HashMap::new(),
             claim_end: BootInstant::now(),
         })
@@ -119,14 +123,19 @@ impl Edge {
         self.herald.follow(Arc::clone(&self.settings));
         self.row.slots = self.settings.slots;
         self.row.profiles = self.settings.published();
+        self.row.labels.clone_from(&self.settings.labels);
+        self.publish();
+        &self.settings
+    }
+
+    fn publish(&self) {
         let (store, row) = (self.store.clone(), self.row.clone());
         tokio::spawn(async move {
             while let Err(error) = store.publish(row.clone()).await {
-                tracing::warn!(error = %error, "cannot publish the new settings yet");
+                tracing::warn!(error = %error, "cannot publish what can be run here yet");
                 tokio::time::sleep(STORE_PAUSE).await;
             }
         });
-        &self.settings
     }
 
     /// A child of ours was reaped.
@@ -166,10 +175,13 @@ impl Edge {
             Action::Close(run, end) => self.close(run, end),
             Action::Acknowledge(run) => self.acknowledge(run),
             Action::TellHeld(held) => self.teller.tell(held),
-            Action::Count => self.count(),
+            Action::LookAhead => self.look_ahead(),
             Action::TellOfDraining => self.tell_of_draining(),
+            Action::Publish => self.publish(),
+            Action::SignOff => self.sign_off(),
+            Action::KeepPlace(reason) => self.keep_place(reason),
             // The loop's own.
-            Action::Finish => {}
+            Action::Finish(_) => {}
         }
     }
 

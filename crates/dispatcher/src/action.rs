@@ -5,6 +5,7 @@ use tenure_store::claim::{Claimed, Offer};
 use tenure_store::life::{Ask, End};
 use tenure_store::start::Started;
 
+use crate::Finished;
 use crate::hold_back::HeldProfile;
 
 /// Something to do. The core decides it, the edge carries it out.
@@ -55,10 +56,16 @@ pub(crate) enum Action {
     Acknowledge(RunId),
     /// Publish all that is held back.
     TellHeld(Vec<HeldProfile>),
-    /// Count our batch.
-    Count,
+    /// See whether anything of our batch still moves.
+    LookAhead,
     /// Say that nothing new is taken.
     TellOfDraining,
+    /// Sign off at the store, where nobody asked us to leave.
+    SignOff,
+    /// Publish what we are and can run.
+    Publish,
+    /// Say why our place is not handed on.
+    KeepPlace(String),
     /// Leave the loop.
-    Finish,
+    Finish(Finished),
 }

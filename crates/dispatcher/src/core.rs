@@ -22,10 +22,10 @@ use self::claim::Claiming;
 pub(crate) use self::lapse::TakenBack;
 use self::lapse::Watch;
 use self::run::{Run, Stage};
-use crate::Control;
 use crate::action::Action;
 use crate::event::Event;
 use crate::hold_back::HoldBack;
+use crate::{Control, Finished};
 
 /// How long after a store that did not answer it is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -90,6 +90,8 @@ pub(crate) struct Core {
 enum Mode {
     /// Claims.
     Serving,
+    /// Claims nothing new until the store has let it go, then finishes, whatever runs.
+    HandingOn,
     /// Claims nothing new and waits for its runs.
     Draining,
     /// Ends its runs.
@@ -102,8 +104,16 @@ impl Mode {
     /// Whether runs are to end.
     fn ends_runs(self) -> bool {
         match self {
-            Self::Serving | Self::Draining => false,
+            Self::Serving | Self::HandingOn | Self::Draining => false,
             Self::Ending | Self::Killing => true,
+        }
+    }
+
+    /// Whether it finishes as soon as nothing is in its hands.
+    fn is_leaving(self) -> bool {
+        match self {
+            Self::Serving | Self::HandingOn => false,
+            Self::Draining | Self::Ending | Self::Killing => true,
         }
     }
 }
@@ -176,8 +186,8 @@ impl Core {
             actions.push(Action::SignOfLife);
         }
         actions.extend(self.held.take_news().map(Action::TellHeld));
-        if self.mode != Mode::Serving && self.has_nothing_in_hand() {
-            actions.push(Action::Finish);
+        if self.mode.is_leaving() && self.has_nothing_in_hand() {
+            actions.push(Action::Finish(Finished::ForGood));
         }
         actions
     }
@@ -224,8 +234,10 @@ impl Core {
             Event::Reaped { pid } => self.reaped(pid),
             Event::Buried { run, end } => self.close(run, end),
             Event::Ended { run, ended } => self.ended(now, run, ended.as_ref()),
-            Event::Counted(counts) => self.counted(counts),
+            Event::BatchRests => self.batch_rests(),
             Event::Control(control) => self.control(now, control),
+            Event::HandOn => self.hand_on(),
+            Event::SignedOff(answer) => self.signed_off(now, answer),
             Event::Reloaded(rules) => {
                 self.rules = rules;
                 // What kept a profile from starting may be what was mended.
@@ -244,9 +256,44 @@ impl Core {
         vec![Action::TellOfDraining]
     }
 
+    /// Who was asked to leave hands its place on to nobody: that one would not know of it.
+    fn hand_on(&mut self) -> Vec<Action> {
+        if self.mode != Mode::Serving {
+            return vec![Action::KeepPlace("asked to leave before".to_owned())];
+        }
+        self.mode = Mode::HandingOn;
+        vec![Action::SignOff]
+    }
+
+    fn signed_off(
+        &mut self,
+        now: Instant,
+        answer: Result<bool, tenure_store::Error>,
+    ) -> Vec<Action> {
+        if self.mode != Mode::HandingOn {
+            // It was told to end meanwhile.
+            return Vec::new();
+        }
+        self.mode = Mode::Serving;
+        match answer {
+            Ok(true) => vec![Action::Finish(Finished::ForTheNext)],
+            Ok(false) => {
+                let mut actions = self.drain();
+                actions.push(Action::KeepPlace("asked to leave before".to_owned()));
+                actions
+            }
+            Err(error) => {
+                // It may have been written all the same, and then nobody would know of us.
+                let mut actions = vec![Action::Publish, Action::KeepPlace(error.to_string())];
+                actions.extend(self.look(now));
+                actions
+            }
+        }
+    }
+
     fn control(&mut self, now: Instant, control: Control) -> Vec<Action> {
         match control {
-            Control::Detach => return vec![Action::Finish],
+            Control::Detach => return vec![Action::Finish(Finished::ForGood)],
             Control::Drain => {
                 if self.mode == Mode::Serving {
                     self.mode = Mode::Draining;

@@ -4,7 +4,6 @@ use tenure_guard::{Reason, RunId};
 use tenure_store::claim::Claims;
 use tenure_store::end::Ended;
 use tenure_store::life::{Ask, End};
-use tenure_store::read::Counts;
 use tenure_store::start::Started;
 
 use crate::Control;
@@ -98,10 +97,14 @@ pub(crate) enum Event {
         /// How it closed; `None` where the run was not ours to close any more.
         ended: Option<Ended>,
     },
-    /// How many tasks of our batch stand where.
-    Counted(Counts),
+    /// Nothing of our batch moves any more without a person.
+    BatchRests,
     /// The process around us says so.
     Control(Control),
+    /// Another incarnation is to take our place.
+    HandOn,
+    /// The store was told that we are gone: whether it took that, or we were asked to drain before.
+    SignedOff(Result<bool, tenure_store::Error>),
     /// New settings are in force.
     Reloaded(Rules),
 }

@@ -28,19 +28,33 @@ mod spawn;
 pub mod template;
 mod wake;
 
+use tokio::sync::oneshot;
+
 pub use hook::Hooks;
 pub use pulse::{Heart, Pulse};
 pub use serve::run;
 pub use settings::{Host, OnStop, Profile, Settings, WardenProgram};
 
 /// What the process around a dispatcher tells it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Instruction {
     /// Stop.
     Stop(Control),
+    /// Leave the runs to their wardens and finish, so that this process can become another program; why
+    /// not is said here, and everything goes on.
+    HandOn(oneshot::Sender<String>),
     /// Go on by these settings: new runs follow them, those that are open keep what they were started
     /// with. What belongs to this incarnation (its id, host, folders, programs, batch) stays.
     Reload(Box<Settings>),
+}
+
+/// Why a dispatcher finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// It was told to stop, or its batch is over.
+    ForGood,
+    /// Another incarnation is to take its place, as [`Instruction::HandOn`] says.
+    ForTheNext,
 }
 
 /// How a dispatcher stops.

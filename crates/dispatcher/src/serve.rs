@@ -25,7 +25,7 @@ use crate::pulse::{Heart, Question};
 use crate::reap::reap;
 use crate::settings::Settings;
 use crate::wake::Wake;
-use crate::{Error, Instruction};
+use crate::{Error, Finished, Instruction};
 
 /// A lease is renewed so often while it lasts, so that some renewals may fail.
 const RENEWALS_PER_LEASE: u32 = 6;
@@ -48,7 +48,7 @@ pub async fn run(
     hold: Hold,
     instructions: mpsc::UnboundedReceiver<Instruction>,
     ready: oneshot::Sender<Heart>,
-) -> Result<(), Error> {
+) -> Result<Finished, Error> {
     let settings = Arc::new(settings);
     let _raised = Raised::to_the_hard_limit();
     prctl::set_child_subreaper(true).map_err(machine("cannot become a subreaper"))?;
@@ -85,7 +85,7 @@ pub async fn run(
         children,
         questions,
     };
-    Box::pin(turn(&settings, inputs, edge)).await;
+    let finished = Box::pin(turn(&settings, inputs, edge)).await;
     if store.is_shared() {
         // What is not given back lapses.
         let _ = store.release_hooks(settings.id).await;
@@ -95,7 +95,7 @@ pub async fn run(
     }
     drop(hold);
     tracing::info!(dispatcher.id = %settings.id, "dispatcher finished");
-    Ok(())
+    Ok(finished)
 }
 
 /// Where wakes come from.
@@ -107,7 +107,7 @@ struct Inputs {
 }
 
 /// Turns until the core wants to finish.
-async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
+async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) -> Finished {
     let mut core = Core::new(rules(settings, edge.is_shared()), Instant::now());
     // What was ordered before the first look comes first: who is to end claims nothing.
     let mut events: Vec<Event> = std::iter::from_fn(|| inputs.instructions.try_recv().ok())
@@ -117,8 +117,8 @@ async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
     loop {
         for event in events.drain(..) {
             for action in core.handle(Instant::now(), event) {
-                if matches!(action, Action::Finish) {
-                    return;
+                if let Action::Finish(finished) = action {
+                    return finished;
                 }
                 edge.act(action);
             }
@@ -141,6 +141,10 @@ async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) {
 fn follow(edge: &mut Edge, instruction: Instruction) -> Event {
     match instruction {
         Instruction::Stop(control) => Event::Control(control),
+        Instruction::HandOn(refuse) => {
+            edge.hear_of_refusal(refuse);
+            Event::HandOn
+        }
         Instruction::Reload(settings) => {
             let shared = edge.is_shared();
             Event::Reloaded(rules(edge.reload(*settings), shared))
@@ -177,9 +181,19 @@ fn rules(settings: &Settings, shared: bool) -> Rules {
         limits: profile.limits.clone().over(settings.defaults.clone()),
         max_running: profile.max_running,
     };
+    // What another host must have is not ours to claim, however it is configured here.
+    let has_all = |(_, profile): &(&String, &crate::Profile)| {
+        let mut labels = profile.requires.iter();
+        labels.all(|label| settings.labels.contains(label))
+    };
     Rules {
         slots: settings.slots,
-        offers: settings.profiles.iter().map(offer).collect(),
+        offers: settings
+            .profiles
+            .iter()
+            .filter(has_all)
+            .map(offer)
+            .collect(),
         poll: settings.poll,
         renew_every: settings.lease / RENEWALS_PER_LEASE,
         one_batch: settings.batch.is_some(),
@@ -222,6 +236,7 @@ fn row(settings: &Settings, socket: PathBuf) -> Result<Dispatcher, Error> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         slots: settings.slots,
         profiles: settings.published(),
+        labels: settings.labels.clone(),
         batch: settings.batch,
         drain_at: None,
         held: Vec::new(),

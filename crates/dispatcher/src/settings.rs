@@ -24,6 +24,8 @@ pub struct Settings {
     pub host: Host,
     /// Workers at once; at least 1.
     pub slots: u32,
+    /// What this host has that profiles and tasks may require.
+    pub labels: Vec<String>,
     /// How long a claim stands without renewal; at least 6 s.
     pub lease: Duration,
     /// From SIGTERM to SIGKILL.
@@ -67,6 +69,7 @@ impl Settings {
         let publish = |(name, profile): (&String, &Profile)| PublishedProfile {
             name: name.clone(),
             skills: profile.skills.clone(),
+            requires: profile.requires.clone(),
             max_running: profile.max_running,
             limits: profile.limits.clone(),
             defaults: self.defaults.clone(),
@@ -133,6 +136,8 @@ pub struct Profile {
     pub limits: LimitsLayer,
     /// What it offers.
     pub skills: Vec<String>,
+    /// Which labels a dispatcher must have to run it.
+    pub requires: Vec<String>,
     /// How many run at once across all dispatchers of the store.
     pub max_running: Option<u32>,
     /// Its environment; a task's own comes over it.

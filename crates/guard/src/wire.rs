@@ -27,7 +27,7 @@
 //! - `add`: `id` names the request; the same id again is the same task, so what got no answer, or
 //!   `later`, is asked again under the same id. Of `task`, `work` and `cwd` are required: `work` is
 //!   `{"command":[…]}` or `{"assignee":"…"}`, `cwd` an absolute path. Then there are `title`, `body`,
-//!   `after`, `after_any_end` and `after_failure` (each a list of `{"task":ID}`), `priority`, `skills`,
+//!   `after`, `after_any_end` and `after_failure` (each a list of `{"task":ID}`), `priority`, `skills`, `requires`,
 //!   `not_before` (`{"at":"2026-01-31T08:00:00Z"}` or `{"in":{"secs":1800,"nanos":0}}`), `env`, `key`,
 //!   `limit_key` (`{"key":"…","limit":1}`), and `limits` (the keys of `[defaults]`, durations like
 //!   `"5m"`). A run adds at most [`MAX_ADDED`] tasks.

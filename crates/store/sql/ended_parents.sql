@@ -1,6 +1,9 @@
 -- Tasks that wait for a parent which ended otherwise than they ask, among the first links of unfinished
 -- ones that are not met. SQLite joins in this order: parents that ended are ever more.
-SELECT looked_at.child_id AS id, looked_at.parent_id, p.title AS parent_title, p.status AS parent_status
+SELECT looked_at.child_id AS id, looked_at.parent_id, p.title AS parent_title, p.status AS parent_status,
+       (SELECT count(*) FROM task_links AS o
+        WHERE o.child_id = looked_at.child_id AND o.parent_id <> looked_at.parent_id
+          AND o.met_at IS NULL) AS others
 FROM (SELECT waiting.parent_id, waiting.child_id
       FROM tasks AS c CROSS JOIN task_links AS waiting
       WHERE c.status = 'todo' AND waiting.child_id = c.id

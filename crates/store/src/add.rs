@@ -1,10 +1,11 @@
 //! add: takes tasks, whole or not at all.
 
-use std::fmt::Write as _;
+mod before;
+mod links;
+
 use std::sync::Arc;
 
 use serde_json::json;
-use sha2::Digest;
 use sqlx::FromRow;
 pub use tenure_guard::wire::Added;
 use tenure_guard::wire::MAX_ADDED;
@@ -16,17 +17,18 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::ids::BatchId;
 use crate::lane::Lane;
-use crate::life::{LinkKind, Rest, TaskEnd, TaskStatus, Told};
-use crate::moved::block_kind;
+use crate::life::{Rest, TaskStatus};
 use crate::offered::Offered;
 use crate::open::Store;
 use crate::sql;
 use crate::standing::{Asking, refusal};
-use crate::task::{NewTask, NotBefore, Parent, Work};
+use crate::task::{NewTask, NotBefore, Work};
 use crate::transaction::Transaction;
 use crate::validate;
 use crate::value::{Value, values};
 use crate::writer::Write;
+use before::{by_key, by_request, fingerprint};
+use links::{Link, links, resolve};
 
 /// What became of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,35 +149,8 @@ impl Written {
 }
 
 #[derive(FromRow)]
-struct ByKey {
-    id: i64,
-    fingerprint: Option<String>,
-    batch_id: Option<i64>,
-}
-
-#[derive(FromRow)]
-struct ByRequest {
-    id: i64,
-    batch_id: Option<i64>,
-}
-
-#[derive(FromRow)]
 struct OfBatch {
     batch_id: Option<i64>,
-}
-
-#[derive(FromRow)]
-struct ParentStanding {
-    status: String,
-    block_kind: Option<String>,
-}
-
-/// What a new task waits for, or would have waited for.
-struct Link {
-    parent: TaskId,
-    kind: LinkKind,
-    /// When the parent was found to have ended as the link asks.
-    met_at: Option<i64>,
 }
 
 impl Write for Arc<Submission> {
@@ -208,42 +183,6 @@ impl Write for Arc<Submission> {
 impl Submission {
     fn request(&self, place: usize) -> String {
         format!("{}:{place}", self.request)
-    }
-
-    /// The batch that an earlier try of this very request made, if one got through.
-    async fn batch_of_earlier_try(&self, tx: &mut Transaction) -> Result<Option<BatchId>, Error> {
-        for place in 0..self.tasks.len() {
-            let request = values![self.request(place)];
-            let found = tx.fetch_one::<ByRequest>(&sql::TASK_BY_REQUEST, request);
-            if let Some(row) = found.await? {
-                return Ok(row.batch_id.map(BatchId));
-            }
-            // What has a key may belong to an older submission; what has none tells for all.
-            if self.tasks[place].key.is_none() {
-                return Ok(None);
-            }
-        }
-        Ok(None)
-    }
-
-    /// The batch in which all these tasks came before: whoever submits them once more, perhaps because
-    /// the first who did so was killed, means that one.
-    async fn batch_of_the_same_tasks(
-        &self,
-        tx: &mut Transaction,
-    ) -> Result<Option<BatchId>, Error> {
-        let mut batch = None;
-        for task in &self.tasks {
-            let Some(key) = task.key.as_deref() else {
-                return Ok(None);
-            };
-            let found = tx.fetch_one::<ByKey>(&sql::TASK_BY_KEY, values![key]);
-            match found.await?.and_then(|row| row.batch_id) {
-                Some(theirs) if batch.is_none_or(|batch| batch == theirs) => batch = Some(theirs),
-                Some(_) | None => return Ok(None),
-            }
-        }
-        Ok(batch.map(BatchId))
     }
 
     async fn add(
@@ -286,6 +225,7 @@ impl Submission {
             row.queued_at,
             Lane::of(
                 &task.skills,
+                &task.requires,
                 limit_key.map(|limit| (limit.key.as_str(), limit.limit)),
             )
             .text()?,
@@ -294,6 +234,7 @@ impl Submission {
             recurrence,
             task.created_by.as_str(),
             self.worker.as_ref().map(|worker| worker.run),
+            serde_json::to_string(&task.requires)?,
         ]);
         let Some(Number { number }) = tx.fetch_one(&sql::ADD_TASK, columns).await? else {
             // Another writer added the key between the two looks.
@@ -366,37 +307,6 @@ async fn row(
     })
 }
 
-/// How each parent stands to the new task, each held until the task is written.
-async fn links(tx: &mut Transaction, parents: &[(TaskId, LinkKind)]) -> Result<Vec<Link>, Error> {
-    let now = tx.now().await?;
-    let mut links = Vec::with_capacity(parents.len());
-    for (parent, kind) in parents.iter().copied() {
-        let found = tx.fetch_one::<ParentStanding>(&sql::PARENT, values![parent]);
-        let standing = found.await?.ok_or(Error::NoSuchTask(parent))?;
-        let block = standing.block_kind.as_deref().map(block_kind);
-        let end = TaskEnd::of(standing.status.parse()?, block.transpose()?);
-        let met_at = match end.map(|end| kind.told(end)) {
-            Some(Told::Met) => Some(now),
-            Some(Told::Waiting) | None => None,
-            Some(Told::NotNeeded) => {
-                return Err(Error::Refused {
-                    task: parent,
-                    why: format!(
-                        "it is {} already, so a task that waits for it to be given up would never run: leave that out",
-                        standing.status
-                    ),
-                });
-            }
-        };
-        links.push(Link {
-            parent,
-            kind,
-            met_at,
-        });
-    }
-    Ok(links)
-}
-
 /// When the task may start at the earliest; of one that recurs, its first time.
 fn not_before(task: &NewTask, now: i64) -> Result<Option<i64>, Error> {
     let said = task.not_before.map(|time| match time {
@@ -450,74 +360,4 @@ fn too_many(task: TaskId, run: RunId) -> Error {
             "run {run} has added {MAX_ADDED} tasks, and no run adds more: let one of them add the rest, or submit a task file"
         ),
     }
-}
-
-/// The parents of a task by their ids, each once, and how it waits for them.
-fn resolve(task: &NewTask, added: &[Option<Added>]) -> Result<Vec<(TaskId, LinkKind)>, Error> {
-    let mut parents: Vec<(TaskId, LinkKind)> = task
-        .parents()
-        .filter_map(|(parent, kind)| match parent {
-            Parent::Task(id) => Some((id, kind)),
-            // Parents are added first.
-            Parent::Sibling(place) => added[place].map(|added| (added.id, kind)),
-        })
-        .collect();
-    parents.sort_unstable();
-    parents.dedup();
-    // A sibling may be a task that was there already, under its key.
-    match parents.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        Some(pair) => Err(Error::Invalid(format!(
-            "task {} is named by two of after, after_any_end and after_failure: keep one of them",
-            pair[0].0
-        ))),
-        None => Ok(parents),
-    }
-}
-
-/// What makes a task the same task: all that was said of it, its parents by their ids.
-fn fingerprint(task: &NewTask, parents: &[(TaskId, LinkKind)]) -> Result<String, Error> {
-    let of_kind = |wanted| {
-        let parents = parents.iter().filter(|(_, kind)| *kind == wanted);
-        parents.map(|(id, _)| Parent::Task(*id)).collect()
-    };
-    let said = NewTask {
-        after: of_kind(LinkKind::Success),
-        after_any_end: of_kind(LinkKind::AnyEnd),
-        after_failure: of_kind(LinkKind::Failure),
-        ..task.clone()
-    };
-    let digest = sha2::Sha256::digest(serde_json::to_string(&said)?);
-    let mut text = String::with_capacity(2 * digest.len());
-    for byte in digest {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
-}
-
-/// The task that this very request added before, if it got through.
-async fn by_request(tx: &mut Transaction, request: &str) -> Result<Option<Added>, Error> {
-    let row = tx.fetch_one::<ByRequest>(&sql::TASK_BY_REQUEST, values![request]);
-    Ok(row.await?.map(|row| Added {
-        id: TaskId(row.id),
-        created: true,
-    }))
-}
-
-/// The task that has this key, if one has.
-async fn by_key(
-    tx: &mut Transaction,
-    key: &str,
-    fingerprint: &str,
-) -> Result<Option<Added>, Error> {
-    let found = tx.fetch_one::<ByKey>(&sql::TASK_BY_KEY, values![key]);
-    let Some(row) = found.await? else {
-        return Ok(None);
-    };
-    let id = TaskId(row.id);
-    if row.fingerprint.as_deref() != Some(fingerprint) {
-        let key = key.to_owned();
-        return Err(Error::KeyTaken { key, task: id });
-    }
-    Ok(Some(Added { id, created: false }))
 }

@@ -47,6 +47,8 @@ pub struct Wanted {
     pub room: u32,
     /// Of these profiles; the others are not its to claim.
     pub offers: Vec<Offer>,
+    /// The labels it has; a task that requires another is not its to claim.
+    pub labels: Vec<String>,
     /// Of this batch only.
     pub batch: Option<BatchId>,
     /// How long the claim stands without renewal.

@@ -48,7 +48,7 @@ impl Address {
     }
 
     /// A connection that cannot write, where the database knows such a thing.
-    async fn connect_to_read(&self) -> Result<Connection, Error> {
+    pub(crate) async fn connect_to_read(&self) -> Result<Connection, Error> {
         match self {
             Self::Sqlite(options) => {
                 let connection = options.clone().read_only(true).connect().await?;

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::held::Held;
 use crate::ids::{BatchId, DispatcherId};
 use crate::life::LimitsLayer;
+use crate::migrate;
 use crate::moved::small;
 use crate::open::Store;
 use crate::process::ProcessId;
@@ -30,6 +31,9 @@ pub struct PublishedProfile {
     pub name: String,
     /// What it offers.
     pub skills: Vec<String>,
+    /// Which labels a dispatcher must have to run it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
     /// How many of it may run at once, over the whole store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
@@ -58,6 +62,8 @@ pub struct Dispatcher {
     pub slots: u32,
     /// What it can run.
     pub profiles: Vec<PublishedProfile>,
+    /// The labels it has.
+    pub labels: Vec<String>,
     /// The batch it serves, where it serves one only.
     pub batch: Option<BatchId>,
     /// From when it takes nothing new because it was asked to. Publishing leaves it as it is.
@@ -94,22 +100,16 @@ impl Store {
         let StoreUrl::Sqlite(path) = self.url() else {
             return Ok(Hold { lock: None });
         };
-        let lock = lock_file(path);
-        let mut file = open_lock(&lock).map_err(|error| away(&lock, &error))?;
-        if !try_hard(&file, &lock).await? {
-            return Err(self.held(path, &mut file).await);
-        }
-        sign(&mut file).map_err(|error| away(&lock, &error))?;
+        let file = match take_lock(path).await? {
+            Ok(file) => file,
+            Err(holder) => return Err(self.held(path, &holder).await),
+        };
         // The lock proves that every other dispatcher of this file is dead.
         self.write(RetireAll).await?;
         Ok(Hold { lock: Some(file) })
     }
 
-    async fn held(&self, path: &Path, file: &mut File) -> Error {
-        let mut holder = String::new();
-        // What cannot be read is left unsaid.
-        let _ = file.read_to_string(&mut holder);
-        let holder = holder.lines().next().unwrap_or("pid unknown");
+    async fn held(&self, path: &Path, holder: &str) -> Error {
         let published = self.published(0).await.unwrap_or_default();
         let served = match published.last() {
             Some(dispatcher) => format!(
@@ -203,6 +203,7 @@ pub(crate) struct Living {
     pub(crate) dispatcher: Dispatcher,
     /// Since when it gives no sign of life, where that is too long.
     pub(crate) quiet_since: Option<jiff::Timestamp>,
+    pub(crate) started_at: jiff::Timestamp,
 }
 
 /// The dispatchers that live, where any may.
@@ -223,6 +224,7 @@ pub(crate) async fn living(tx: &mut Transaction, may_live: bool) -> Result<Vec<L
         let quiet_since = (row.seen_at < late).then_some(row.seen_at);
         Ok(Living {
             quiet_since: quiet_since.map(timestamp).transpose()?,
+            started_at: timestamp(row.started_at)?,
             dispatcher: row.read()?,
         })
     });
@@ -250,7 +252,9 @@ struct Published {
     inode: i64,
     drain_at: Option<i64>,
     held: String,
+    labels: String,
     seen_at: i64,
+    started_at: i64,
 }
 
 impl Published {
@@ -275,6 +279,7 @@ impl Published {
             batch: self.batch_id.map(BatchId),
             drain_at: self.drain_at.map(timestamp).transpose()?,
             held: serde_json::from_str(&self.held)?,
+            labels: serde_json::from_str(&self.labels)?,
         })
     }
 }
@@ -308,6 +313,8 @@ impl Write for Publish {
             dispatcher.process.pid_namespace.cast_signed(),
             dispatcher.process.start_ticks.cast_signed(),
             dispatcher.process.inode.cast_signed(),
+            serde_json::to_string(&dispatcher.labels)?,
+            migrate::known(),
         ];
         tx.execute(&sql::PUBLISH, row).await?;
         Ok(())
@@ -360,6 +367,24 @@ impl Write for RetireAll {
     }
 }
 
+/// Takes the lock of a store's file and signs it; else says who has it.
+pub(crate) async fn take_lock(path: &Path) -> Result<Result<File, String>, Error> {
+    let lock = lock_file(path);
+    let mut file = open_lock(&lock).map_err(|error| away(&lock, &error))?;
+    if try_hard(&file, &lock).await? {
+        sign(&mut file).map_err(|error| away(&lock, &error))?;
+        return Ok(Ok(file));
+    }
+    let mut holder = String::new();
+    // What cannot be read is left unsaid.
+    let _ = file.read_to_string(&mut holder);
+    Ok(Err(holder
+        .lines()
+        .next()
+        .unwrap_or("pid unknown")
+        .to_owned()))
+}
+
 /// The lock lies beside the file: SQLite's own locks must not be touched.
 fn lock_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -395,7 +420,7 @@ fn sign(file: &mut File) -> io::Result<()> {
 }
 
 /// Whether some process holds the lock. A file that cannot be opened is nobody's to look into.
-fn is_held(path: &Path) -> bool {
+pub(crate) fn is_held(path: &Path) -> bool {
     File::open(lock_file(path))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

@@ -24,6 +24,8 @@ use crate::writer::Write;
 pub enum Mend {
     /// It requires no skills any more.
     ClearSkills,
+    /// It requires no labels any more.
+    ClearRequires,
     /// Every streak, and how often its worker blocked it, begin at 0. A task that was given up stays
     /// blocked until a person unblocks it.
     ResetFailures,
@@ -36,6 +38,7 @@ impl Mend {
     pub fn done(self) -> &'static str {
         match self {
             Self::ClearSkills => "skills cleared",
+            Self::ClearRequires => "requires cleared",
             Self::ResetFailures => "streaks reset",
             Self::ClearClaim => "claim cleared",
         }
@@ -97,6 +100,7 @@ struct EditedTask {
     status: String,
     current_run_id: Option<i64>,
     skills: String,
+    requires: String,
     lane: String,
     #[sqlx(flatten)]
     resting: Resting,
@@ -134,6 +138,7 @@ impl Write for Edit {
         for mend in &self.mends {
             let mended = match mend {
                 Mend::ClearSkills => self.clear_skills(tx, &task).await?,
+                Mend::ClearRequires => self.clear_requires(tx, &task).await?,
                 Mend::ResetFailures => self.reset_failures(tx, &task).await?,
                 Mend::ClearClaim => match self.clear_claim(tx, &task).await? {
                     Some(status) => {
@@ -174,6 +179,20 @@ impl Edit {
         };
         tx.execute(&sql::CLEAR_SKILLS, values![self.task, lane.text()?, now])
             .await?;
+        Ok(true)
+    }
+
+    async fn clear_requires(&self, tx: &mut Transaction, task: &EditedTask) -> Result<bool, Error> {
+        if task.requires == "[]" {
+            return Ok(false);
+        }
+        let now = tx.now().await?;
+        let lane = Lane {
+            requires: Vec::new(),
+            ..Lane::read(&task.lane)?
+        };
+        let cleared = values![self.task, lane.text()?, now];
+        tx.execute(&sql::CLEAR_REQUIRES, cleared).await?;
         Ok(true)
     }
 

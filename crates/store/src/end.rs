@@ -1,18 +1,18 @@
 //! end: the one place that closes a run.
 
+mod judge;
+
 use serde_json::json;
-use sqlx::FromRow;
-use tenure_guard::{BlockKind, Reason, Report, TaskId, Tenure};
+use tenure_guard::{BlockKind, TaskId, Tenure};
 
 use crate::children::{self, tell_children};
 use crate::clock::millis;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::{
-    Ask, Asked, Awaited, Conclusion, End, Ending, Evidence, Limits, LinkKind, Move, Next, Outcome,
-    Rest, Streaks, TaskEnd, TaskStatus, classify,
+    Conclusion, End, LinkKind, Move, Next, Outcome, Rest, Streaks, TaskEnd, TaskStatus,
 };
-use crate::moved::{Moved, Resting, block_kind, move_task};
+use crate::moved::{Moved, move_task};
 use crate::open::Store;
 use crate::read::ExitView;
 use crate::recorded::Recorded;
@@ -20,13 +20,9 @@ use crate::sql;
 use crate::standing::{Asking, not_owner};
 use crate::transaction::Transaction;
 use crate::value::values;
-use crate::wait::{awaited, link_behind};
+use crate::wait::link_behind;
 use crate::writer::Write;
-
-/// So many earlier blocks are told when the breaker gives a task up for them, and so much of each: a
-/// reason is for people to read.
-const STORY: u32 = 20;
-const STORY_CHARS: usize = 200;
+use judge::{Closing, Judged};
 
 /// How a run closed, and where its task went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,15 +53,6 @@ impl Store {
         })
         .await
     }
-
-    /// Writes the event that a guard stood down; only where the lock shown is that run's own. The
-    /// run itself stays as it is. Whether it was written.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn stood_down(&self, tenure: Tenure, reason: Reason) -> Result<bool, Error> {
-        self.write(StoodDown { tenure, reason }).await
-    }
 }
 
 /// The closing of a run, fenced by its tenure.
@@ -74,29 +61,6 @@ pub(crate) struct Close {
     pub(crate) end: End,
     /// Of a back-off.
     pub(crate) jitter: u32,
-}
-
-/// All that decides how a run closes.
-#[derive(FromRow)]
-struct Closing {
-    ended_at: Option<i64>,
-    outcome: Option<String>,
-    reason: Option<String>,
-    seen: Option<String>,
-    limits: String,
-    report: Option<String>,
-    ask: Option<String>,
-    ask_block_kind: Option<String>,
-    ask_reason: Option<String>,
-    ask_by: Option<String>,
-    ask_assignee: Option<String>,
-    current_run_id: Option<i64>,
-    assignee: String,
-    profile: String,
-    started_at: Option<i64>,
-    status: String,
-    #[sqlx(flatten)]
-    resting: Resting,
 }
 
 impl Write for Close {
@@ -155,105 +119,7 @@ impl Write for Close {
     }
 }
 
-/// What decides how a run closes, beside its own row.
-struct Facts {
-    limits: Limits,
-    report: Option<Report>,
-    /// How the task stands for which the worker said this one waits.
-    awaited: Option<Awaited>,
-    /// Why earlier attempts were blocked, where the blocks come to their limit.
-    story: Vec<String>,
-}
-
-#[derive(FromRow)]
-struct EarlierBlock {
-    run_id: i64,
-    reason: String,
-}
-
-/// What an end means.
-struct Judged {
-    conclusion: Conclusion,
-    streaks: Streaks,
-    next: Next,
-}
-
 impl Close {
-    async fn facts(&self, tx: &mut Transaction, closing: &Closing) -> Result<Facts, Error> {
-        let limits: Limits = serde_json::from_str(&closing.limits)?;
-        let report = closing.report.as_deref().map(serde_json::from_str);
-        let report: Option<Report> = report.transpose()?;
-        let task = self.tenure.task;
-        let is_open = closing.ended_at.is_none();
-        let awaited = match &report {
-            Some(Report::Wait { after, .. }) if is_open => Some(awaited(tx, task, *after).await?),
-            Some(_) | None => None,
-        };
-        let blocks = closing.resting.streaks()?.blocks;
-        let story = if blocks > 0 && blocks.saturating_add(1) >= limits.max_blocks && is_open {
-            self.story(tx, blocks).await?
-        } else {
-            Vec::new()
-        };
-        Ok(Facts {
-            limits,
-            report,
-            awaited,
-            story,
-        })
-    }
-
-    /// Why the last attempts were blocked, oldest first.
-    async fn story(&self, tx: &mut Transaction, blocks: u32) -> Result<Vec<String>, Error> {
-        let Tenure { task, run, .. } = &self.tenure;
-        let asked = values![*task, *run, blocks.min(STORY)];
-        let rows: Vec<EarlierBlock> = tx.fetch(&sql::EARLIER_BLOCKS, asked).await?;
-        let told = rows.into_iter().rev().map(|row| {
-            let reason: String = row.reason.chars().take(STORY_CHARS).collect();
-            format!("run {}: {reason}", row.run_id)
-        });
-        Ok(told.collect())
-    }
-
-    /// Decides; writes nothing.
-    fn judge(&self, closing: &Closing, facts: &Facts) -> Result<Judged, Error> {
-        let Facts { limits, report, .. } = facts;
-        let ask: Option<Ask> = closing.ask.as_deref().map(str::parse).transpose()?;
-        let conclusion = classify(&Evidence {
-            protocol: limits.protocol,
-            tempfail: limits.tempfail_exit,
-            report: report.as_ref(),
-            ask,
-            end: &self.end,
-            on_exit: &limits.on_exit,
-        });
-        let streaks = closing.resting.streaks()?.after(conclusion.outcome, ask);
-        let kind = closing.ask_block_kind.as_deref().map(block_kind);
-        let kind = kind.transpose()?;
-        let next = streaks.next(
-            &Ending {
-                outcome: conclusion.outcome,
-                reason: &conclusion.reason,
-                report: report.as_ref(),
-                asked: ask.map(|ask| Asked {
-                    ask,
-                    kind,
-                    reason: closing.ask_reason.as_deref(),
-                }),
-                rule: conclusion.rule,
-                awaited: facts.awaited,
-                story: &facts.story,
-                jitter: self.jitter,
-            },
-            limits,
-        );
-        Ok(Judged {
-            conclusion,
-            streaks,
-            next,
-        })
-    }
-
     /// Writes the outcome, fenced; whether the fence let it.
     async fn close(&self, tx: &mut Transaction, conclusion: &Conclusion) -> Result<bool, Error> {
         let now = tx.now().await?;
@@ -403,24 +269,5 @@ impl Close {
             let payload = json!({ "reason": limit });
             tx.event(*task, *run, EventKind::GaveUp, &payload);
         }
-    }
-}
-
-struct StoodDown {
-    tenure: Tenure,
-    reason: Reason,
-}
-
-impl Write for StoodDown {
-    type Answer = bool;
-
-    async fn apply(&self, tx: &mut Transaction) -> Result<bool, Error> {
-        if Recorded::read(tx, &self.tenure).await?.is_none() {
-            return Ok(false);
-        }
-        let payload = json!({ "reason": self.reason });
-        let Tenure { task, run, .. } = &self.tenure;
-        tx.event(*task, *run, EventKind::StoodDown, &payload);
-        Ok(true)
     }
 }

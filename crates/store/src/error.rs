@@ -167,6 +167,38 @@ pub enum OpenError {
         /// Its version.
         found: String,
     },
+    /// A migration into it is not finished.
+    #[error(
+        "a migration into {what} is not finished: `tenure migrate --from {from} --to {what}` goes on with it; or drop what is in it"
+    )]
+    Unfinished {
+        /// Which store.
+        what: String,
+        /// Where from, without a password.
+        from: String,
+    },
+    /// It is being migrated elsewhere, and nothing of it may change meanwhile.
+    #[error(
+        "{what} is being moved to {to}: `tenure migrate --from {what} --to {to}` goes on with it, `tenure migrate --from {what} --undo` leaves everything here"
+    )]
+    Moving {
+        /// Which store.
+        what: String,
+        /// Where to, without a password.
+        to: String,
+    },
+    /// It was migrated elsewhere.
+    #[error(
+        "{what} was moved to {to} at {at}, and is only what it was then: name that one in [store] url, TENURE_DB or --db; the way back is `tenure migrate --from {to} --to NEW_STORE`"
+    )]
+    Moved {
+        /// Which store.
+        what: String,
+        /// Where to, without a password.
+        to: String,
+        /// When.
+        at: jiff::Timestamp,
+    },
     /// The database is busy or away.
     #[error("{what} did not answer: {problem}")]
     Unavailable {

@@ -35,6 +35,13 @@ impl fmt::Display for DispatcherId {
 #[serde(transparent)]
 pub struct InstanceId(pub uuid::Uuid);
 
+impl InstanceId {
+    /// A new name that no other store has.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4())
+    }
+}
+
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

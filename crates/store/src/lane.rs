@@ -1,5 +1,5 @@
 //! A lane: the tasks of one profile that the same dispatchers may take at the same moment, because
-//! they require the same skills and share a limit key with its limit. The claim looks at each lane's best tasks, and
+//! they require the same skills and labels and share a limit key with its limit. The claim looks at each lane's best tasks, and
 //! never at a task of a lane that it cannot take from, however many wait there.
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,9 @@ pub(crate) struct Lane {
     /// What the profile must offer, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) skills: Vec<String>,
+    /// Which labels the dispatcher must have, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) requires: Vec<String>,
     /// How many may run at once is counted by this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) limit_key: Option<String>,
@@ -21,13 +24,11 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Of tasks that require these skills, and share a limit key with its limit.
-    pub(crate) fn of(skills: &[String], limit: Option<(&str, u32)>) -> Self {
-        let mut skills = skills.to_vec();
-        skills.sort_unstable();
-        skills.dedup();
+    /// Of tasks that require these skills and labels, and share a limit key with its limit.
+    pub(crate) fn of(skills: &[String], requires: &[String], limit: Option<(&str, u32)>) -> Self {
         Self {
-            skills,
+            skills: set(skills),
+            requires: set(requires),
             limit_key: limit.map(|(key, _)| key.to_owned()),
             limit: limit.map(|(_, limit)| limit),
         }
@@ -48,4 +49,12 @@ impl Lane {
         }
         Ok(serde_json::to_string(self)?)
     }
+}
+
+/// Each of these words once, sorted.
+fn set(words: &[String]) -> Vec<String> {
+    let mut words = words.to_vec();
+    words.sort_unstable();
+    words.dedup();
+    words
 }

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 
 use crate::clock::Clock;
 use crate::connection::Connection;
+use crate::copy::{Birth, Marker};
 use crate::error::{Error, OpenError};
 use crate::ids::InstanceId;
 use crate::sql;
@@ -52,6 +53,7 @@ const UNLIMITED: &str = "SET LOCAL statement_timeout = 0";
 struct Belongs {
     ours: i64,
     tables: i64,
+    moving: i64,
 }
 
 #[derive(FromRow)]
@@ -69,65 +71,116 @@ pub(crate) enum Found {
     Foreign,
     /// A store.
     Store,
+    /// A store that is one end of a migration.
+    Moving,
+}
+
+/// A store whose tables are just right for this version, or one that is one end of a migration:
+/// then nothing was looked at or changed but that.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub instance: InstanceId,
+    pub marker: Option<Marker>,
 }
 
 /// Whose database this is.
 pub(crate) async fn look(connection: &mut Connection) -> Result<Found, sqlx::Error> {
     let rows = connection.fetch(&sql::BELONGS, Vec::new()).await?;
     Ok(match rows.first() {
+        Some(Belongs {
+            ours: 1..,
+            moving: 1..,
+            ..
+        }) => Found::Moving,
         Some(Belongs { ours: 1.., .. }) => Found::Store,
         Some(Belongs { tables: 1.., .. }) => Found::Foreign,
         Some(Belongs { .. }) | None => Found::Empty,
     })
 }
 
-/// The name of a store whose tables are just right for this version.
+/// A store whose tables are just right for this version, or one end of a migration; nothing where there
+/// is none yet.
 pub(crate) async fn current(
     connection: &mut Connection,
     what: &str,
     migrations: &[Migration],
-) -> Result<InstanceId, OpenError> {
-    let (instance, found) = meta(connection, what).await?;
+) -> Result<Option<Known>, OpenError> {
+    let (store, found) = standing(connection, what).await?;
     let known = version(migrations);
-    if found < known {
+    let is_moving = store.as_ref().is_some_and(|store| store.marker.is_some());
+    if store.is_some() && found < known && !is_moving {
         let what = what.to_owned();
         return Err(OpenError::Older { what, found, known });
     }
-    not_newer(what, found, known)?;
-    Ok(instance)
+    done(store, what, found, known)
+}
+
+/// What is there now, which version its tables have, and which one this program writes.
+pub(crate) async fn found_now(
+    connection: &mut Connection,
+    what: &str,
+) -> Result<(Option<Known>, i64, i64), OpenError> {
+    let (store, found) = in_time(what, DEADLINE, standing(connection, what)).await?;
+    Ok((store, found, version(MIGRATIONS)))
 }
 
 /// Brings the tables to the last version, from whichever they have; answers with the store's name.
-/// Nothing is changed where that is not possible. A large store has as long as it needs for it; whoever
-/// opens it meanwhile has an answer in time.
+/// Nothing is changed where that is not possible, or where the store is one end of a migration. One
+/// that is not there yet gets a name of its own, or begins as a copy of another one. A large store has as
+/// long as it needs for it; whoever opens it meanwhile has an answer in time.
 pub(crate) async fn migrate(
     mut connection: Connection,
     what: &str,
     migrations: &[Migration],
-) -> Result<(Connection, InstanceId), OpenError> {
+    birth: Option<&Birth>,
+) -> Result<(Connection, Known), OpenError> {
     let known = version(migrations);
-    let (instance, found) = in_time(what, DEADLINE, standing(&mut connection, what)).await?;
-    not_newer(what, found, known)?;
-    if let (Some(instance), true) = (instance, found == known) {
-        return Ok((connection, instance));
+    let (store, found) = in_time(what, DEADLINE, standing(&mut connection, what)).await?;
+    if let Some(store) = done(store, what, found, known)? {
+        return Ok((connection, store));
     }
     let begun = in_time(what, DEADLINE, async {
         let mut tx = begin(connection)
             .await
             .map_err(|error| kept_waiting(what, found, known, &error))?;
-        // Another one may have done it meanwhile.
         let standing = standing(tx.connection(), what).await?;
         Ok((tx, standing))
     });
-    let (tx, (instance, found)) = begun.await?;
-    not_newer(what, found, known)?;
-    let instance = instance.unwrap_or_else(|| InstanceId(uuid::Uuid::new_v4()));
+    let (tx, (store, found)) = begun.await?;
+    let instance = store.as_ref().map(|store| store.instance);
+    // Another one may have done it meanwhile.
+    if let Some(store) = done(store, what, found, known)? {
+        let connection = in_time(what, DEADLINE, async {
+            tx.rollback().await.map_err(|error| refuse(what, &error))
+        });
+        return Ok((connection.await?, store));
+    }
+    let (instance, marker) = match (instance, birth) {
+        (Some(instance), _) => (instance, None),
+        (None, Some(birth)) => (birth.instance, Some(birth.marker.clone())),
+        (None, None) => (InstanceId::random(), None),
+    };
+    let born = Known { instance, marker };
     let brought = in_time(what, PATIENCE, async {
         let done = usize::try_from(found).unwrap_or_default();
-        let brought = bring(tx, instance, found, &migrations[done..]).await;
+        let brought = bring(tx, &born, found, &migrations[done..]).await;
         brought.map_err(|error| refuse(what, &error))
     });
-    Ok((brought.await?, instance))
+    Ok((brought.await?, born))
+}
+
+/// The store that is there, where nothing is to be done to its tables.
+fn done(
+    store: Option<Known>,
+    what: &str,
+    found: i64,
+    known: i64,
+) -> Result<Option<Known>, OpenError> {
+    if store.as_ref().is_some_and(|store| store.marker.is_some()) {
+        return Ok(store);
+    }
+    not_newer(what, found, known)?;
+    Ok(store.filter(|_| found == known))
 }
 
 /// Begins to write, when nobody else changes the tables.
@@ -140,13 +193,10 @@ async fn begin(connection: Connection) -> Result<Transaction, Error> {
 /// Runs the scripts that lead on from a version, and commits.
 async fn bring(
     mut tx: Transaction,
-    instance: InstanceId,
+    store: &Known,
     found: i64,
     migrations: &[Migration],
 ) -> Result<Connection, Error> {
-    if migrations.is_empty() {
-        return tx.commit().await;
-    }
     let known = found + version(migrations);
     tracing::info!(
         schema.from = found,
@@ -164,25 +214,35 @@ async fn bring(
         };
         connection.run(script).await?;
     }
-    let version = values![instance.to_string(), known];
+    let version = values![store.instance.to_string(), known];
     tx.execute(&sql::SET_META, version).await?;
+    if let Some(marker) = &store.marker {
+        marker.write(&mut tx).await?;
+    }
     tx.commit().await
 }
 
-/// The name of the store that is there, and its version: 0 where nothing is.
+/// The store that is there, and its version: 0 where nothing is.
 async fn standing(
     connection: &mut Connection,
     what: &str,
-) -> Result<(Option<InstanceId>, i64), OpenError> {
+) -> Result<(Option<Known>, i64), OpenError> {
     let looked = look(connection).await;
     match looked.map_err(|error| unavailable(what, &error.to_string()))? {
         Found::Empty => Ok((None, 0)),
         Found::Foreign => Err(OpenError::Foreign {
             what: what.to_owned(),
         }),
-        Found::Store => {
-            let (instance, found) = meta(connection, what).await?;
-            Ok((Some(instance), found))
+        found @ (Found::Store | Found::Moving) => {
+            let (instance, version) = meta(connection, what).await?;
+            let marker = match found {
+                Found::Moving => {
+                    let marker = Marker::read(connection).await;
+                    Some(marker.map_err(|error| refuse(what, &error))?)
+                }
+                Found::Empty | Found::Foreign | Found::Store => None,
+            };
+            Ok((Some(Known { instance, marker }), version))
         }
     }
 }
@@ -236,6 +296,11 @@ async fn meta(connection: &mut Connection, what: &str) -> Result<(InstanceId, i6
         .ok_or_else(|| unavailable(what, "its first table is empty or damaged"))
 }
 
+/// The schema version for which this program was written.
+pub(crate) fn known() -> i64 {
+    version(MIGRATIONS)
+}
+
 fn version(migrations: &[Migration]) -> i64 {
     i64::try_from(migrations.len()).unwrap_or(i64::MAX)
 }
@@ -285,7 +350,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tenure.db");
         let connection = connect(&path).await;
-        let (connection, instance) = migrate(connection, "store", FIRST).await.unwrap();
+        let (connection, known) = migrate(connection, "store", FIRST, None).await.unwrap();
+        let instance = known.instance;
         drop(connection);
 
         let broken = [
@@ -293,7 +359,7 @@ mod tests {
             step("CREATE TABLE second (number BIGINT)"),
             step("CREATE TABLE third (number BIGINT); INSERT INTO nowhere VALUES (1)"),
         ];
-        let refused = migrate(connect(&path).await, "store", &broken).await;
+        let refused = migrate(connect(&path).await, "store", &broken, None).await;
         assert!(matches!(refused, Err(OpenError::Unavailable { .. })));
         let mut connection = connect(&path).await;
         let found = meta(&mut connection, "store").await.unwrap();
@@ -304,10 +370,11 @@ mod tests {
             broken[1],
             step("CREATE TABLE third (number BIGINT)"),
         ];
-        let (mut connection, same) = migrate(connection, "store", &mended).await.unwrap();
-        assert_eq!(same, instance);
+        let migrated = migrate(connection, "store", &mended, None).await;
+        let (mut connection, same) = migrated.unwrap();
+        assert_eq!(same.instance, instance);
         assert_eq!(meta(&mut connection, "store").await.unwrap(), (instance, 3));
-        let newer = migrate(connection, "store", FIRST).await;
+        let newer = migrate(connection, "store", FIRST, None).await;
         assert!(matches!(
             newer,
             Err(OpenError::Newer {

@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex};
 
 use crate::clock::{Clock, timestamp};
 use crate::connection::Connection;
+use crate::copy::Birth;
 use crate::database::{Address, Database, Readers, Spare};
 use crate::error::{Error, OpenError};
 use crate::ids::InstanceId;
+use crate::migrate::Known;
 use crate::transaction::Transaction;
 use crate::url::StoreUrl;
 use crate::writer::{Write, Writer};
@@ -45,20 +47,30 @@ struct OpenFile {
     id: FileId,
 }
 
-/// A database of which it is known that it is a store of this version.
-struct Opened {
+/// A database of which it is known that it is a store of this version, or one end of a migration.
+pub(crate) struct Opened {
     address: Address,
     /// For the writer, where it may write.
-    connection: Option<Connection>,
-    instance: InstanceId,
+    pub connection: Option<Connection>,
+    pub known: Known,
     file: Option<OpenFile>,
 }
 
+impl Opened {
+    /// A connection that reads.
+    pub(crate) async fn into_reading(self) -> Result<Connection, Error> {
+        match self.connection {
+            Some(connection) => Ok(connection),
+            None => Ok(self.address.connect_to_read().await?),
+        }
+    }
+}
+
 /// What a caller wants of a store that it opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Intent {
-    /// It shall be there, with the newest tables.
-    Create,
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Intent<'a> {
+    /// It shall be there, with the newest tables; where it is not, perhaps as a copy of another one.
+    Create(Option<&'a Birth>),
     /// It is there or not; nothing is created or changed.
     Existing,
 }
@@ -79,8 +91,8 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub async fn open_with(url: &StoreUrl, clock: Clock) -> Result<Self, OpenError> {
-        match open(url, Intent::Create).await? {
-            Some(opened) => Ok(Self::new(url, clock, opened)),
+        match open(url, Intent::Create(None)).await? {
+            Some(opened) => Self::new(url, clock, opened),
             None => Err(crate::migrate::unavailable(
                 &url.to_string(),
                 "it was removed while it was opened",
@@ -94,16 +106,22 @@ impl Store {
     /// As [`Store::open`], and [`OpenError::Older`].
     pub async fn open_existing(url: &StoreUrl) -> Result<Option<Self>, OpenError> {
         let opened = open(url, Intent::Existing).await?;
-        Ok(opened.map(|opened| Self::new(url, Clock::Database, opened)))
+        opened
+            .map(|opened| Self::new(url, Clock::Database, opened))
+            .transpose()
     }
 
-    fn new(url: &StoreUrl, clock: Clock, opened: Opened) -> Self {
+    /// **Invariant:** nobody but its migration uses a store that is one end of one.
+    fn new(url: &StoreUrl, clock: Clock, opened: Opened) -> Result<Self, OpenError> {
         let Opened {
             address,
             connection,
-            instance,
+            known,
             file,
         } = opened;
+        if let Some(marker) = &known.marker {
+            return Err(marker.refusal(&url.to_string()));
+        }
         let database = |spare| Database::new(address.clone(), clock.clone(), spare);
         // A file is written on one connection. A server's first one is for whoever needs it first,
         // and leases are renewed on one of their own, so that no long write keeps them waiting.
@@ -124,9 +142,9 @@ impl Store {
             }
         };
         let readers = Readers::new(address, clock, spare);
-        Self {
+        Ok(Self {
             shared: Arc::new(Shared {
-                instance,
+                instance: known.instance,
                 url: url.clone(),
                 file,
                 writer,
@@ -134,7 +152,7 @@ impl Store {
                 readers,
                 quiet: Mutex::new(None),
             }),
-        }
+        })
     }
 
     /// The store's name for ever.
@@ -228,8 +246,8 @@ impl Store {
     }
 }
 
-/// Every step has a deadline of its own.
-async fn open(url: &StoreUrl, intent: Intent) -> Result<Option<Opened>, OpenError> {
+/// Opens whatever is there, one end of a migration too. Every step has a deadline of its own.
+pub(crate) async fn open(url: &StoreUrl, intent: Intent<'_>) -> Result<Option<Opened>, OpenError> {
     match url {
         StoreUrl::Sqlite(path) => sqlite::open(path, intent).await,
         StoreUrl::Postgres(address) => postgres::open(url, address, intent).await,

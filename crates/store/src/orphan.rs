@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn open_runs(&self) -> Result<Vec<Orphan>, Error> {
-        self.in_other_hands(DispatcherId::random(), None).await
+        self.read(async |tx| open_runs(tx).await).await
     }
 
     async fn in_other_hands(
@@ -99,17 +99,8 @@ impl Store {
         dispatcher: DispatcherId,
         host_id: Option<&str>,
     ) -> Result<Vec<Orphan>, Error> {
-        let (now, rows): (i64, Vec<Row>) = self
-            .read(async |tx| {
-                let now = tx.now().await?;
-                let asked = values![dispatcher, host_id];
-                Ok((now, tx.fetch(&sql::ORPHANS, asked).await?))
-            })
-            .await?;
-        let orphans = rows.into_iter().map(|row| row.read(now));
-        let mut orphans = orphans.collect::<Result<Vec<_>, _>>()?;
-        orphans.sort_by_key(|orphan| orphan.tenure.run);
-        Ok(orphans)
+        self.read(async |tx| in_other_hands(tx, dispatcher, host_id).await)
+            .await
     }
 
     /// Takes a run over from the dispatcher that had it, fenced by its hands and epoch too: of
@@ -127,6 +118,25 @@ impl Store {
         };
         self.write(adopt).await
     }
+}
+
+/// All open runs, on every host, by run id.
+pub(crate) async fn open_runs(tx: &mut Transaction) -> Result<Vec<Orphan>, Error> {
+    in_other_hands(tx, DispatcherId::random(), None).await
+}
+
+async fn in_other_hands(
+    tx: &mut Transaction,
+    dispatcher: DispatcherId,
+    host_id: Option<&str>,
+) -> Result<Vec<Orphan>, Error> {
+    let now = tx.now().await?;
+    let asked = values![dispatcher, host_id];
+    let rows: Vec<Row> = tx.fetch(&sql::ORPHANS, asked).await?;
+    let orphans = rows.into_iter().map(|row| row.read(now));
+    let mut orphans = orphans.collect::<Result<Vec<_>, _>>()?;
+    orphans.sort_by_key(|orphan| orphan.tenure.run);
+    Ok(orphans)
 }
 
 #[derive(FromRow)]

@@ -190,7 +190,9 @@ impl Said {
                 let source = IllegalMove { from, by };
                 return Err(Error::Illegal { task, source });
             }
-            OnRun::Refused(instead) => return refuse(task, format!("run {run} has it: {instead}")),
+            OnRun::Refused(instead) => {
+                return refuse(task, format!("run {run} has it: {}", instead(task)));
+            }
         };
         let found = tx.fetch_one::<WishedRun>(&sql::WISHED_RUN, values![run]);
         let standing = found.await?.ok_or(Error::NoSuchRun(run))?;

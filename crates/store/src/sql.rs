@@ -2,6 +2,7 @@
 //!
 //! One text serves both databases where they agree; where they do not (the clock, row locks) each
 //! has its own below `sql/sqlite` and `sql/postgres`. Parameters are whole numbers and texts only.
+//! What copies whole tables is made from their columns, in `copy/layout.rs`.
 
 /// One statement, in the words of each database.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,11 @@ pub struct Statement {
 }
 
 macro_rules! statements {
-    (shared { $($shared:ident = $shared_file:literal,)+ } each { $($own:ident = $own_file:literal,)+ }) => {
+    (
+        shared { $($shared:ident = $shared_file:literal,)+ }
+        each { $($own:ident = $own_file:literal,)+ }
+        moving { $($moving:ident = $moving_file:literal,)+ }
+    ) => {
         $(pub(crate) const $shared: Statement = Statement {
             name: $shared_file,
             sqlite: include_str!(concat!("../sql/", $shared_file, ".sql")),
@@ -27,8 +32,17 @@ macro_rules! statements {
             postgres: include_str!(concat!("../sql/postgres/", $own_file, ".sql")),
         };)+
 
-        /// All of them.
+        $(pub(crate) const $moving: Statement = Statement {
+            name: $moving_file,
+            sqlite: include_str!(concat!("../sql/moving/", $moving_file, ".sql")),
+            postgres: include_str!(concat!("../sql/moving/", $moving_file, ".sql")),
+        };)+
+
+        /// All that every store understands.
         pub const ALL: &[Statement] = &[$($shared,)+ $($own,)+];
+
+        /// Those about the table of a migration, which the first of them makes.
+        pub const MOVING: &[Statement] = &[$($moving,)+];
     };
 }
 
@@ -44,7 +58,6 @@ statements! {
         ASKS = "asks",
         ASK_ASSIGNEE = "ask_assignee",
         ASK_AS_HOLDER = "ask_as_holder",
-        BATCH_COUNTS = "batch_counts",
         BATCH_OF_TASK = "batch_of_task",
         BEFORE_IN_LANE = "before_in_lane",
         BEGIN_SERIES = "begin_series",
@@ -57,6 +70,7 @@ statements! {
         CLEAR_DISPATCHERS = "clear_dispatchers",
         CLEAR_EVENTS = "clear_events",
         CLEAR_PARENTS = "clear_parents",
+        CLEAR_REQUIRES = "clear_requires",
         CLEAR_RUNS = "clear_runs",
         CLEAR_SKILLS = "clear_skills",
         CLEAR_TASK = "clear_task",
@@ -75,6 +89,7 @@ statements! {
         EARLIER_ATTEMPTS = "earlier_attempts",
         EARLIER_BLOCKS = "earlier_blocks",
         END = "end",
+        ENDED_LATELY = "ended_lately",
         ENDED_PARENTS = "ended_parents",
         ENDED_PARENTS_OF_TASK = "ended_parents_of_task",
         EVENTS = "events",
@@ -87,7 +102,9 @@ statements! {
         GC_RUN = "gc_run",
         GC_RUNS_OF_TASK = "gc_runs_of_task",
         GC_TASKS = "gc_tasks",
+        HAND_ON = "hand_on",
         HEARTBEAT = "heartbeat",
+        HELD_TASK = "held_task",
         HOLD_BACK = "hold_back",
         HOLD_HOOKS = "hold_hooks",
         HOOKS_TOLD = "hooks_told",
@@ -106,12 +123,14 @@ statements! {
         MOVE_TASK = "move_task",
         NEWEST_EVENT = "newest_event",
         NEWEST_EVENTS_OF_TASK = "newest_events_of_task",
+        NEWEST_OF_STORE = "newest_of_store",
         NEWEST_RUN = "newest_run",
         NEWEST_RUNS_OF_TASK = "newest_runs_of_task",
         NOTE_WORKER = "note_worker",
         OPEN_RUN = "open_run",
         OPEN_RUNS = "open_runs",
         ORPHANS = "orphans",
+        OUTLOOK = "outlook",
         PARENTS = "parents",
         PARENT_RESULTS = "parent_results",
         PASS = "pass",
@@ -181,6 +200,7 @@ statements! {
         FREE_CHILDREN = "free_children",
         GOING_ON = "going_on",
         HOLD_CHILDREN = "hold_children",
+        HOLD_MOVE = "hold_move",
         LAPSED = "lapsed",
         LAPSES = "lapses",
         LEAVE_OUT = "leave_out",
@@ -200,5 +220,13 @@ statements! {
         SETTLE_IN = "settle_in",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
+    }
+    moving {
+        MAKE_MARKER = "make_marker",
+        MARK = "mark",
+        MARKER = "marker",
+        MARK_MOVED = "mark_moved",
+        POINT = "point",
+        UNMARK = "unmark",
     }
 }

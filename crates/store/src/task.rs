@@ -75,6 +75,9 @@ pub struct NewTask {
     /// What its profile must offer.
     #[serde(default)]
     pub skills: Vec<String>,
+    /// Which labels the dispatcher that runs it must have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
     /// When it may start at the earliest.
     pub not_before: Option<NotBefore>,
     /// What must have come to an end, however: done, given up, or cancelled.
@@ -126,6 +129,7 @@ impl NewTask {
             after_failure: Vec::new(),
             priority: 0,
             skills: Vec::new(),
+            requires: Vec::new(),
             limit_key: None,
             recurrence: None,
             not_before: None,

@@ -93,6 +93,9 @@ fn check(task: &NewTask, place: usize, siblings: usize) -> Result<(), String> {
     for skill in &task.skills {
         check_word("skills", skill)?;
     }
+    for label in &task.requires {
+        check_word("requires", label)?;
+    }
     let cwd = task
         .cwd
         .to_str()

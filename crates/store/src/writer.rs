@@ -7,7 +7,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -110,17 +110,30 @@ impl Writer {
     }
 }
 
+/// A call that takes longer is told of, to whoever looks for what makes a store slow.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// The answer of a call that is given up after [`DEADLINE`].
 pub(crate) async fn within_deadline<T>(
     call: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(DEADLINE, call).await {
-        Ok(result) => result,
-        Err(_) => Err(Error::Unavailable(format!(
+    let began = Instant::now();
+    let result = tokio::time::timeout(DEADLINE, call).await;
+    let took = began.elapsed();
+    if took > SLOW {
+        let (seconds, in_time) = (took.as_secs_f64(), result.is_ok());
+        tracing::debug!(
+            call.seconds = seconds,
+            call.in_time = in_time,
+            "slow call to the store"
+        );
+    }
+    result.unwrap_or_else(|_| {
+        Err(Error::Unavailable(format!(
             "nothing within {} s",
             DEADLINE.as_secs()
-        ))),
-    }
+        )))
+    })
 }
 
 fn unanswered() -> Error {

@@ -1,6 +1,7 @@
 //! The command line: which verbs and flags there are. What they do is in [`crate::verb`].
 
 mod add;
+mod migrate;
 mod people;
 mod value;
 mod worker;
@@ -15,6 +16,7 @@ use tenure_store::event::EventKind;
 use tenure_store::life::TaskStatus;
 
 pub use add::Add;
+pub use migrate::Migrate;
 pub use people::{
     Act, Block, Cancel, Comment, Complete, Drain, Edit, Ending, Patience, Pause, Promote, Reassign,
 };
@@ -155,6 +157,8 @@ pub enum Verb {
     Gc(Gc),
     /// Copy the store into a file, while everything goes on
     Backup(Backup),
+    /// Move the store to another database, with its whole history
+    Migrate(Migrate),
     /// The configuration
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -422,6 +426,8 @@ mod tests {
             "tenure add true",
             "tenure comment",
             "tenure guard",
+            "tenure migrate --from /a",
+            "tenure migrate --from /a --to /b --undo",
             "tenure fail",
         ] {
             let error = read(line).map(|_| ()).unwrap_err();

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use tenure_store::OpenError;
 
+use crate::caller::Caller;
+
 /// The exit codes of `tenure`; relied on by scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -68,14 +70,19 @@ impl Failure {
     }
 
     /// Tells people on the standard error, and answers the code.
-    pub fn report(self) -> ExitCode {
+    pub fn report(self, caller: &Caller) -> ExitCode {
         if self.message.is_some() {
             crate::output::message(format_args!(
                 "tenure: {}",
-                crate::escape::block(&self.message())
+                crate::escape::block(&self.said(caller))
             ));
         }
         ExitCode::from(self.code as u8)
+    }
+
+    /// The message, with commands for this caller.
+    pub fn said(&self, caller: &Caller) -> String {
+        caller.message(&self.message())
     }
 
     /// The message, with its causes.
@@ -111,6 +118,9 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let code = match &error {
             OpenError::Address { .. } => Code::Usage,
+            OpenError::Unfinished { .. } | OpenError::Moving { .. } | OpenError::Moved { .. } => {
+                Code::Refused
+            }
             OpenError::Folder { .. }
             | OpenError::NoDatabase { .. }
             | OpenError::Foreign { .. }

@@ -21,6 +21,8 @@ pub struct Wanted<'a> {
     pub profile: &'a str,
     /// What the profile must offer.
     pub skills: &'a [String],
+    /// Which labels the dispatcher must have, besides those that the profile requires.
+    pub labels: &'a [String],
     /// Its batch, which a dispatcher of its own may serve.
     pub batch: Option<BatchId>,
     /// By what it is counted how many may run at once, and how many may.
@@ -34,6 +36,7 @@ impl<'a> Wanted<'a> {
         Self {
             profile: &task.assignee,
             skills: &task.skills,
+            labels: &task.requires,
             batch: task.batch_id,
             limit: task.limit_key.as_deref().zip(task.limit),
         }
@@ -44,6 +47,7 @@ impl<'a> Wanted<'a> {
         Self {
             profile: &lane.profile,
             skills: &lane.skills,
+            labels: &lane.requires,
             batch: lane.batch,
             limit: lane.limit_key.as_deref().zip(lane.limit),
         }
@@ -76,6 +80,8 @@ pub enum Obstacle {
     NoProfile,
     /// Its profile does not offer these.
     NoSkills(Vec<String>),
+    /// It lacks these labels.
+    NoLabels(Vec<String>),
     /// It has given no sign of life since then.
     Quiet(Timestamp),
     /// Its process is stopped.
@@ -101,6 +107,7 @@ impl Obstacle {
             Self::OtherBatch
             | Self::NoProfile
             | Self::NoSkills(_)
+            | Self::NoLabels(_)
             | Self::Quiet(_)
             | Self::Stopped => false,
             Self::Drains(_) | Self::HoldsBack { .. } | Self::CapFull(_) | Self::SlotsFull => true,
@@ -139,10 +146,13 @@ pub struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    /// Who should have taken it, where nothing is in the way.
-    pub fn taker(&self) -> Option<&'a Serving> {
-        let is_free = self.hindrances.is_empty();
-        self.takers.first().copied().filter(|_| is_free)
+    /// Who should take it, where nothing is in the way.
+    pub fn free(&self) -> &[&'a Serving] {
+        if self.hindrances.is_empty() {
+            &self.takers
+        } else {
+            &[]
+        }
     }
 
     /// What dispatchers meet, a kind after the other.
@@ -194,6 +204,10 @@ fn obstacles(task: Wanted, scene: Scene, serving: &Serving) -> Vec<Obstacle> {
     let lacking = lacking(task.skills, profile);
     if !lacking.is_empty() {
         return vec![Obstacle::NoSkills(lacking)];
+    }
+    let unlabelled = unlabelled(task.labels, profile, dispatcher);
+    if !unlabelled.is_empty() {
+        return vec![Obstacle::NoLabels(unlabelled)];
     }
     if scene.stopped.contains(&dispatcher.id) {
         return vec![Obstacle::Stopped];
@@ -261,6 +275,18 @@ pub fn lacking(required: &[String], profile: &PublishedProfile) -> Vec<String> {
     required.iter().filter(lacks).cloned().collect()
 }
 
+/// The labels that a task or its profile requires and a dispatcher has not.
+fn unlabelled(required: &[String], profile: &PublishedProfile, at: &Dispatcher) -> Vec<String> {
+    let required = required.iter().chain(&profile.requires);
+    let mut lacked: Vec<String> = required
+        .filter(|label| !at.labels.contains(label))
+        .cloned()
+        .collect();
+    lacked.sort_unstable();
+    lacked.dedup();
+    lacked
+}
+
 /// Of what several lack, that which all of them lack; where each lacks something else, what none
 /// offers together.
 pub fn lacked_by_all(required: &[String], lacked: &[&[String]]) -> String {
@@ -283,4 +309,21 @@ pub fn lacked<'a>(met: &'a [Met]) -> Vec<&'a [String]> {
         }
     });
     skills.collect()
+}
+
+/// The labels that all dispatchers lack which meet that, in words; where each lacks another one, all
+/// that they lack together. Nothing where they meet something else.
+pub fn labels_lacked(met: &[Met]) -> Option<String> {
+    let labels = met.iter().filter_map(|(obstacle, _)| {
+        if let Obstacle::NoLabels(lacked) = obstacle {
+            Some(lacked.as_slice())
+        } else {
+            None
+        }
+    });
+    let lacked: Vec<&[String]> = labels.collect();
+    let mut all = lacked.concat();
+    all.sort_unstable();
+    all.dedup();
+    (!all.is_empty()).then(|| lacked_by_all(&all, &lacked))
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod batch;
+mod caller;
 mod carriers;
 mod cli;
 mod config;
@@ -30,6 +31,7 @@ mod schedule;
 mod service_manager;
 mod settings;
 mod signals;
+mod standstill;
 mod stopped;
 mod summary;
 mod table;
@@ -46,9 +48,11 @@ pub fn main_impl() -> ExitCode {
     if is_dispatched_warden(std::env::args_os().skip(1)) {
         return tenure_warden::main();
     }
-    match verb::run(cli::parse()) {
+    let cli = cli::parse();
+    let caller = caller::Caller::of(&cli.global);
+    match verb::run(cli) {
         Ok(code) => code,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(&caller),
     }
 }
 

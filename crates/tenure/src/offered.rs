@@ -23,5 +23,5 @@ pub fn of(living: Vec<Dispatcher>, config: &Config) -> Offered {
 
 /// What the own configuration offers.
 pub fn by_configuration(config: &Config) -> Offered {
-    Offered::new(config.published(), "the configuration")
+    Offered::new(config.published(), &config.labels, "the configuration")
 }

@@ -14,7 +14,6 @@ const TITLE_CHARS: usize = 60;
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
-    total: usize,
 }
 
 impl Progress {
@@ -23,7 +22,7 @@ impl Progress {
         let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, total }
+        Self { bar }
     }
 
     /// The bar, for logs that are written beside it.
@@ -31,19 +30,16 @@ impl Progress {
         self.bar.clone()
     }
 
-    /// A task came to rest.
-    pub fn rested(&self, task: &TaskRow, resting: usize) {
-        let line = format!(
-            "[{resting}/{}] {} {}",
-            self.total,
-            task.status,
-            described(task)
-        );
+    /// A task came to rest, as one of `resting` among all that there are by now.
+    pub fn rested(&self, task: &TaskRow, resting: usize, total: usize) {
+        let line = format!("[{resting}/{total}] {} {}", task.status, described(task));
         if self.bar.is_hidden() {
             output::message(&line);
         } else {
             self.bar.println(line);
         }
+        self.bar
+            .set_length(u64::try_from(total).unwrap_or(u64::MAX));
         self.bar
             .set_position(u64::try_from(resting).unwrap_or(u64::MAX));
     }

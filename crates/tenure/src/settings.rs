@@ -41,6 +41,7 @@ pub fn settings(
             name: host_name(),
         },
         slots: config.slots,
+        labels: config.labels.clone(),
         lease: config.lease,
         kill_grace: config.kill_grace,
         finish_grace: config.finish_grace,

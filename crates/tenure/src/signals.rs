@@ -106,12 +106,11 @@ pub enum Manners {
     Command,
 }
 
-/// How often Ctrl-C was pressed, and whether anything asked us to stop.
+/// How often Ctrl-C was pressed, and what signals mean here.
 #[derive(Debug)]
 pub struct Stopping {
     manners: Manners,
     interrupts: u32,
-    is_asked: bool,
 }
 
 impl Stopping {
@@ -120,22 +119,11 @@ impl Stopping {
         Self {
             manners,
             interrupts: 0,
-            is_asked: false,
         }
     }
 
-    /// What a signal means now; `None` where it means nothing. Who was asked to stop becomes no other
-    /// program: that one would not know of it, and go on.
+    /// What a signal means now; `None` where it means nothing.
     pub fn on(&mut self, caught: Caught) -> Option<Meaning> {
-        let meaning = self.meaning(caught)?;
-        if self.is_asked && meaning == Meaning::Upgrade {
-            return None;
-        }
-        self.is_asked |= matches!(meaning, Meaning::Stop(_));
-        Some(meaning)
-    }
-
-    fn meaning(&mut self, caught: Caught) -> Option<Meaning> {
         match (caught, self.manners) {
             (Caught::Interrupt, Manners::Service(_) | Manners::Command) => {
                 self.interrupts += 1;
@@ -194,7 +182,6 @@ mod tests {
         assert_eq!(service.on(Caught::Upgrade), Some(Meaning::Upgrade));
         service.follow(OnStop::Drain);
         assert_eq!(service.on(Caught::Terminate), stop(Control::Drain));
-        assert_eq!(service.on(Caught::Upgrade), None, "it stops already");
         let mut command = Stopping::new(Manners::Command);
         assert_eq!(command.on(Caught::Hangup), stop(Control::Terminate));
         assert_eq!(command.on(Caught::Upgrade), None);

@@ -5,27 +5,37 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use tenure_guard::{BlockKind, RunId, TaskId};
-use tenure_store::Store;
 use tenure_store::life::{Outcome, TaskStatus};
-use tenure_store::read::{RunView, TaskRow};
+use tenure_store::read::{Outlook, RunView, TaskRow};
+use tenure_store::{BatchId, Store};
 
 use crate::batch::Batch;
-use crate::escape;
 use crate::failure::Failure;
-use crate::log_tail;
 use crate::progress::described;
+use crate::{escape, log_tail, standstill};
 
 /// How a batch ended; `run --json` prints it.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    batch: tenure_store::BatchId,
-    counts: tenure_store::read::Counts,
+    batch: BatchId,
+    /// How many stand where.
+    counts: Counts,
     /// Those that are not done, but for those that were not needed.
     tasks: Vec<Unfinished>,
     /// Those that were cancelled because what they wait for did not happen.
     not_needed: Vec<TaskId>,
-    #[serde(skip)]
-    total: usize,
+}
+
+/// How many tasks stand where.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Counts {
+    todo: usize,
+    scheduled: usize,
+    ready: usize,
+    running: usize,
+    blocked: usize,
+    done: usize,
+    cancelled: usize,
 }
 
 /// A task that is not done.
@@ -37,8 +47,10 @@ struct Unfinished {
     status: TaskStatus,
     block_kind: Option<BlockKind>,
     block_reason: Option<String>,
-    /// Parents that are not done.
+    /// Parents that it waits for.
     waits_for: Vec<TaskId>,
+    /// What else keeps it, in words.
+    why: Option<String>,
     run: Option<Newest>,
     #[serde(skip)]
     described: String,
@@ -59,30 +71,36 @@ impl Summary {
     ///
     /// # Errors
     /// The store's.
-    pub async fn of(store: &Store, batch: &Batch) -> Result<Self, Failure> {
+    pub async fn of(store: &Store, batch: &Batch, outlook: &Outlook) -> Result<Self, Failure> {
         let mut tasks = Vec::new();
         let mut not_needed = Vec::new();
         for row in batch.rows().filter(|row| row.status != TaskStatus::Done) {
-            if batch.is_not_needed(row) {
+            if outlook.is_not_needed(row.id) {
                 not_needed.push(row.id);
                 continue;
             }
             let runs = store.runs(row.id).await?;
-            tasks.push(unfinished(batch, row, runs.last()));
+            tasks.push(unfinished(outlook, row, runs.last()));
         }
         Ok(Self {
             batch: batch.id,
             counts: counts(batch),
             tasks,
             not_needed,
-            total: batch.order.len(),
         })
+    }
+
+    /// Whether everything is done that was to be done.
+    pub fn is_all_done(&self) -> bool {
+        self.tasks.is_empty()
     }
 
     /// For people.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{} of {} tasks done", self.counts.done, self.total);
-        let not_needed = u64::try_from(self.not_needed.len()).unwrap_or(u64::MAX);
+        let done = self.counts.done;
+        let not_needed = self.not_needed.len();
+        let total = done + not_needed + self.tasks.len();
+        let mut text = format!("{done} of {total} tasks done");
         if not_needed > 0 {
             // Writing to a string cannot fail; so below.
             let _ = write!(text, ", {not_needed} not needed");
@@ -119,9 +137,8 @@ impl Unfinished {
         if let Some(reason) = &self.block_reason {
             let _ = write!(text, ": {}", escape::line(reason));
         }
-        if !self.waits_for.is_empty() {
-            let parents: Vec<String> = self.waits_for.iter().map(ToString::to_string).collect();
-            let _ = write!(text, ": waits for task {}", parents.join(", "));
+        if let Some(why) = &self.why {
+            let _ = write!(text, ": {why}");
         }
         text.push('\n');
         let Some(run) = &self.run else {
@@ -144,16 +161,7 @@ impl Unfinished {
     }
 }
 
-fn unfinished(batch: &Batch, row: &TaskRow, newest: Option<&RunView>) -> Unfinished {
-    let waits_for = match row.status {
-        TaskStatus::Todo => batch.waits_for(row.id).iter().map(|row| row.id).collect(),
-        TaskStatus::Scheduled
-        | TaskStatus::Ready
-        | TaskStatus::Running
-        | TaskStatus::Blocked
-        | TaskStatus::Done
-        | TaskStatus::Cancelled => Vec::new(),
-    };
+fn unfinished(outlook: &Outlook, row: &TaskRow, newest: Option<&RunView>) -> Unfinished {
     Unfinished {
         id: row.id,
         name: row.name.clone(),
@@ -161,7 +169,8 @@ fn unfinished(batch: &Batch, row: &TaskRow, newest: Option<&RunView>) -> Unfinis
         status: row.status,
         block_kind: row.block_kind,
         block_reason: row.block_reason.clone(),
-        waits_for,
+        waits_for: outlook.waits_for(row.id).to_vec(),
+        why: standstill::words(outlook, row.id),
         run: newest.map(|run| Newest {
             run_id: run.run_id,
             attempt: run.attempt,
@@ -173,8 +182,8 @@ fn unfinished(batch: &Batch, row: &TaskRow, newest: Option<&RunView>) -> Unfinis
     }
 }
 
-fn counts(batch: &Batch) -> tenure_store::read::Counts {
-    let mut counts = tenure_store::read::Counts::default();
+fn counts(batch: &Batch) -> Counts {
+    let mut counts = Counts::default();
     for row in batch.rows() {
         let count = match row.status {
             TaskStatus::Todo => &mut counts.todo,

@@ -39,6 +39,7 @@ with_limit_keys! {
         after_failure: Vec<String>,
         priority: i32,
         skills: Vec<String>,
+        requires: Vec<String>,
         limit_key: Option<String>,
         limit: Option<u32>,
         not_before: Option<Time>,
@@ -186,6 +187,7 @@ fn task(entry: &Entry, folder: &Path, names: &HashMap<&str, usize>) -> Result<Ne
         after_failure: siblings("after_failure", &entry.after_failure)?,
         priority: entry.priority,
         skills: entry.skills.clone(),
+        requires: entry.requires.clone(),
         limit_key: limit_key(entry.limit_key.clone(), entry.limit)?,
         not_before: times.not_before()?,
         recurrence: times.recurrence()?,
@@ -272,6 +274,7 @@ limit_key = "repo:x"
 limit = 2
 priority = -3
 skills = ["rust"]
+requires = ["gpu"]
 not_before = 2026-01-31T08:00:00Z
 max_failures = 1
 max_runtime = "5m"

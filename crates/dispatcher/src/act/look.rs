@@ -1,4 +1,4 @@
-//! What the edge asks of the store for the dispatcher as a whole: claims, asks, leases, counts.
+//! What the edge asks of the store for the dispatcher as a whole: claims, asks, leases, what lies ahead.
 
 use tenure_guard::{RunId, Tenure};
 use tenure_store::claim::{Offer, Wanted};
@@ -7,6 +7,7 @@ use tenure_store::{DispatcherId, Error, Store};
 use tenure_warden::clock::BootInstant;
 use tenure_warden::lifeline::Order;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use super::{Edge, Hand};
 use crate::event::Event;
@@ -22,6 +23,7 @@ impl Edge {
             dispatcher: self.settings.id,
             room,
             offers,
+            labels: self.settings.labels.clone(),
             batch: self.settings.batch,
             lease: self.settings.lease,
         };
@@ -122,6 +124,26 @@ impl Edge {
         );
     }
 
+    /// Whoever asks for our place hears it here where it is not handed on.
+    pub(crate) fn hear_of_refusal(&mut self, refuse: oneshot::Sender<String>) {
+        self.refuse = Some(refuse);
+    }
+
+    pub(super) fn sign_off(&self) {
+        let (store, wakes, id) = (self.store.clone(), self.wakes.clone(), self.settings.id);
+        tokio::spawn(async move {
+            let answer = store.hand_on(id).await;
+            let _ = wakes.send(Wake::Event(Event::SignedOff(answer)));
+        });
+    }
+
+    pub(super) fn keep_place(&mut self, reason: String) {
+        if let Some(refuse) = self.refuse.take() {
+            // Whoever asked may be gone.
+            let _ = refuse.send(reason);
+        }
+    }
+
     /// Answers how we are, once the store has answered or was found to be away.
     pub(crate) fn pulse(&self, question: Question, runs: usize) {
         let (store, slots) = (self.store.clone(), self.settings.slots);
@@ -140,17 +162,18 @@ impl Edge {
         });
     }
 
-    pub(super) fn count(&self) {
+    pub(super) fn look_ahead(&self) {
         let Some(batch) = self.settings.batch else {
             return;
         };
         let (store, wakes) = (self.store.clone(), self.wakes.clone());
         tokio::spawn(async move {
-            match store.batch_counts(batch).await {
-                Ok(counts) => {
-                    let _ = wakes.send(Wake::Event(Event::Counted(counts)));
+            match store.outlook(Some(batch), &[]).await {
+                Ok(outlook) if outlook.any_moves_of(batch) => {}
+                Ok(_) => {
+                    let _ = wakes.send(Wake::Event(Event::BatchRests));
                 }
-                Err(error) => tracing::warn!(error = %error, "cannot count the batch"),
+                Err(error) => tracing::warn!(error = %error, "cannot look ahead"),
             }
         });
     }

@@ -6,11 +6,11 @@
 use std::time::Instant;
 
 use tenure_store::claim::{Claimed, Claims};
-use tenure_store::read::Counts;
 
 use super::adopt::Looking;
 use super::run::{Origin, Run, Stage};
 use super::{Core, Mode, STORE_PAUSE};
+use crate::Finished;
 use crate::action::Action;
 
 /// Whether a claim is under way.
@@ -121,7 +121,7 @@ impl Core {
         if again {
             actions.extend(self.claim(now));
         } else if nothing_left && self.rules.one_batch {
-            actions.push(Action::Count);
+            actions.push(Action::LookAhead);
         }
         actions
     }
@@ -139,11 +139,9 @@ impl Core {
         Action::Spawn(Box::new(claimed))
     }
 
-    pub(super) fn counted(&self, counts: Counts) -> Vec<Action> {
-        let moves_by_itself = counts.ready + counts.scheduled + counts.running;
-        if moves_by_itself == 0 && self.has_nothing_in_hand() {
-            return vec![Action::Finish];
-        }
-        Vec::new()
+    pub(super) fn batch_rests(&self) -> Vec<Action> {
+        let is_over = self.has_nothing_in_hand();
+        let finish = is_over.then_some(Action::Finish(Finished::ForGood));
+        finish.into_iter().collect()
     }
 }

@@ -9,7 +9,6 @@ use tenure_guard::{Reason, TaskId, Tenure};
 use tenure_store::claim::{Claimed, Claims};
 use tenure_store::end::Ended;
 use tenure_store::life::{End, Exit, Limits, LimitsLayer, Outcome, TaskStatus};
-use tenure_store::read::Counts;
 use tenure_store::start::Started;
 
 use super::*;
@@ -322,7 +321,7 @@ fn a_drain_claims_nothing_and_finishes_with_the_last_run() {
     });
     let actions = world.ended(1, Outcome::Completed);
     assert!(
-        matches!(actions.last(), Some(Action::Finish)),
+        matches!(actions.last(), Some(Action::Finish(_))),
         "{actions:?}"
     );
 }
@@ -410,21 +409,14 @@ fn a_batch_is_over_when_nothing_of_it_moves_by_itself() {
     let mut world = World::with(1, true);
     world.tell(Event::Look);
     let actions = world.claimed(&[]);
-    assert!(matches!(actions[..], [Action::Count]), "{actions:?}");
-    let waiting = Counts {
-        scheduled: 1,
-        ..Counts::default()
-    };
-    assert!(world.tell(Event::Counted(waiting)).is_empty());
-    let over = Counts {
-        done: 3,
-        blocked: 1,
-        todo: 2,
-        ..Counts::default()
-    };
+    assert!(matches!(actions[..], [Action::LookAhead]), "{actions:?}");
+    // Something is claimed before the answer comes.
+    world.open(1);
+    assert!(world.tell(Event::BatchRests).is_empty());
+    let mut over = World::with(1, true);
     assert!(matches!(
-        world.tell(Event::Counted(over))[..],
-        [Action::Finish]
+        over.tell(Event::BatchRests)[..],
+        [Action::Finish(Finished::ForGood)]
     ));
 }
 
@@ -502,7 +494,51 @@ fn whoever_is_asked_to_drain_by_the_store_says_so_once_and_leaves_after_its_runs
     let mut idle = World::with(2, false);
     let actions = idle.tell(Event::Draining);
     assert!(
-        matches!(actions[..], [Action::TellOfDraining, Action::Finish]),
+        matches!(actions[..], [Action::TellOfDraining, Action::Finish(_)]),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn whoever_is_to_hand_its_place_on_claims_nothing_more_and_goes_once_the_store_let_it() {
+    let mut world = World::with(2, false);
+    world.open(1);
+    let actions = world.tell(Event::HandOn);
+    assert!(matches!(actions[..], [Action::SignOff]), "{actions:?}");
+    assert!(claim(&world.tell(Event::Look)).is_none());
+    let actions = world.tell(Event::SignedOff(Ok(true)));
+    assert!(
+        matches!(actions[..], [Action::Finish(Finished::ForTheNext)]),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn whoever_was_asked_to_leave_keeps_its_place_until_it_does() {
+    let mut world = World::with(2, false);
+    world.open(1);
+    world.tell(Event::HandOn);
+    // The store knew of a drain that was not heard here yet.
+    let actions = world.tell(Event::SignedOff(Ok(false)));
+    assert!(
+        matches!(actions[..], [Action::TellOfDraining, Action::KeepPlace(_)]),
+        "{actions:?}"
+    );
+    let actions = world.tell(Event::HandOn);
+    assert!(matches!(actions[..], [Action::KeepPlace(_)]), "{actions:?}");
+}
+
+#[test]
+fn whoever_cannot_sign_off_goes_on_as_before() {
+    let mut world = World::with(2, false);
+    world.tell(Event::HandOn);
+    let away = tenure_store::Error::Unavailable("deadline".into());
+    let actions = world.tell(Event::SignedOff(Err(away)));
+    assert!(
+        matches!(
+            actions[..],
+            [Action::Publish, Action::KeepPlace(_), Action::Claim { .. }]
+        ),
         "{actions:?}"
     );
 }

@@ -1,37 +1,18 @@
-//! Reads events as they come, and has hooks told of them, a few at once. Told that something changed it
-//! reads on; where several dispatchers share a store one of them tells, and the others look now and
-//! then whether it still does.
+//! Has hooks told of events, where that is ours: of several dispatchers that share a store one tells, and
+//! the others look now and then whether it still does. Notes up to where every program is told.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenure_store::event::Event;
-use tenure_store::hook::OLD;
-use tenure_store::read::EventFilter;
 use tenure_store::{Error, EventId, Store};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::tell::tell;
-use super::window::Window;
+use super::messenger::{Messenger, Told};
 use crate::settings::Settings;
-
-/// How many are told at once: each is a process or two, and they shall not crowd out the work.
-const AT_ONCE: usize = 4;
-
-/// How many events are read at once.
-const PAGE: u32 = 64;
 
 /// How long a dispatcher holds the telling without a word: another takes it up after that.
 const HOLD: Duration = Duration::from_secs(30);
-
-/// How many events nobody wants may pass before that is noted.
-const UNNOTED: i64 = 1000;
-
-/// Whether nobody is told of it any more; one that is of the future, by another clock, is new.
-fn is_old(now: jiff::Timestamp, event: &Event) -> bool {
-    Duration::try_from(now.duration_since(event.at)).is_ok_and(|age| age > OLD)
-}
 
 /// How long after a store that did not answer it is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -56,9 +37,6 @@ impl Herald {
             store,
             settings: follow,
             changes,
-            position: None,
-            noted: EventId(0),
-            held_until: None,
         };
         Self {
             settings,
@@ -82,151 +60,140 @@ struct Heralding {
     store: Store,
     settings: watch::Receiver<Arc<Settings>>,
     changes: watch::Receiver<u64>,
-    /// Up to where events were read; what came before was told, or nobody wants it.
-    position: Option<EventId>,
-    /// Up to where the store knows of that.
-    noted: EventId,
-    /// Until when the telling is ours, on a store that others share.
-    held_until: Option<Instant>,
 }
 
 impl Heralding {
     async fn go_on(mut self) {
         loop {
-            // Before the reading: what comes meanwhile is a change.
-            self.changes.mark_unchanged();
             let settings = Arc::clone(&self.settings.borrow_and_update());
             // One that serves a batch is there for that alone.
             let is_on = !settings.hooks.is_empty() && settings.batch.is_none();
-            let told = if is_on {
-                self.read_on(&settings).await
+            let look = if is_on {
+                match self.tell(&settings).await {
+                    Ok(look) => look,
+                    Err(error) => {
+                        tracing::warn!(error = %error, "hooks wait for the store");
+                        Some(STORE_PAUSE)
+                    }
+                }
             } else {
-                Ok(())
+                None
             };
-            if let Err(error) = told {
-                tracing::warn!(error = %error, "hooks wait for the store");
-                tokio::time::sleep(STORE_PAUSE).await;
-                continue;
-            }
             let look = async {
-                if is_on && self.store.is_shared() {
-                    tokio::time::sleep(settings.poll).await;
-                } else {
-                    std::future::pending::<()>().await;
+                match look {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                changed = self.changes.changed() => if changed.is_err() { return },
                 changed = self.settings.changed() => if changed.is_err() { return },
                 () = look => {}
             }
         }
     }
 
-    /// Tells whatever is new, where it is ours to tell.
-    async fn read_on(&mut self, settings: &Arc<Settings>) -> Result<(), Error> {
-        while let Some(position) = self.hold(settings).await? {
-            let filter = EventFilter {
-                after: position,
-                limit: PAGE,
-                task: None,
-                batch: None,
-                kind: None,
-            };
-            let page = self.store.events(&filter).await?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            self.tell_all(settings, position, page).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes sure that the telling is ours, and says from where it goes on.
-    async fn hold(&mut self, settings: &Settings) -> Result<Option<EventId>, Error> {
-        let is_held = match self.held_until {
-            Some(until) => !self.store.is_shared() || Instant::now() + HOLD / 2 < until,
-            None => false,
+    /// Tells, where that is ours, until it is not any more or other hooks are in force; when to look
+    /// again.
+    async fn tell(&mut self, settings: &Arc<Settings>) -> Result<Option<Duration>, Error> {
+        let held_at = Instant::now();
+        let Some(from) = self.store.hold_hooks(settings.id, HOLD).await? else {
+            return Ok(Some(settings.poll));
         };
-        if !is_held {
-            let until = Instant::now() + HOLD;
-            let Some(told) = self.store.hold_hooks(settings.id, HOLD).await? else {
-                self.held_until = None;
-                return Ok(None);
-            };
-            self.held_until = Some(until);
-            self.noted = told;
-            self.position = Some(self.position.map_or(told, |position| position.max(told)));
-        }
-        Ok(self.position)
-    }
-
-    async fn tell_all(
-        &mut self,
-        settings: &Arc<Settings>,
-        position: EventId,
-        page: Vec<Event>,
-    ) -> Result<(), Error> {
-        let mut window = Window::new(position);
-        let mut telling = JoinSet::new();
-        let mut begun = false;
-        let now = jiff::Timestamp::now();
-        for event in page {
-            let is_wanted = !settings.hooks.of(event.kind).is_empty();
-            if !is_wanted || is_old(now, &event) {
-                window.pass(event.id);
-                continue;
-            }
-            while telling.len() >= AT_ONCE {
-                self.one_is_told(settings, &mut telling, &mut window).await;
-            }
-            begun = true;
-            window.begin(event.id);
-            let (settings, store) = (Arc::clone(settings), self.store.clone());
-            telling.spawn(async move {
-                let id = event.id;
-                tell(settings, store, event).await;
-                id
-            });
-        }
-        while !telling.is_empty() {
-            self.one_is_told(settings, &mut telling, &mut window).await;
-        }
-        self.position = Some(window.read());
-        let is_behind = begun && self.noted < window.read();
-        if is_behind || window.read().0 - self.noted.0 >= UNNOTED {
-            self.note(settings, window.read()).await?;
-        }
-        Ok(())
-    }
-
-    /// Waits until one more is told, and notes that. A store that is away is told later: what is told
-    /// is told, and needs it no more.
-    async fn one_is_told(
-        &mut self,
-        settings: &Settings,
-        telling: &mut JoinSet<EventId>,
-        window: &mut Window,
-    ) {
-        tokio::select! {
-            Some(told) = telling.join_next() => {
-                if let Ok(event) = told {
-                    window.done(event);
+        let mut telling = Telling::start(settings, &self.store, &self.changes, from, held_at);
+        loop {
+            tokio::select! {
+                changed = self.settings.changed() => {
+                    let hooks = &self.settings.borrow_and_update().hooks;
+                    if changed.is_err() || *hooks != settings.hooks {
+                        return Ok(Some(Duration::ZERO));
+                    }
+                }
+                () = telling.has_news(self.store.is_shared()) => {
+                    if !telling.note(settings, &self.store).await {
+                        return Ok(Some(settings.poll));
+                    }
                 }
             }
-            // Holds on.
-            () = tokio::time::sleep(HOLD / 3) => {}
         }
-        if let Err(error) = self.note(settings, window.told()).await {
-            tracing::debug!(error = %error, "not noted yet up to which event hooks were told");
+    }
+}
+
+/// The messengers at work. Dropping it ends them.
+struct Telling {
+    news: Arc<Notify>,
+    told: Vec<Arc<Told>>,
+    /// From when the telling is ours for [`HOLD`], on a store that others share.
+    held_at: Instant,
+    #[expect(dead_code, reason = "held, not read: dropping it ends the messengers")]
+    messengers: JoinSet<()>,
+}
+
+impl Telling {
+    /// Has every program told of what comes after an event.
+    fn start(
+        settings: &Arc<Settings>,
+        store: &Store,
+        changes: &watch::Receiver<u64>,
+        from: EventId,
+        held_at: Instant,
+    ) -> Self {
+        let news = Arc::new(Notify::new());
+        let mut messengers = JoinSet::new();
+        let mut told = Vec::new();
+        for program in settings.hooks.programs() {
+            let up_to = Arc::new(Told::new(from, Arc::clone(&news)));
+            told.push(Arc::clone(&up_to));
+            let messenger = Messenger::new(
+                program,
+                Arc::clone(settings),
+                store.clone(),
+                changes.clone(),
+                up_to,
+            );
+            messengers.spawn(messenger.go_on());
+        }
+        Self {
+            news,
+            told,
+            held_at,
+            messengers,
         }
     }
 
-    async fn note(&mut self, settings: &Settings, told: EventId) -> Result<(), Error> {
-        let until = Instant::now() + HOLD;
-        let is_ours = self.store.hooks_told(settings.id, told, HOLD).await?;
-        self.noted = told;
-        self.held_until = is_ours.then_some(until);
-        Ok(())
+    /// Until there is something to note, or the hold is to be renewed.
+    async fn has_news(&self, is_shared: bool) {
+        let hold_on = async {
+            if is_shared {
+                let at = self.held_at + HOLD / 3;
+                tokio::time::sleep_until(at.into()).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = self.news.notified() => {}
+            () = hold_on => {}
+        }
+    }
+
+    /// Notes up to where every program is told, and holds on; whether the telling is still ours.
+    async fn note(&mut self, settings: &Settings, store: &Store) -> bool {
+        let held_at = Instant::now();
+        let Some(told) = self.told.iter().map(|told| told.up_to()).min() else {
+            return false;
+        };
+        match store.hooks_told(settings.id, told, HOLD).await {
+            Ok(is_ours) => {
+                self.held_at = held_at;
+                is_ours
+            }
+            Err(error) => {
+                // What is told is told; only who comes next would tell it again.
+                tracing::debug!(error = %error, "not noted yet up to which event hooks were told");
+                tokio::time::sleep(STORE_PAUSE).await;
+                self.news.notify_one();
+                !store.is_shared() || Instant::now() < self.held_at + HOLD
+            }
+        }
     }
 }

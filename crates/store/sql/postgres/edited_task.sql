@@ -1,5 +1,5 @@
 -- What a person mends, held until it is mended.
-SELECT status, current_run_id, skills, lane, blocks, pending_parents, not_before, failures,
+SELECT status, current_run_id, skills, requires, lane, blocks, pending_parents, not_before, failures,
        violations, defers, benign, lost
 FROM tasks WHERE id = $1
 FOR NO KEY UPDATE

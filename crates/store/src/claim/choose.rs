@@ -113,7 +113,13 @@ impl Wanted {
         let mut lanes = Vec::with_capacity(rows.len());
         for row in rows {
             let lane = Lane::read(&row.lane)?;
-            if lane.skills.iter().all(|skill| offer.skills.contains(skill)) {
+            let is_able = lane.skills.iter().all(|skill| offer.skills.contains(skill));
+            if is_able
+                && lane
+                    .requires
+                    .iter()
+                    .all(|label| self.labels.contains(label))
+            {
                 lanes.push(lane);
             }
         }

@@ -6,11 +6,9 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{Intent, Opened};
-use crate::connection::Connection;
 use crate::database::Address;
 use crate::error::OpenError;
-use crate::ids::InstanceId;
-use crate::migrate::{self, Found, MIGRATIONS, in_time, unavailable};
+use crate::migrate::{self, MIGRATIONS, in_time};
 use crate::url::StoreUrl;
 use crate::writer::DEADLINE;
 
@@ -26,7 +24,7 @@ const LIMITS: [(&str, &str); 3] = [
 pub(super) async fn open(
     url: &StoreUrl,
     address: &str,
-    intent: Intent,
+    intent: Intent<'_>,
 ) -> Result<Option<Opened>, OpenError> {
     let what = url.to_string();
     let options = PgConnectOptions::from_str(address)
@@ -39,33 +37,21 @@ pub(super) async fn open(
         .disable_statement_logging();
     let address = Address::Postgres(Box::new(options));
     let connecting = address.connect().await;
-    let connection = connecting.map_err(|error| migrate::refuse(&what, &error))?;
+    let mut connection = connecting.map_err(|error| migrate::refuse(&what, &error))?;
     let opened = match intent {
-        Intent::Create => Some(migrate::migrate(connection, &what, MIGRATIONS).await?),
-        Intent::Existing => in_time(&what, DEADLINE, existing(connection, &what)).await?,
+        Intent::Create(birth) => {
+            Some(migrate::migrate(connection, &what, MIGRATIONS, birth).await?)
+        }
+        Intent::Existing => {
+            let looking = migrate::current(&mut connection, &what, MIGRATIONS);
+            let known = in_time(&what, DEADLINE, looking).await?;
+            known.map(|known| (connection, known))
+        }
     };
-    Ok(opened.map(|(connection, instance)| Opened {
+    Ok(opened.map(|(connection, known)| Opened {
         address,
         connection: Some(connection),
-        instance,
+        known,
         file: None,
     }))
-}
-
-/// The store that is there, where one is.
-async fn existing(
-    mut connection: Connection,
-    what: &str,
-) -> Result<Option<(Connection, InstanceId)>, OpenError> {
-    let looked = migrate::look(&mut connection).await;
-    match looked.map_err(|error| unavailable(what, &error.to_string()))? {
-        Found::Empty => Ok(None),
-        Found::Foreign => Err(OpenError::Foreign {
-            what: what.to_owned(),
-        }),
-        Found::Store => {
-            let instance = migrate::current(&mut connection, what, MIGRATIONS).await?;
-            Ok(Some((connection, instance)))
-        }
-    }
 }

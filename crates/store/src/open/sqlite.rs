@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use super::filesystem::{FileId, check_local, check_writable, folder};
 use super::{Intent, OpenFile, Opened};
 use crate::connection::Connection;
+use crate::copy::Birth;
 use crate::database::Address;
 use crate::error::OpenError;
 use crate::migrate::{self, Found, MIGRATIONS, in_time, unavailable};
@@ -32,7 +33,7 @@ const BUSY: Duration = Duration::from_millis(2500);
 /// tables is many statements, and beyond this the disk is not just slow.
 const LIMIT: Duration = DEADLINE.saturating_mul(4);
 
-pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
+pub(super) async fn open(path: &Path, intent: Intent<'_>) -> Result<Option<Opened>, OpenError> {
     let opened = open_file(path, intent).await;
     if matches!(&opened, Err(OpenError::Unavailable { .. })) && exists(path)? {
         // SQLite reads nothing where it may not make the log's index. A missing right is a reason
@@ -42,24 +43,29 @@ pub(super) async fn open(path: &Path, intent: Intent) -> Result<Option<Opened>, 
     opened
 }
 
-async fn open_file(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenError> {
+async fn open_file(path: &Path, intent: Intent<'_>) -> Result<Option<Opened>, OpenError> {
     let what = path.display().to_string();
     let Some(mut connection) = in_time(&what, LIMIT, connect(path, intent)).await? else {
         return Ok(None);
     };
-    let (connection, instance) = match intent {
-        Intent::Create => migrate::migrate(connection, &what, MIGRATIONS).await?,
+    let opened = match intent {
+        Intent::Create(birth) => {
+            Some(migrate::migrate(connection, &what, MIGRATIONS, birth).await?)
+        }
         Intent::Existing => {
             let looking = migrate::current(&mut connection, &what, MIGRATIONS);
-            let instance = in_time(&what, DEADLINE, looking).await?;
-            (connection, instance)
+            let known = in_time(&what, DEADLINE, looking).await?;
+            known.map(|known| (connection, known))
         }
+    };
+    let Some((connection, known)) = opened else {
+        return Ok(None);
     };
     let id = FileId::of(path).map_err(|error| unavailable(&what, &error.to_string()))?;
     Ok(Some(Opened {
         address: Address::Sqlite(Box::new(options(path))),
-        connection: (intent == Intent::Create).then_some(connection),
-        instance,
+        connection: matches!(intent, Intent::Create(_)).then_some(connection),
+        known,
         file: Some(OpenFile {
             path: path.to_owned(),
             id,
@@ -68,28 +74,26 @@ async fn open_file(path: &Path, intent: Intent) -> Result<Option<Opened>, OpenEr
 }
 
 /// A connection to a file that is ours or empty; none where there is no file and none shall be made.
-async fn connect(path: &Path, intent: Intent) -> Result<Option<Connection>, OpenError> {
+async fn connect(path: &Path, intent: Intent<'_>) -> Result<Option<Connection>, OpenError> {
     check_local(path)?;
     if !exists(path)? {
         match intent {
             Intent::Existing => return Ok(None),
-            Intent::Create => create(path).await?,
+            Intent::Create(birth) => create(path, birth).await?,
         }
     }
-    if intent == Intent::Create {
+    let creates = matches!(intent, Intent::Create(_));
+    if creates {
         check_writable(path)?;
     }
-    if probe(path).await? == Found::Empty && intent == Intent::Existing {
+    if probe(path).await? == Found::Empty && !creates {
         return Ok(None);
     }
-    let connecting = match intent {
-        Intent::Create => options(path).connect().await,
-        Intent::Existing => options(path).read_only(true).connect().await,
-    };
+    let connecting = options(path).read_only(!creates).connect().await;
     let connection = connecting.map_err(|error| refused(path, &error))?;
     let mut connection = Connection::Sqlite(Box::new(connection));
     check_version(&mut connection, &path.display().to_string()).await?;
-    if intent == Intent::Create {
+    if creates {
         keep_a_log(&mut connection, path).await?;
     }
     Ok(Some(connection))
@@ -134,7 +138,7 @@ async fn probe(path: &Path) -> Result<Found, OpenError> {
         Ok(Found::Foreign) => Err(OpenError::Foreign {
             what: path.display().to_string(),
         }),
-        Ok(found @ (Found::Empty | Found::Store)) => Ok(found),
+        Ok(found @ (Found::Empty | Found::Store | Found::Moving)) => Ok(found),
         // Without a lock, a database that somebody writes at this moment looks torn. It is one, and
         // the opening that takes its locks says whether it is whole.
         Err(error) if code(&error).as_deref() == Some(CORRUPT) => Ok(Found::Store),
@@ -144,7 +148,7 @@ async fn probe(path: &Path) -> Result<Found, OpenError> {
 
 /// Makes a whole store under another name and links it into place. Whoever comes second finds it
 /// there, which is as good.
-async fn create(path: &Path) -> Result<(), OpenError> {
+async fn create(path: &Path, birth: Option<&Birth>) -> Result<(), OpenError> {
     let what = path.display().to_string();
     let cannot = |problem: std::io::Error| OpenError::ReadOnly {
         path: path.to_owned(),
@@ -167,7 +171,7 @@ async fn create(path: &Path) -> Result<(), OpenError> {
     let connection = connection.map_err(|error| refused(path, &error))?;
     let mut connection = Connection::Sqlite(Box::new(connection));
     keep_a_log(&mut connection, path).await?;
-    let (connection, _) = migrate::migrate(connection, &what, MIGRATIONS).await?;
+    let (connection, _) = migrate::migrate(connection, &what, MIGRATIONS, birth).await?;
     let closed = connection.close().await;
     closed.map_err(|error| unavailable(&what, &error.to_string()))?;
     match fs::hard_link(&unfinished.0, path) {

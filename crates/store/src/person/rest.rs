@@ -41,8 +41,8 @@ impl Said {
             Wish::Complete { .. } => (Move::Completed, EventKind::Completed),
             Wish::Archive if task.archived_at.is_some() => return Ok(Granted::Already(status)),
             Wish::Archive => (Move::Archived, EventKind::Archived),
-            Wish::Stop => return refuse(id, nothing_runs(status, "stop")),
-            Wish::Reclaim => return refuse(id, nothing_runs(status, "reclaim")),
+            Wish::Stop => return refuse(id, nothing_runs(id, status, "stop")),
+            Wish::Reclaim => return refuse(id, nothing_runs(id, status, "reclaim")),
             Wish::Promote { force } => return self.promote(tx, id, task, *force).await,
             Wish::Reassign { profile, .. } => return self.reassign(tx, id, task, profile).await,
         };
@@ -224,15 +224,17 @@ fn legal(task: TaskId, from: TaskStatus, by: Move, rest: Rest) -> Result<TaskSta
 }
 
 /// Why a verb that ends a run makes no sense here, and which one does.
-fn nothing_runs(status: TaskStatus, verb: &str) -> String {
+fn nothing_runs(id: TaskId, status: TaskStatus, verb: &str) -> String {
     let instead = match status {
         TaskStatus::Todo | TaskStatus::Scheduled | TaskStatus::Ready => {
-            "`tenure block` keeps it from starting, `tenure cancel` gives it up"
+            format!("`tenure pause {id}` keeps it from starting, `tenure cancel {id}` gives it up")
         }
-        TaskStatus::Running => "wait until it runs",
-        TaskStatus::Blocked => "it waits for `tenure unblock` or `tenure cancel`",
-        TaskStatus::Done => "the work is done",
-        TaskStatus::Cancelled => "`tenure retry` brings it back",
+        TaskStatus::Running => "wait until it runs".to_owned(),
+        TaskStatus::Blocked => {
+            format!("it waits for `tenure unblock {id}` or `tenure cancel {id}`")
+        }
+        TaskStatus::Done => "the work is done".to_owned(),
+        TaskStatus::Cancelled => format!("`tenure retry {id}` brings it back"),
     };
     format!("it is {status}, and there is no run to {verb}: {instead}")
 }

@@ -1,6 +1,6 @@
 //! What people want of a task, and what each wish means where a run has the task.
 
-use tenure_guard::{BlockKind, Report};
+use tenure_guard::{BlockKind, Report, TaskId};
 
 use crate::error::Error;
 use crate::life::{Ask, Move};
@@ -51,13 +51,13 @@ pub enum Wish {
 }
 
 /// What a wish means where a run has the task.
-pub(super) enum OnRun {
+pub(super) enum OnRun<'a> {
     /// The run is asked, and the holder's side carries it out.
     Asked(Ask),
     /// It makes no sense.
     Illegal(Move),
-    /// It must wait: why, and what leads there.
-    Refused(&'static str),
+    /// It must wait: what leads there, for the task that it is.
+    Refused(Box<dyn Fn(TaskId) -> String + 'a>),
 }
 
 impl Wish {
@@ -69,7 +69,7 @@ impl Wish {
         }
     }
 
-    pub(super) fn on_run(&self) -> OnRun {
+    pub(super) fn on_run(&self) -> OnRun<'_> {
         match self {
             Self::Cancel => OnRun::Asked(Ask::Cancel),
             Self::Stop => OnRun::Asked(Ask::Stop),
@@ -79,12 +79,15 @@ impl Wish {
             Self::Unblock => OnRun::Illegal(Move::Unblocked),
             Self::Retry => OnRun::Illegal(Move::Retried),
             Self::Promote { .. } => OnRun::Illegal(Move::Promoted),
-            Self::Complete { .. } => {
-                OnRun::Refused("say `tenure stop` first, then `tenure complete`")
-            }
-            Self::Reassign { reclaim: false, .. } => {
-                OnRun::Refused("`tenure reassign --reclaim` takes it back first")
-            }
+            Self::Complete { .. } => OnRun::Refused(Box::new(|id| {
+                format!("say `tenure stop {id}` first, then `tenure complete {id}`")
+            })),
+            Self::Reassign {
+                reclaim: false,
+                profile,
+            } => OnRun::Refused(Box::new(move |id| {
+                format!("`tenure reassign {id} {profile} --reclaim` takes it back first")
+            })),
         }
     }
 

@@ -2,24 +2,25 @@
 
 mod by_worker;
 mod decode;
+mod outlook;
 mod rows;
 mod situation;
 mod stats;
 
+pub use outlook::{Outlook, Standstill};
 pub use rows::{
-    CommentView, Context, Counts, Detail, EarlierAttempt, EventFilter, ExitView, Page,
-    ParentResult, Related, RunView, TaskFilter, TaskRow,
+    CommentView, Context, Detail, EarlierAttempt, EventFilter, ExitView, Page, ParentResult,
+    Related, RunView, TaskFilter, TaskRow,
 };
 pub(crate) use situation::pauses;
 pub use situation::{Counted, Holder, Pause, Place, Serving, Situation, WaitedFor};
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
 
-use sqlx::FromRow;
 use tenure_guard::{RunId, TaskId};
 
 use crate::error::Error;
 use crate::event::{Event, EventKind};
-use crate::ids::{BatchId, EventId};
+use crate::ids::EventId;
 use crate::life::TaskStatus;
 use crate::open::Store;
 use crate::sql;
@@ -122,21 +123,6 @@ impl Store {
             .await
     }
 
-    /// How many tasks of a batch stand where; what is paused waits for a person, and is not counted.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn batch_counts(&self, batch: BatchId) -> Result<Counts, Error> {
-        let rows: Vec<CountColumns> = self
-            .read(async |tx| tx.fetch(&sql::BATCH_COUNTS, values![batch]).await)
-            .await?;
-        let mut counts = Counts::default();
-        for row in rows {
-            *counts.of(row.status.parse()?) = row.number.unsigned_abs();
-        }
-        Ok(counts)
-    }
-
     /// What a worker is told at its start (`TENURE_CONTEXT`).
     ///
     /// # Errors
@@ -157,26 +143,6 @@ impl Store {
             })
         })
         .await
-    }
-}
-
-#[derive(FromRow)]
-struct CountColumns {
-    status: String,
-    number: i64,
-}
-
-impl Counts {
-    fn of(&mut self, status: TaskStatus) -> &mut u64 {
-        match status {
-            TaskStatus::Todo => &mut self.todo,
-            TaskStatus::Scheduled => &mut self.scheduled,
-            TaskStatus::Ready => &mut self.ready,
-            TaskStatus::Running => &mut self.running,
-            TaskStatus::Blocked => &mut self.blocked,
-            TaskStatus::Done => &mut self.done,
-            TaskStatus::Cancelled => &mut self.cancelled,
-        }
     }
 }
 

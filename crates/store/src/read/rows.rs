@@ -76,6 +76,7 @@ pub struct TaskRow {
     pub cwd: PathBuf,
     pub env: BTreeMap<String, String>,
     pub skills: Vec<String>,
+    pub requires: Vec<String>,
     pub limits: LimitsLayer,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -213,19 +214,6 @@ pub struct EventFilter {
     pub kind: Option<EventKind>,
     /// At most so many.
     pub limit: u32,
-}
-
-/// How many tasks stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "a field for each status, named alike")]
-pub struct Counts {
-    pub todo: u64,
-    pub scheduled: u64,
-    pub ready: u64,
-    pub running: u64,
-    pub blocked: u64,
-    pub done: u64,
-    pub cancelled: u64,
 }
 
 /// What a worker is told at its start: the file that `TENURE_CONTEXT` names, version 1.

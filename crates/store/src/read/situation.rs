@@ -95,6 +95,8 @@ pub struct Serving {
     pub runs: u64,
     /// When it claimed the newest of these runs.
     pub newest: Option<Timestamp>,
+    /// When it began.
+    pub started_at: Timestamp,
     /// Since when it gives no sign of life, where that is too long; on SQLite its lock says that it
     /// lives.
     pub quiet_since: Option<Timestamp>,
@@ -290,9 +292,11 @@ pub(super) async fn serving(tx: &mut Transaction, may_live: bool) -> Result<Vec<
             |Living {
                  dispatcher,
                  quiet_since,
+                 started_at,
              }| {
                 let count = counts.iter().find(|row| row.id == dispatcher.id);
                 Ok(Serving {
+                    started_at,
                     quiet_since,
                     dispatcher,
                     runs: count.map_or(0, |row| row.number.unsigned_abs()),
@@ -379,7 +383,8 @@ async fn place(tx: &mut Transaction, task: &TaskRow) -> Result<Option<Place>, Er
     if task.status != TaskStatus::Ready || task.paused_at.is_some() {
         return Ok(None);
     }
-    let own = Lane::of(&task.skills, task.limit_key.as_deref().zip(task.limit)).text()?;
+    let limit = task.limit_key.as_deref().zip(task.limit);
+    let own = Lane::of(&task.skills, &task.requires, limit).text()?;
     let before_in_lane = before(tx, task, &own, FAR).await?;
     let profile = values![task.assignee.as_str()];
     let lanes: Vec<LaneColumn> = tx.fetch(&sql::LANES, profile).await?;

@@ -5,13 +5,15 @@
 //! Whether a suspect is a matter at all, and what mends it, is for the rules of `diagnose` to say.
 
 mod read;
+mod rows;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tenure_guard::{BlockKind, Reason, RunId, TaskId};
 
-use crate::ids::BatchId;
+use crate::ids::{BatchId, DispatcherId};
 use crate::life::{Outcome, Streaks, TaskStatus};
 use crate::read::Pause;
 
@@ -20,6 +22,9 @@ pub const MOST: u32 = 1_000;
 
 /// So many links that are not met are followed to their parents.
 pub const MOST_LINKS: u32 = 20_000;
+
+/// What happened within this is too new to have been taken up by everybody.
+pub const LATELY: Duration = Duration::from_mins(1);
 
 /// Of so many of a lane's first tasks the longest wait is looked for.
 pub const FIRST: u32 = 100;
@@ -58,6 +63,10 @@ pub struct Suspects {
     pub unverified: Vec<Unverified>,
     /// What people keep from starting.
     pub pauses: Vec<Pause>,
+    /// Runs that ended within [`LATELY`], told apart by what room they gave; where something is ready.
+    pub freed: Vec<Freed>,
+    /// When a person let the store or a profile start things again for the last time, if lately.
+    pub resumed_at: Option<Timestamp>,
     /// How many run of each profile for which something is ready.
     pub running_of: BTreeMap<String, u32>,
     /// How many run with each limit key.
@@ -83,6 +92,8 @@ pub struct Troubled {
     pub newest: Option<EndedRun>,
     /// How many of the newest runs that have ended crashed in a row; at most three are looked at.
     pub crashes: u32,
+    /// Of the blocks in its streak, those in which its worker said which task it waits for.
+    pub waits: u32,
 }
 
 /// A run that has ended.
@@ -118,6 +129,8 @@ pub struct Waiting {
     pub profile: String,
     /// What the profile must offer.
     pub skills: Vec<String>,
+    /// Which labels the dispatcher must have.
+    pub requires: Vec<String>,
     /// By what it is counted how many may run at once.
     pub limit_key: Option<String>,
     /// And how many may, as the first task says.
@@ -130,6 +143,19 @@ pub struct Waiting {
     pub number: u32,
     /// Since when the longest of the first [`FIRST`] waits.
     pub since: Timestamp,
+    /// When the first task was changed for the last time.
+    pub changed_at: Timestamp,
+}
+
+/// Room that a run gave when it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freed {
+    /// Whose slot.
+    pub dispatcher: DispatcherId,
+    /// Of which profile.
+    pub profile: String,
+    /// With which limit key.
+    pub limit_key: Option<String>,
 }
 
 /// A task that a person keeps from starting.
@@ -163,6 +189,8 @@ pub struct Deserted {
     pub parent_title: String,
     /// How it stands: cancelled, or given up.
     pub parent_status: TaskStatus,
+    /// For how many other parents it waits.
+    pub others: u32,
 }
 
 /// A closed run whose tree was not proved dead.

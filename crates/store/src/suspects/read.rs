@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sqlx::FromRow;
+use jiff::Timestamp;
 use tenure_guard::{RunId, TaskId};
 
+use super::rows::{
+    BlockedRow, DesertedRow, EventRow, FreedRow, HeadRow, KeyRow, LaneRow, OverdueRow, PausedRow,
+    ProfileRow, ResidueRow, TroubledRow, UnverifiedRow, WantedRow,
+};
 use super::{
-    Blocked, Deserted, EndedRun, FIRST, MOST, MOST_LINKS, PausedTask, Scope, Suspects, Troubled,
-    Unverified, Waiting, WantedProfile,
+    Deserted, FIRST, Freed, LATELY, MOST, MOST_LINKS, Scope, Suspects, Waiting, WantedProfile,
 };
 use crate::clock::{millis, timestamp};
 use crate::connection::Row;
 use crate::error::Error;
-use crate::ids::BatchId;
+use crate::event::EventKind;
 use crate::lane::Lane;
-use crate::life::{End, Outcome, Streaks, TaskStatus};
+use crate::life::TaskStatus;
 use crate::moved::small;
 use crate::open::Store;
 use crate::sql::{self, Statement};
@@ -31,6 +34,9 @@ impl Store {
         self.read(async |tx| read(tx, scope, long).await).await
     }
 }
+
+/// Among so many of the newest events of the store it is looked whether something was resumed.
+const NEWEST: u32 = 100;
 
 /// What is read, up to which bounds.
 struct Reading<'a> {
@@ -48,6 +54,7 @@ async fn read(tx: &mut Transaction, scope: Scope, long: Duration) -> Result<Susp
     };
     let lanes = reading.lanes().await?;
     let running_of = reading.running_of(&lanes).await?;
+    let (freed, resumed_at) = reading.room(now, &lanes).await?;
     Ok(Suspects {
         now: timestamp(now)?,
         troubled: reading
@@ -96,6 +103,8 @@ async fn read(tx: &mut Transaction, scope: Scope, long: Duration) -> Result<Susp
         pauses: crate::read::pauses(reading.tx).await?,
         running_with: reading.running_with(&lanes).await?,
         running_of,
+        freed,
+        resumed_at,
         lanes,
         cut: reading.cut,
     })
@@ -168,12 +177,14 @@ impl Reading<'_> {
         Ok(Some(Waiting {
             profile: row.assignee,
             skills: row.skills,
+            requires: row.requires,
             limit_key: row.limit_key,
             limit: row.limit,
             first: task,
             batch: row.batch_id,
             number: 1,
             since: row.since,
+            changed_at: row.updated_at,
         }))
     }
 
@@ -197,6 +208,29 @@ impl Reading<'_> {
         rows.into_iter()
             .map(|row| Ok((row.limit_key, small(row.number)?)))
             .collect()
+    }
+
+    /// What gave room lately, where something waits for any.
+    async fn room(
+        &mut self,
+        now: i64,
+        lanes: &[Waiting],
+    ) -> Result<(Vec<Freed>, Option<Timestamp>), Error> {
+        if lanes.is_empty() {
+            return Ok((Vec::new(), None));
+        }
+        let after = now.saturating_sub(millis(LATELY));
+        let asked = values![after, MOST];
+        let rows: Vec<FreedRow> = self.tx.fetch(&sql::ENDED_LATELY, asked).await?;
+        let freed: Result<Vec<Freed>, Error> = rows.into_iter().map(FreedRow::read).collect();
+        let newest: Vec<EventRow> = self
+            .tx
+            .fetch(&sql::NEWEST_OF_STORE, values![NEWEST])
+            .await?;
+        let is_new = |one: &&EventRow| one.kind == EventKind::Resumed.name() && one.at > after;
+        let resumed = newest.iter().find(is_new);
+        let resumed_at = resumed.map(|one| timestamp(one.at)).transpose()?;
+        Ok((freed?, resumed_at))
     }
 
     async fn overdue(&mut self, now: i64) -> Result<Option<(u32, TaskId)>, Error> {
@@ -248,230 +282,5 @@ impl Reading<'_> {
         };
         self.note("tasks that wait for an ended parent", rows.len());
         rows.into_iter().map(DesertedRow::read).collect()
-    }
-}
-
-#[derive(FromRow)]
-struct TroubledRow {
-    id: i64,
-    status: String,
-    assignee: String,
-    not_before: Option<i64>,
-    failures: i64,
-    violations: i64,
-    defers: i64,
-    benign: i64,
-    lost: i64,
-    blocks: i64,
-    run_a: Option<i64>,
-    outcome_a: Option<String>,
-    reason_a: Option<String>,
-    seen_a: Option<String>,
-    run_b: Option<i64>,
-    outcome_b: Option<String>,
-    reason_b: Option<String>,
-    seen_b: Option<String>,
-    outcome_c: Option<String>,
-}
-
-impl TroubledRow {
-    fn read(self) -> Result<Troubled, Error> {
-        let ends = [&self.outcome_a, &self.outcome_b, &self.outcome_c];
-        let ended = ends.into_iter().flatten();
-        let crashes = ended.take_while(|word| *word == Outcome::Crashed.name());
-        let crashes = small(i64::try_from(crashes.count()).unwrap_or(0))?;
-        // The newest one may still be open.
-        let newest = match ended_run(
-            self.run_a,
-            self.outcome_a,
-            self.reason_a,
-            self.seen_a.as_deref(),
-        )? {
-            Some(newest) => Some(newest),
-            None => ended_run(
-                self.run_b,
-                self.outcome_b,
-                self.reason_b,
-                self.seen_b.as_deref(),
-            )?,
-        };
-        Ok(Troubled {
-            task: TaskId(self.id),
-            status: self.status.parse()?,
-            profile: self.assignee,
-            not_before: self.not_before.map(timestamp).transpose()?,
-            streaks: Streaks {
-                failures: small(self.failures)?,
-                violations: small(self.violations)?,
-                defers: small(self.defers)?,
-                benign: small(self.benign)?,
-                lost: small(self.lost)?,
-                blocks: small(self.blocks)?,
-            },
-            newest,
-            crashes,
-        })
-    }
-}
-
-fn ended_run(
-    run: Option<i64>,
-    outcome: Option<String>,
-    reason: Option<String>,
-    seen: Option<&str>,
-) -> Result<Option<EndedRun>, Error> {
-    let (Some(run), Some(outcome)) = (run, outcome) else {
-        return Ok(None);
-    };
-    let seen: Option<End> = seen.map(serde_json::from_str).transpose()?;
-    Ok(Some(EndedRun {
-        run: RunId(run),
-        outcome: outcome.parse()?,
-        reason: reason.unwrap_or_default(),
-        stood_down: seen.and_then(|end| match end {
-            End::StoodDown { reason } => Some(reason),
-            End::Exited { stood_down, .. } => stood_down,
-            End::SpawnFailed { .. }
-            | End::NeverStarted { .. }
-            | End::Unseen { .. }
-            | End::Lapsed { .. } => None,
-        }),
-    }))
-}
-
-#[derive(FromRow)]
-struct BlockedRow {
-    id: i64,
-    block_kind: String,
-    block_reason: String,
-    since: i64,
-}
-
-impl BlockedRow {
-    fn read(self) -> Result<Blocked, Error> {
-        Ok(Blocked {
-            task: TaskId(self.id),
-            kind: crate::moved::block_kind(&self.block_kind)?,
-            reason: self.block_reason,
-            since: timestamp(self.since)?,
-        })
-    }
-}
-
-#[derive(FromRow)]
-struct ProfileRow {
-    profile: String,
-}
-
-#[derive(FromRow)]
-struct LaneRow {
-    lane: String,
-}
-
-#[derive(FromRow)]
-struct HeadRow {
-    id: i64,
-    batch_id: Option<i64>,
-    key_limit: Option<i64>,
-    number: i64,
-    since: i64,
-}
-
-impl HeadRow {
-    fn read(self, profile: &str, lane: Lane) -> Result<Waiting, Error> {
-        Ok(Waiting {
-            profile: profile.to_owned(),
-            skills: lane.skills,
-            limit_key: lane.limit_key,
-            limit: self.key_limit.map(small).transpose()?,
-            first: TaskId(self.id),
-            batch: self.batch_id.map(BatchId),
-            number: small(self.number)?,
-            since: timestamp(self.since)?,
-        })
-    }
-}
-
-#[derive(FromRow)]
-struct KeyRow {
-    limit_key: String,
-    number: i64,
-}
-
-#[derive(FromRow)]
-struct OverdueRow {
-    number: i64,
-    first: Option<i64>,
-}
-
-#[derive(FromRow)]
-struct PausedRow {
-    id: i64,
-    status: String,
-    paused_at: i64,
-}
-
-impl PausedRow {
-    fn read(self) -> Result<PausedTask, Error> {
-        Ok(PausedTask {
-            task: TaskId(self.id),
-            status: self.status.parse()?,
-            since: timestamp(self.paused_at)?,
-        })
-    }
-}
-
-#[derive(FromRow)]
-struct WantedRow {
-    profile: String,
-    first: Option<i64>,
-}
-
-#[derive(FromRow)]
-struct DesertedRow {
-    id: i64,
-    parent_id: i64,
-    parent_title: String,
-    parent_status: String,
-}
-
-impl DesertedRow {
-    fn read(self) -> Result<Deserted, Error> {
-        Ok(Deserted {
-            task: TaskId(self.id),
-            parent: TaskId(self.parent_id),
-            parent_title: self.parent_title,
-            parent_status: self.parent_status.parse()?,
-        })
-    }
-}
-
-#[derive(FromRow)]
-struct ResidueRow {
-    id: i64,
-    run_id: i64,
-}
-
-#[derive(FromRow)]
-struct UnverifiedRow {
-    run_id: i64,
-    task_id: i64,
-    host_id: Option<String>,
-    boot_id: Option<String>,
-    warden_pid: Option<i64>,
-    ended_at: i64,
-    has_moved_on: i64,
-}
-
-impl UnverifiedRow {
-    fn read(self) -> Result<Unverified, Error> {
-        Ok(Unverified {
-            run: RunId(self.run_id),
-            task: TaskId(self.task_id),
-            host: self.host_id.zip(self.boot_id),
-            warden: self.warden_pid.and_then(|pid| i32::try_from(pid).ok()),
-            ended_at: timestamp(self.ended_at)?,
-            has_moved_on: self.has_moved_on != 0,
-        })
     }
 }

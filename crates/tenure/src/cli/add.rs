@@ -47,6 +47,9 @@ pub struct Add {
     /// What the profile must offer; may be repeated
     #[arg(long = "skill", value_name = "SKILL", value_parser = NonEmptyStringValueParser::new())]
     pub skills: Vec<String>,
+    /// A label that the dispatcher must have, like gpu; may be repeated
+    #[arg(long = "require", value_name = "LABEL", value_parser = NonEmptyStringValueParser::new())]
+    pub requires: Vec<String>,
     /// What it shares with others that shall not all run at once, like repo:x
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub limit_key: Option<String>,

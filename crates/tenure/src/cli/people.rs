@@ -120,10 +120,11 @@ pub struct Promote {
 
 #[derive(Debug, Args)]
 pub struct Reassign {
-    /// The task
-    #[arg(value_parser = task_id, allow_negative_numbers = true)]
-    pub id: TaskId,
-    /// Who is to do it
+    /// The tasks, and last who is to do them
+    #[arg(required = true, value_parser = task_id, allow_negative_numbers = true)]
+    pub ids: Vec<TaskId>,
+    /// Who is to do them
+    #[arg(required = true)]
     pub profile: String,
     /// Take it back first, where it runs
     #[arg(long)]
@@ -139,13 +140,20 @@ pub struct Reassign {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "mend", required = true, multiple = true, args = ["clear_skills", "reset_failures", "clear_claim"])]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, and any of them may be given"
+)]
+#[group(id = "mend", required = true, multiple = true, args = ["clear_skills", "clear_requires", "reset_failures", "clear_claim"])]
 pub struct Edit {
     #[command(flatten)]
     pub act: Act,
     /// It requires no skills any more
     #[arg(long)]
     pub clear_skills: bool,
+    /// It requires no labels any more
+    #[arg(long)]
+    pub clear_requires: bool,
     /// All its streaks begin at 0
     #[arg(long)]
     pub reset_failures: bool,

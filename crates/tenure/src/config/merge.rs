@@ -103,6 +103,7 @@ fn resolve(shape: &Shape) -> Result<Config, Problem> {
             .ok_or_else(|| missing("dispatcher.on_stop"))?,
         log_max_bytes: log_max_bytes(dispatcher.log_max_bytes.as_deref())?,
         poll: said("poll", dispatcher.poll)?,
+        labels: dispatcher.labels.clone().unwrap_or_default(),
         defaults: shape.defaults.clone(),
         profiles,
         hooks: super::hooks::resolve(&shape.hooks, &PASS_ENV),

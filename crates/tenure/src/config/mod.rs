@@ -58,6 +58,8 @@ pub struct Config {
     pub log_max_bytes: u64,
     /// The net beneath the pokes.
     pub poll: Duration,
+    /// What this host has that profiles and tasks may require.
+    pub labels: Vec<String>,
     /// `[defaults]`.
     pub defaults: LimitsLayer,
     /// The profiles, `shell` among them.
@@ -110,6 +112,7 @@ impl Config {
         let publish = |(name, profile): (&String, &Profile)| PublishedProfile {
             name: name.clone(),
             skills: profile.skills.clone(),
+            requires: profile.requires.clone(),
             max_running: profile.max_running,
             limits: profile.limits.clone(),
             defaults: self.defaults.clone(),

@@ -63,6 +63,7 @@ pub struct DispatcherShape {
     #[serde(with = "duration::optional", default)]
     pub poll: Option<Duration>,
     pub log_max_bytes: Option<String>,
+    pub labels: Option<Vec<String>>,
 }
 
 with_limit_keys! {
@@ -71,6 +72,7 @@ with_limit_keys! {
     pub struct ProfileShape {
         command: Option<Vec<String>>,
         skills: Option<Vec<String>>,
+        requires: Option<Vec<String>>,
         max_running: Option<u32>,
         env: BTreeMap<String, String>,
         pass_env: Option<Vec<String>>,
@@ -151,11 +153,25 @@ impl DispatcherShape {
                 "0s would never rest: like 5s is expected",
             ));
         }
+        labels("dispatcher.labels", self.labels.as_deref())?;
         match self.log_max_bytes.as_deref().map(super::size::parse) {
             Some(Err(what)) => Err(Problem::new("dispatcher.log_max_bytes", what)),
             Some(Ok(_)) | None => Ok(()),
         }
     }
+}
+
+/// A label is a word that is compared with others, and nothing more.
+fn labels(key: &str, labels: Option<&[String]>) -> Result<(), Problem> {
+    if labels
+        .iter()
+        .copied()
+        .flatten()
+        .any(|label| label.trim().is_empty())
+    {
+        return Err(Problem::new(key, "a label is empty: leave it out"));
+    }
+    Ok(())
 }
 
 impl ProfileShape {
@@ -196,6 +212,7 @@ impl ProfileShape {
                 ));
             }
         }
+        labels(&within("requires"), self.requires.as_deref())?;
         for (variable, value) in &self.env {
             if let Some(what) = variable_problem(variable, value) {
                 return Err(Problem::new(within("env"), what));
@@ -230,6 +247,7 @@ impl ProfileShape {
             command,
             limits: self.limits(),
             skills: self.skills.clone().unwrap_or_default(),
+            requires: self.requires.clone().unwrap_or_default(),
             max_running: self.max_running,
             env: self.env.clone(),
             isolation: self.isolation(name)?,

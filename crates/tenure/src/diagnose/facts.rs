@@ -14,6 +14,8 @@ use tenure_store::suspects::Suspects;
 
 use tenure_store::offered::Offered;
 
+use crate::caller::Caller;
+
 /// All of it.
 #[derive(Debug)]
 pub struct Facts {
@@ -36,6 +38,8 @@ pub struct Surroundings {
     pub runs: Vec<Examined>,
     /// Processes of runs that are not open.
     pub left: Vec<Left>,
+    /// How store and configuration were named.
+    pub caller: Caller,
     /// Where this is; `None` where nothing has ever run here.
     pub here: Option<Here>,
 }

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tenure_guard::{RunId, TaskId};
 
-use super::rule::RuleId;
+use super::rule::{Rule, RuleId};
+use crate::caller::Caller;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -101,17 +102,17 @@ impl Matter {
         }
     }
 
-    /// The finding of a rule.
-    pub(super) fn of(self, rule: RuleId, severity: Severity, condition: &'static str) -> Finding {
+    /// The finding of a rule, with its command for this caller.
+    pub(super) fn of(self, rule: &Rule, caller: &Caller) -> Finding {
         Finding {
-            rule,
-            severity,
-            condition,
+            rule: rule.id,
+            severity: rule.severity,
+            condition: rule.condition,
             task: self.task,
             run: self.run,
             evidence: self.evidence,
             facts: self.facts,
-            mend: self.mend,
+            mend: self.mend.map(|command| caller.command(&command)),
         }
     }
 }

@@ -4,7 +4,8 @@ use tenure_store::suspects::{MOST, Waiting};
 
 use super::facts::Facts;
 use crate::hindrance::{
-    Hindrance, Met, Obstacle, Scene, Verdict, Wanted, lacked, lacked_by_all, lacking, verdict,
+    Hindrance, Met, Obstacle, Scene, Verdict, Wanted, labels_lacked, lacked, lacked_by_all,
+    lacking, verdict,
 };
 
 impl Facts {
@@ -37,8 +38,15 @@ impl Facts {
         Some(lacked_by_all(&lane.skills, &lacked(met)))
     }
 
+    /// The labels that a lane's tasks, or their profile, require and no living dispatcher has that could
+    /// do them.
+    pub fn unlabelled(&self, lane: &Waiting) -> Option<String> {
+        let verdict = self.verdict(lane);
+        verdict.met().find_map(labels_lacked)
+    }
+
     fn lacking_here(&self, lane: &Waiting) -> Option<String> {
-        let profiles = self.offered.profiles().iter();
+        let profiles = self.offered.profiles();
         let named = profiles.filter(|profile| profile.name == lane.profile);
         let lacked: Vec<Vec<String>> = named.map(|one| lacking(&lane.skills, one)).collect();
         if lacked.is_empty() || lacked.iter().any(Vec::is_empty) {

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tenure_store::life::TaskStatus;
 use tenure_store::suspects::Troubled;
 
+use super::facts::Facts;
 use super::finding::Matter;
 
 /// Whether it waits for another attempt. While a run is open it may still come right, and a task that
@@ -13,11 +14,16 @@ pub fn is_between_runs(one: &Troubled) -> bool {
 }
 
 /// How its newest run ended, and where more of that is said.
-pub fn newest(one: &Troubled) -> String {
+pub fn newest(facts: &Facts, one: &Troubled) -> String {
     match &one.newest {
         Some(newest) => format!(
-            "run {} {}: {} (`tenure log {}` has its output)",
-            newest.run, newest.outcome, newest.reason, one.task
+            "run {} {}: {} (`{}` has its output)",
+            newest.run,
+            newest.outcome,
+            newest.reason,
+            facts
+                .caller
+                .tenure(format_args!("log {} --run {}", one.task, newest.run))
         ),
         None => "its runs were cleared away".to_owned(),
     }

@@ -9,14 +9,16 @@ use tenure_guard::{BlockKind, Reason, RunId, TaskId};
 use tenure_store::DispatcherId;
 use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
 use tenure_store::held::Held;
-use tenure_store::life::{LimitsLayer, Outcome, Streaks, TaskStatus};
+use tenure_store::life::{Outcome, Streaks, TaskStatus};
 use tenure_store::process::ProcessId;
 use tenure_store::read::{Pause, Serving};
 use tenure_store::suspects::{
-    Blocked, EndedRun, PausedTask, Suspects, Troubled, Unverified, Waiting, WantedProfile,
+    Blocked, Deserted, EndedRun, Freed, PausedTask, Suspects, Troubled, Unverified, Waiting,
+    WantedProfile,
 };
 
 use super::*;
+use crate::caller::Caller;
 
 const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
 
@@ -40,15 +42,16 @@ fn dispatcher() -> Serving {
                 name: "reviewer".into(),
                 skills: vec!["rust".into()],
                 max_running: Some(2),
-                limits: LimitsLayer::default(),
-                defaults: LimitsLayer::default(),
+                ..PublishedProfile::default()
             }],
+            labels: Vec::new(),
             batch: None,
             drain_at: None,
             held: Vec::new(),
         },
         runs: 0,
         newest: None,
+        started_at: ago(Duration::from_hours(9)),
         quiet_since: None,
     }
 }
@@ -69,6 +72,8 @@ fn facts(serving: Vec<Serving>) -> Facts {
             residue: Vec::new(),
             unverified: Vec::new(),
             pauses: Vec::new(),
+            freed: Vec::new(),
+            resumed_at: None,
             running_of: BTreeMap::new(),
             running_with: BTreeMap::new(),
             cut: Vec::new(),
@@ -76,9 +81,10 @@ fn facts(serving: Vec<Serving>) -> Facts {
         around: Arc::new(Surroundings {
             serving,
             stopped: HashSet::new(),
-            offered: tenure_store::offered::Offered::new(published, "a living dispatcher"),
+            offered: tenure_store::offered::Offered::new(published, &[], "a living dispatcher"),
             runs: Vec::new(),
             left: Vec::new(),
+            caller: Caller::default(),
             here: Some(Here {
                 host: "here".into(),
                 boot: "boot".into(),
@@ -101,12 +107,14 @@ fn lane() -> Waiting {
     Waiting {
         profile: "reviewer".into(),
         skills: Vec::new(),
+        requires: Vec::new(),
         limit_key: None,
         limit: None,
         first: TaskId(7),
         batch: None,
         number: 1,
         since: ago(Duration::from_secs(1)),
+        changed_at: ago(Duration::from_hours(9)),
     }
 }
 
@@ -124,6 +132,7 @@ fn troubled(streaks: Streaks) -> Troubled {
             stood_down: None,
         }),
         crashes: 0,
+        waits: 0,
     }
 }
 
@@ -220,7 +229,7 @@ fn a_dispatcher_that_is_full_drains_or_cannot_start_a_profile_strands_nothing() 
     let mut again = with(|_| ());
     again.suspects.lanes = vec![old];
     let serving = &mut again.around_mut().serving[0];
-    serving.dispatcher.held = vec![held(NOW)];
+    serving.dispatcher.held = vec![held(ago(Duration::from_mins(2)))];
     fires(&again, &[("stranded_in_ready", Some("kill -HUP 4242"))]);
     // Here the pid may be anybody's.
     again.around_mut().serving[0].dispatcher.process.host_id = "there".into();
@@ -241,6 +250,49 @@ fn a_dispatcher_that_is_stopped_or_gives_no_sign_of_life_is_named_at_once() {
     around.serving.remove(0);
     around.serving[0].quiet_since = Some(NOW);
     fires(&idle, &[("no_dispatcher", Some("tenure serve"))]);
+}
+
+#[test]
+fn a_lane_that_just_got_room_is_not_stranded() {
+    let long = Duration::from_hours(3);
+    let lane = |changed_at| Waiting {
+        since: ago(long),
+        changed_at,
+        limit_key: Some("repo:x".into()),
+        limit: Some(1),
+        ..lane()
+    };
+    let mut facts = facts(vec![dispatcher()]);
+    let id = facts.serving[0].dispatcher.id;
+    let stranded = [("stranded_in_ready", Some("kill -HUP 4242"))];
+    facts.suspects.lanes = vec![lane(ago(long))];
+    fires(&facts, &stranded);
+    let other = DispatcherId::random();
+    for (dispatcher, profile, key, is_room) in [
+        (other, "another", "repo:y", false),
+        (id, "another", "repo:y", true),
+        (other, "reviewer", "repo:y", true),
+        (other, "another", "repo:x", true),
+    ] {
+        facts.suspects.freed = vec![Freed {
+            dispatcher,
+            profile: profile.into(),
+            limit_key: Some(key.into()),
+        }];
+        fires(&facts, if is_room { &[] } else { &stranded });
+    }
+    facts.suspects.freed.clear();
+    facts.suspects.lanes = vec![lane(NOW)];
+    fires(&facts, &[]);
+    facts.suspects.lanes = vec![lane(ago(long))];
+    facts.suspects.resumed_at = Some(NOW);
+    fires(&facts, &[]);
+    facts.suspects.resumed_at = None;
+    facts.around_mut().serving[0].started_at = NOW;
+    fires(&facts, &[]);
+    // One that had room all the time should have taken it.
+    facts.around_mut().serving.push(dispatcher());
+    fires(&facts, &stranded);
 }
 
 #[test]
@@ -280,6 +332,18 @@ fn what_nobody_can_do_is_told_from_what_nobody_serves() {
     odd.suspects.lanes[0].profile = "reviewer".into();
     odd.suspects.wanted.clear();
     fires(&odd, &[skills]);
+    odd.suspects.lanes[0].skills.clear();
+    odd.suspects.lanes[0].requires = vec!["gpu".into()];
+    let labels = (
+        "invalid_task_skills",
+        Some("tenure edit 7 --clear-requires"),
+    );
+    fires(&odd, &[labels]);
+    odd.suspects.lanes[0].requires.clear();
+    odd.around_mut().serving[0].dispatcher.profiles[0].requires = vec!["gpu".into()];
+    fires(&odd, &[("invalid_task_skills", None)]);
+    odd.around_mut().serving[0].dispatcher.labels = vec!["gpu".into()];
+    fires(&odd, &[]);
 }
 
 #[test]
@@ -310,6 +374,8 @@ fn bad_ends_in_a_row_are_one_matter_each() {
         })
     }];
     fires(&bad, &[("block_unblock_cycling", Some("tenure retry 7"))]);
+    bad.suspects.troubled[0].waits = 1;
+    fires(&bad, &[]);
     bad.suspects.troubled[0].streaks.blocks = 0;
     if let Some(newest) = &mut bad.suspects.troubled[0].newest {
         newest.stood_down = Some(Reason::MissingClaimLock);
@@ -338,6 +404,23 @@ fn what_waits_for_people_names_the_way_out() {
         since: NOW,
     }];
     fires(&waits, &[("held_back", Some("tenure resume 7"))]);
+}
+
+#[test]
+fn no_other_parent_is_waived_for_the_sake_of_one_that_ended() {
+    let mut waits = facts(vec![dispatcher()]);
+    let deserted = |others| Deserted {
+        task: TaskId(7),
+        parent: TaskId(3),
+        parent_title: "fetch".into(),
+        parent_status: TaskStatus::Cancelled,
+        others,
+    };
+    let rule = "waits_for_ended_parent";
+    waits.suspects.deserted = vec![deserted(0)];
+    fires(&waits, &[(rule, Some("tenure promote 7 --force"))]);
+    waits.suspects.deserted = vec![deserted(1)];
+    fires(&waits, &[(rule, Some("tenure retry 3"))]);
 }
 
 #[test]

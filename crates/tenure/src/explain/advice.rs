@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use tenure_guard::{BlockKind, TaskId};
-use tenure_store::life::TaskStatus;
+use tenure_store::life::{End, TaskStatus};
 use tenure_store::read::{RunView, Situation};
 
 use super::{Code, ended};
@@ -40,6 +40,19 @@ pub fn steps(situation: &Situation) -> Vec<Step> {
         && let Some(code) = ended::code(run)
     {
         steps.extend(mend(task.id, run, code));
+    }
+    // What lapsed was on a host that nobody here can look at.
+    let newest = situation.runs.first();
+    let is_here = |run: &&RunView| !matches!(run.seen, Some(End::Lapsed { .. }));
+    if newest
+        .filter(is_here)
+        .is_some_and(|run| run.tree_unverified)
+    {
+        let words = "see whether something of it is left on this host";
+        let doctor = step(words, "tenure doctor");
+        if !steps.contains(&doctor) {
+            steps.push(doctor);
+        }
     }
     match (task.status, task.block_kind) {
         (TaskStatus::Blocked, Some(BlockKind::NeedsInput)) => {

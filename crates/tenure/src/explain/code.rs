@@ -49,6 +49,7 @@ codes! {
     BatchOnly = "batch_only": "the only dispatchers serve another batch each",
     ProfileMissing = "profile_missing": "no living dispatcher has its profile",
     SkillMissing = "skill_missing": "its profile does not offer a skill that it requires",
+    LabelMissing = "label_missing": "no living dispatcher that can do it has a label that it, or its profile, requires",
     Draining = "draining": "the dispatchers that could take it take nothing new",
     HeldBack = "held_back": "its profile cannot start where it could run, and is tried again later",
     NoSlot = "no_slot": "every slot of the dispatchers that could take it is taken",

@@ -12,7 +12,7 @@ use tenure_store::event::EventKind;
 use tenure_store::life::{Ask, End, Exit, Outcome, RunStatus};
 use tenure_store::read::{RunView, Situation};
 
-use super::{Code, signal, waits};
+use super::{Code, running, signal};
 
 /// A run, told at length.
 #[derive(Debug, Serialize)]
@@ -229,7 +229,7 @@ fn evidence(run: &RunView) -> Vec<String> {
         said.push(format!("the worker reported {word}, which decides"));
     }
     if let Some(ask) = run.ask {
-        said.push(format!("it was asked to end: {}", waits::asked(run, ask)));
+        said.push(format!("it was asked to end: {}", running::asked(run, ask)));
     }
     said.extend(run.seen.iter().flat_map(|end| of_end(run, end)));
     said.extend(of_tree(run));
@@ -308,7 +308,7 @@ fn of_tree(run: &RunView) -> Option<String> {
         );
     }
     run.tree_unverified.then(|| {
-        "that its whole tree is dead was searched for and not proved: a process that left its session may live on (`tenure doctor` looks for one)".into()
+        "that its whole tree is dead was searched for and not proved: a process that left its session may live on".into()
     })
 }
 

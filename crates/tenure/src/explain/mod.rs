@@ -6,7 +6,10 @@ pub mod advice;
 pub mod code;
 pub mod ended;
 pub mod page;
+pub mod parents;
 pub mod policy;
+pub mod rest;
+pub mod running;
 pub mod serving;
 pub mod signal;
 pub mod waits;
@@ -27,6 +30,8 @@ use tenure_store::read::{Place, Situation};
 pub use advice::Step;
 pub use code::Code;
 pub use ended::{Attempt, Earlier};
+
+use crate::caller::Caller;
 
 /// `explain --json`.
 #[derive(Debug, Serialize)]
@@ -51,6 +56,19 @@ pub struct Explanation {
     pub policies: Vec<Traced>,
     /// Whether the run that is open was begun with others, which hold until it closes.
     pub policies_differ_from_run: bool,
+}
+
+impl Explanation {
+    /// The same, with commands for this caller.
+    #[must_use]
+    pub fn for_caller(mut self, caller: &Caller) -> Self {
+        let reasons = self.reasons.iter_mut().map(|reason| &mut reason.command);
+        let steps = self.next.iter_mut().map(|step| &mut step.command);
+        for command in reasons.chain(steps).flatten() {
+            *command = caller.command(command);
+        }
+        self
+    }
 }
 
 /// Which task is explained.

@@ -8,6 +8,7 @@ use tenure_store::duration;
 use tenure_store::life::Origin;
 
 use super::{Attempt, Earlier, Explanation, Reason, Step};
+use crate::caller::Caller;
 use crate::escape;
 use crate::verb::seconds;
 
@@ -26,7 +27,7 @@ const SHORT: Duration = Duration::from_secs(10);
 const REASON_CHARS: usize = 160;
 
 /// The page.
-pub fn text(explanation: &Explanation) -> String {
+pub fn text(explanation: &Explanation, caller: &Caller) -> String {
     let mut text = head(explanation);
     for reason in &explanation.reasons {
         text.push_str(&told(reason, explanation.at));
@@ -46,9 +47,9 @@ pub fn text(explanation: &Explanation) -> String {
         text.push('\n');
         newest(&mut text, attempt, explanation.at);
     }
-    earlier(&mut text, explanation);
+    earlier(&mut text, explanation, caller);
     next(&mut text, &explanation.next);
-    policies(&mut text, explanation);
+    policies(&mut text, explanation, caller);
     text
 }
 
@@ -161,7 +162,7 @@ fn timings(attempt: &Attempt, at: Timestamp) -> String {
     text
 }
 
-fn earlier(text: &mut String, explanation: &Explanation) {
+fn earlier(text: &mut String, explanation: &Explanation, caller: &Caller) {
     if explanation.earlier.is_empty() {
         return;
     }
@@ -176,8 +177,8 @@ fn earlier(text: &mut String, explanation: &Explanation) {
     if more > 0 {
         let _ = writeln!(
             text,
-            "  and {more} more: tenure runs {}",
-            explanation.task.id
+            "  and {more} more: {}",
+            escape::line(&caller.tenure(format_args!("runs {}", explanation.task.id)))
         );
     }
 }
@@ -211,11 +212,15 @@ fn next(text: &mut String, steps: &[Step]) {
 }
 
 /// The policies by who said them, a line each.
-fn policies(text: &mut String, explanation: &Explanation) {
+fn policies(text: &mut String, explanation: &Explanation, caller: &Caller) {
     let differ = if explanation.policies_differ_from_run {
-        " for its next run (the open one began with others: `tenure runs --json`)"
+        let runs = caller.tenure(format_args!("runs {} --json", explanation.task.id));
+        format!(
+            " for its next run (the open one began with others: `{}`)",
+            escape::line(&runs)
+        )
     } else {
-        ""
+        String::new()
     };
     let _ = writeln!(text, "\npolicies in force{differ}");
     for origin in Origin::ALL {

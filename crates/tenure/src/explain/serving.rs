@@ -8,7 +8,7 @@ use tenure_store::read::{Serving, Situation};
 use super::waits::{held_by, ids, named};
 use super::{Code, Reason};
 use crate::hindrance::{
-    Hindrance, Met, Obstacle, Scene, Verdict, Wanted, lacked, lacked_by_all, verdict,
+    Hindrance, Met, Obstacle, Scene, Verdict, Wanted, labels_lacked, lacked, lacked_by_all, verdict,
 };
 
 /// What keeps it from being taken by anybody, besides pauses; nothing where somebody could take it.
@@ -65,6 +65,22 @@ fn reason(situation: &Situation, hindrance: &Hindrance) -> Option<Reason> {
     }
 }
 
+/// None of them has all the labels.
+fn unlabelled(situation: &Situation, met: &[Met]) -> Reason {
+    let words = format!(
+        "no living dispatcher that can do it has the label {}: {}",
+        labels_lacked(met).unwrap_or_default(),
+        who(met)
+    );
+    let until = "a dispatcher with that label is started (labels in [dispatcher]), or the task does without";
+    let task = &situation.task;
+    let reason = Reason::new(Code::LabelMissing, words, until);
+    if task.requires.is_empty() {
+        return reason;
+    }
+    reason.command(format!("tenure edit {} --clear-requires", task.id))
+}
+
 /// All of them are of one kind.
 fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
     let task = &situation.task;
@@ -93,6 +109,7 @@ fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
             "the profile gets the skill, or the task does without, or another profile gets the task",
         )
         .command(format!("tenure edit {} --clear-skills", task.id)),
+        Obstacle::NoLabels(_) => unlabelled(situation, met),
         Obstacle::Quiet(since) => Reason::new(
             Code::NoDispatcher,
             format!("the dispatcher gives no sign of life: {who}"),

@@ -9,12 +9,17 @@ use std::fmt::Write as _;
 use super::{Code, Seen, explain, page};
 use fixture::Case;
 
+use crate::caller::Caller;
+
 /// Their pages, from a part on.
 fn words(cases: &[Case], from: &str) -> String {
     let mut text = String::new();
     for case in cases {
         let log = vec!["the last line".to_owned()];
-        let page = page::text(&explain(&case.situation, case.seen(log)));
+        let page = page::text(
+            &explain(&case.situation, case.seen(log)),
+            &Caller::default(),
+        );
         let part = page.find(from).map_or("", |at| &page[at..]);
         // They are the same for all.
         let part = part.split("\npolicies in force").next().unwrap_or(part);
@@ -59,7 +64,7 @@ fn the_policies_in_force_are_told_by_who_said_them() {
     let profile = &mut situation.dispatchers[0].dispatcher.profiles[0];
     profile.limits.max_runtime = Some(std::time::Duration::from_hours(2));
     profile.defaults.max_defers = Some(7);
-    let page = page::text(&explain(&situation, Seen::default()));
+    let page = page::text(&explain(&situation, Seen::default()), &Caller::default());
     let policies = page.split("policies in force").nth(1);
     insta::assert_snapshot!(policies.unwrap_or_default());
 }

@@ -76,6 +76,7 @@ fn task(args: Add) -> Result<NewTask, Failure> {
         limit_key,
         priority: args.priority,
         skills: args.skills,
+        requires: args.requires,
         not_before: times.not_before().map_err(Failure::usage)?,
         recurrence: times.recurrence().map_err(Failure::usage)?,
         env: args.env.into_iter().collect(),

@@ -5,6 +5,7 @@ use tenure_guard::{RunId, TaskId};
 use tenure_store::life::{Ask, TaskStatus};
 use tenure_store::read::TaskRow;
 
+use crate::caller::Caller;
 use crate::failure::{Code, Failure};
 use crate::verb::list;
 use crate::{escape, output};
@@ -51,15 +52,18 @@ enum What {
 #[derive(Debug)]
 pub(super) struct Answers {
     json: bool,
+    caller: Caller,
     order: Vec<TaskId>,
     known: Vec<Answer>,
     refusals: Vec<(TaskId, Code)>,
 }
 
 impl Answers {
-    pub(super) fn new(json: bool) -> Self {
+    /// For this caller.
+    pub(super) fn new(json: bool, caller: Caller) -> Self {
         Self {
             json,
+            caller,
             order: Vec::new(),
             known: Vec::new(),
             refusals: Vec::new(),
@@ -132,7 +136,7 @@ impl Answers {
 
     /// It was not done.
     pub(super) fn refused(&mut self, id: TaskId, failure: &Failure) {
-        let error = failure.message();
+        let error = failure.said(&self.caller);
         if !self.json {
             output::message(format_args!("tenure: {}", escape::block(&error)));
         }

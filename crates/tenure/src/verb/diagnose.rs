@@ -12,6 +12,7 @@ use tenure_store::suspects::{MOST, Scope};
 use tenure_store::{Error, Store};
 use tenure_warden::process::{boot_id, known_host_id};
 
+use crate::caller::Caller;
 use crate::cli::{Diagnose, Global};
 use crate::diagnose::{Facts, Finding, Here, Left, Severity, Surroundings, judge};
 use crate::failure::{Code, Failure};
@@ -26,7 +27,7 @@ const BLOCKED_LONG: Duration = Duration::from_hours(24);
 pub async fn run(global: &Global, args: Diagnose) -> Result<(), Failure> {
     let place = Place::find(global)?;
     let findings = match (place.read().await?, args.ids.as_slice()) {
-        (Some(store), ids) => diagnose(&place, &store, ids).await?,
+        (Some(store), ids) => diagnose(global, &place, &store, ids).await?,
         (None, []) => Vec::new(),
         (None, [id, ..]) => return Err(Error::NoSuchTask(*id).into()),
     };
@@ -44,13 +45,18 @@ pub async fn run(global: &Global, args: Diagnose) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn diagnose(place: &Place, store: &Store, ids: &[TaskId]) -> Result<Vec<Finding>, Failure> {
+async fn diagnose(
+    global: &Global,
+    place: &Place,
+    store: &Store,
+    ids: &[TaskId],
+) -> Result<Vec<Finding>, Failure> {
     let scopes = if ids.is_empty() {
         vec![Scope::Store]
     } else {
         ids.iter().copied().map(Scope::Task).collect()
     };
-    let around = Arc::new(surroundings(place, store).await?);
+    let around = Arc::new(surroundings(global, place, store).await?);
     let mut findings: Vec<Finding> = Vec::new();
     for scope in scopes {
         let facts = Facts {
@@ -76,7 +82,11 @@ async fn diagnose(place: &Place, store: &Store, ids: &[TaskId]) -> Result<Vec<Fi
     Ok(findings)
 }
 
-async fn surroundings(place: &Place, store: &Store) -> Result<Surroundings, Failure> {
+async fn surroundings(
+    global: &Global,
+    place: &Place,
+    store: &Store,
+) -> Result<Surroundings, Failure> {
     let serving = store.serving().await?;
     let living: Vec<Dispatcher> = serving.iter().map(|one| one.dispatcher.clone()).collect();
     let here = here();
@@ -94,6 +104,7 @@ async fn surroundings(place: &Place, store: &Store) -> Result<Surroundings, Fail
         offered: offered::of(living, &place.config),
         runs,
         left,
+        caller: Caller::of(global),
         here,
     })
 }

@@ -18,6 +18,7 @@ use tenure_store::Store;
 use tenure_store::dispatcher::Dispatcher;
 use tenure_warden::process::{Found, Process, known_host_id};
 
+use crate::caller::Caller;
 use crate::cli::{Doctor, Global};
 use crate::failure::{Code, Failure};
 use crate::place::Place;
@@ -135,6 +136,10 @@ pub async fn run(global: &Global, args: &Doctor) -> Result<(), Failure> {
     findings.extend(unit::look());
     if let Some(store) = &store {
         findings.extend(leftovers::look(store).await);
+    }
+    let caller = Caller::of(global);
+    for lack in findings.iter_mut().filter_map(|one| one.lack.as_mut()) {
+        lack.mend = caller.message(&lack.mend);
     }
     if args.json {
         output::json(&findings)?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tenure_store::dispatcher::Dispatcher;
+use tenure_store::drain::Drained;
 use tenure_store::{DispatcherId, Store};
 
 use crate::cli::{Drain, Global};
@@ -19,10 +20,13 @@ pub async fn run(global: &Global, args: Drain) -> Result<(), Failure> {
     let dispatcher = choose(store.living_dispatchers().await?, args.id)?;
     let id = dispatcher.id;
     let mut changes = Changes::of(&store).await;
-    let anew = store.drain(id, place::by(), args.reason).await?;
+    let asked = match store.drain(id, place::by(), args.reason).await? {
+        Drained::Asked => "is asked",
+        Drained::AskedBefore => "was asked before",
+        Drained::Gone => return Err(gone(id)),
+    };
     place::poke(&store).await;
     let host = escape::line(&dispatcher.host_name);
-    let asked = if anew { "is asked" } else { "was asked before" };
     output::line(format!(
         "dispatcher {id} on {host} {asked} to drain: it takes nothing new, and leaves when its runs have ended"
     ))?;
@@ -81,6 +85,12 @@ fn choose(mut living: Vec<Dispatcher>, id: Option<DispatcherId>) -> Result<Dispa
         ))),
         (None, _) => Err(nobody()),
     }
+}
+
+fn gone(id: DispatcherId) -> Failure {
+    Failure::refused(format!(
+        "dispatcher {id} has just left, or became another program: look who lives now, and ask that one"
+    ))
 }
 
 fn nobody() -> Failure {

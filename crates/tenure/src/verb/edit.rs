@@ -5,6 +5,7 @@ use tenure_guard::TaskId;
 use tenure_store::Store;
 use tenure_store::edit::Mend;
 
+use crate::caller::Caller;
 use crate::cli::{Edit, Global};
 use crate::failure::Failure;
 use crate::place;
@@ -15,7 +16,7 @@ use crate::verb::wish::{close_deserted, open, row};
 /// Mends them.
 pub async fn run(global: &Global, args: Edit) -> Result<(), Failure> {
     let store = open(global, &args.act.ids).await?;
-    let mut answers = Answers::new(args.act.json);
+    let mut answers = Answers::new(args.act.json, Caller::of(global));
     for &id in &args.act.ids {
         answers.expect(id);
         if let Err(failure) = mend(&store, id, &args, &mut answers).await {
@@ -34,6 +35,7 @@ async fn mend(
 ) -> Result<(), Failure> {
     let wanted = [
         (args.clear_skills, Mend::ClearSkills),
+        (args.clear_requires, Mend::ClearRequires),
         (args.reset_failures, Mend::ResetFailures),
         (args.clear_claim, Mend::ClearClaim),
     ];

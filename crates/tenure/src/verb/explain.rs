@@ -1,5 +1,6 @@
 //! `explain`: why a task stands where it stands, why its runs ended so, and what to do next.
 
+use crate::caller::Caller;
 use crate::cli::{Global, One};
 use crate::explain::{Seen, explain, page};
 use crate::failure::Failure;
@@ -18,10 +19,11 @@ pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
         stopped: stopped::among(dispatchers.map(|one| &one.dispatcher)),
         log_tail: log.map(log_tail::read).unwrap_or_default(),
     };
-    let explanation = explain(&situation, seen);
+    let caller = Caller::of(global);
+    let explanation = explain(&situation, seen).for_caller(&caller);
     if args.json {
         output::json(&explanation)
     } else {
-        output::bytes(page::text(&explanation).as_bytes())
+        output::bytes(page::text(&explanation, &caller).as_bytes())
     }
 }

@@ -34,7 +34,7 @@ pub async fn run(global: &Global, args: &Log) -> Result<(), Failure> {
         return printer.copy(&mut log);
     }
     loop {
-        // Asked before reading: what was written before the end is then read for certain.
+        // Caller before reading: what was written before the end is then read for certain.
         let ended = store.run(run.run_id).await?.ended_at.is_some();
         printer.copy(&mut log)?;
         if ended {
@@ -79,7 +79,7 @@ fn open(path: &Path, run: &RunView) -> Result<RunLog, Failure> {
         let folder_is_gone = path.parent().is_some_and(|folder| !folder.exists());
         if error.kind() == ErrorKind::NotFound && folder_is_gone && run.ended_at.is_some() {
             return missing(format!(
-                "the log of run {} is not on this host any more: `tenure gc` cleared it away, or it ran elsewhere",
+                "the log of run {} is not on this host any more: `gc` cleared it away, or it ran elsewhere",
                 run.run_id
             ));
         }

@@ -19,6 +19,7 @@ mod gc;
 mod guard;
 mod list;
 mod log;
+mod migrate;
 mod pause;
 mod promote;
 mod reassign;
@@ -88,6 +89,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Settle(args) => settle::run(global, &args),
         Verb::Config(ConfigVerb::Show { json }) => config::show(global, json),
         Verb::Backup(args) => block_on(backup::run(global, &args)),
+        Verb::Migrate(args) => block_on(migrate::run(global, &args)),
         Verb::Gc(args) => block_on(gc::run(global, &args)),
         Verb::Completions(args) => completions::run(&args),
         Verb::Version(args) => version::run(args.json),

@@ -5,6 +5,7 @@ use tenure_guard::TaskId;
 use tenure_store::Store;
 use tenure_store::pause::{Pausable, PauseChange};
 
+use crate::caller::Caller;
 use crate::cli::{Global, Pause};
 use crate::failure::{Code, Failure};
 use crate::offered;
@@ -41,6 +42,7 @@ struct Answer {
 /// Does it for each.
 pub async fn run(global: &Global, args: Pause, change: Change) -> Result<(), Failure> {
     let place = Place::find(global)?;
+    let caller = Caller::of(global);
     let store = match args.ids.first() {
         Some(&first) => place.change(first).await?,
         None => place.open().await?,
@@ -64,9 +66,9 @@ pub async fn run(global: &Global, args: Pause, change: Change) -> Result<(), Fai
             code = code.or(Some(failure.code));
         }
         if !args.json {
-            tell(&one, change, &changed)?;
+            tell(&one, change, &changed, &caller)?;
         }
-        answers.push(answer(&one, changed));
+        answers.push(answer(&one, changed, &caller));
     }
     place::poke(&store).await;
     if args.json {
@@ -93,13 +95,14 @@ fn tell(
     what: &Pausable,
     change: Change,
     changed: &Result<PauseChange, Failure>,
+    caller: &Caller,
 ) -> Result<(), Failure> {
     let changed = match changed {
         Ok(changed) => changed,
         Err(failure) => {
             output::message(format_args!(
                 "tenure: {}",
-                escape::block(&failure.message())
+                escape::block(&failure.said(caller))
             ));
             return Ok(());
         }
@@ -117,7 +120,7 @@ fn tell(
     }
 }
 
-fn answer(what: &Pausable, changed: Result<PauseChange, Failure>) -> Answer {
+fn answer(what: &Pausable, changed: Result<PauseChange, Failure>, caller: &Caller) -> Answer {
     let (id, what) = match what {
         Pausable::Store => (None, Some("store".to_owned())),
         Pausable::Profile(profile) => (None, Some(format!("profile:{profile}"))),
@@ -133,6 +136,6 @@ fn answer(what: &Pausable, changed: Result<PauseChange, Failure>) -> Answer {
         ok: failure.is_none(),
         change,
         code: failure.as_ref().map(|failure| failure.code as u8),
-        error: failure.map(|failure| failure.message()),
+        error: failure.map(|failure| failure.said(caller)),
     }
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use tenure_dispatcher::{Control, Instruction, Settings};
 use tenure_store::Store;
 use tenure_store::dispatcher::{Dispatcher, Hold};
+use tenure_store::life::TaskStatus;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batch;
+use crate::caller::Caller;
 use crate::cli::{Global, Run};
 use crate::failure::{Code, Failure};
 use crate::follow::Changes;
@@ -37,24 +39,27 @@ pub fn run(global: &Global, args: &Run) -> Result<(), Failure> {
     let place = Place::find(global)?;
     let file = TaskFile::read(&args.file)?;
     let progress = Progress::of(file.tasks.len());
+    let caller = Caller::of(global);
     logging::begin(args.log_format, "warn", Some(progress.bar()))?;
     super::block_on(async {
-        let (store, mut batch) = carry_out(&place, &file, &progress).await?;
+        let (store, mut batch) = carry_out(&place, &file, &progress, &caller).await?;
         batch.refresh(&store).await?;
-        let summary = Summary::of(&store, &batch).await?;
+        let outlook = batch.outlook(&store).await?;
+        let summary = Summary::of(&store, &batch, &outlook).await?;
         let printed = if args.json {
             output::json(&summary)
         } else {
             output::bytes(summary.to_text().as_bytes())
         };
         // What became of the batch counts for more than whether somebody reads it.
-        if batch.all_done() {
+        if summary.is_all_done() {
             return printed;
         }
-        if batch.can_move() {
+        if batch.rows().any(|row| !outlook.waits_for_a_person(row.id)) {
             output::message(format_args!(
-                "tenure: what is left stays in {}: `tenure serve` goes on with it",
-                place.url
+                "tenure: what is left stays in {}: `{}` goes on with it",
+                place.url,
+                caller.tenure("serve")
             ));
         }
         Err(Failure::silent(Code::Failed))
@@ -73,6 +78,7 @@ async fn carry_out(
     place: &Place,
     file: &TaskFile,
     progress: &Progress,
+    caller: &Caller,
 ) -> Result<(Store, Batch), Failure> {
     if place.read().await?.is_none() {
         // A typo in a profile's name should not leave a new store behind.
@@ -88,7 +94,7 @@ async fn carry_out(
     };
     file.check(&offered)?;
     let submitted = super::submit::submit(&store, file).await?;
-    let mut batch = Batch::of(&store, &file.tasks, &submitted).await?;
+    let mut batch = Batch::of(&store, &submitted).await?;
     let ended = match role {
         Role::Own(hold, mut settings) => {
             settings.batch = Some(batch.id);
@@ -99,7 +105,7 @@ async fn carry_out(
         }
         Role::Guest => {
             place::poke(&store).await;
-            follow(&store, &mut batch, progress, signals).await
+            follow(&store, &mut batch, progress, signals, caller).await
         }
     };
     // What came to rest last; the summary reads it again, so a failure here is no harm.
@@ -152,7 +158,7 @@ async fn dispatch(
     };
     let obeying = obey(signals, &control, progress);
     tokio::select! {
-        ended = dispatcher => Ok(ended?),
+        finished = dispatcher => finished.map(|_| ()).map_err(Failure::from),
         never = watching => match never {},
         never = obeying => match never {},
     }
@@ -207,11 +213,21 @@ async fn look(store: &Store, batch: &mut Batch, progress: &Progress) -> Result<(
     let rested = batch.refresh(store).await?;
     for (index, id) in rested.iter().enumerate() {
         if let Some(row) = batch.row(*id) {
-            progress.rested(row, before + index + 1);
+            progress.rested(row, before + index + 1, batch.len());
         }
     }
     progress.running(batch.rows());
     Ok(())
+}
+
+/// Looks, and says whether only people can move what is left.
+async fn rests(store: &Store, batch: &mut Batch, progress: &Progress) -> Result<bool, Failure> {
+    look(store, batch, progress).await?;
+    if batch.rows().any(|row| row.status == TaskStatus::Running) {
+        return Ok(false);
+    }
+    let outlook = batch.outlook(store).await?;
+    Ok(batch.rows().all(|row| outlook.waits_for_a_person(row.id)))
 }
 
 /// Watches what another dispatcher does with the batch.
@@ -220,19 +236,23 @@ async fn follow(
     batch: &mut Batch,
     progress: &Progress,
     mut signals: Signals,
+    caller: &Caller,
 ) -> Result<(), Failure> {
     let mut changes = Changes::of(store).await;
     let mut was_told = true;
     loop {
-        match look(store, batch, progress).await {
-            Ok(()) if !batch.can_move() => return Ok(()),
-            Ok(()) => {}
+        match rests(store, batch, progress).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
             // The tasks go on without us, so a store that is busy for a while is worth waiting for.
             Err(failure) if failure.code == Code::Later => progress.say(&failure.message()),
             Err(failure) => return Err(failure),
         }
         if was_told && !changes.is_told() {
-            progress.say("no dispatcher lives any more: start `tenure serve`, and this goes on");
+            let serve = caller.tenure("serve");
+            progress.say(&format!(
+                "no dispatcher lives any more: start `{serve}`, and this goes on"
+            ));
         }
         was_told = changes.is_told();
         tokio::select! {

@@ -67,8 +67,8 @@ pub fn table(runs: &[RunView]) -> Table {
 }
 
 /// How it ended, and whether a core was dumped, as shells say it.
-fn ended(exit: ExitView, core: bool) -> String {
-    let dumped = if core { " (core dumped)" } else { "" };
+fn ended(exit: ExitView, is_dumped: bool) -> String {
+    let dumped = if is_dumped { " (core dumped)" } else { "" };
     match exit {
         ExitView::Code(code) => format!("code {code}"),
         ExitView::Signal(signal) => format!("signal {signal}{dumped}"),

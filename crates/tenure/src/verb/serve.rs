@@ -1,9 +1,8 @@
 //! `serve`: the dispatcher in the foreground.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 
-use tenure_dispatcher::{Control, Instruction, Settings};
+use tenure_dispatcher::{Finished, Instruction, Settings};
 use tenure_store::Store;
 use tenure_store::dispatcher::Hold;
 use tokio::sync::mpsc::UnboundedSender;
@@ -18,15 +17,6 @@ use crate::settings::settings;
 use crate::signals::{Manners, Meaning, Signals, Stopping};
 use crate::{logging, panic, upgrade};
 
-/// What a dispatcher that finished leaves to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// Nothing: it was told to stop.
-    Leave,
-    /// Become the program that lies where ours was started from.
-    Upgrade,
-}
-
 /// Dispatches until told to stop.
 pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
     logging::begin(args.log_format, "info", None)?;
@@ -38,8 +28,8 @@ pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
     })?;
     loop {
         match super::block_on(serve(global, &mut signals))? {
-            Next::Leave => return Ok(()),
-            Next::Upgrade => match upgrade::exec(&program, &mut signals) {
+            Finished::ForGood => return Ok(()),
+            Finished::ForTheNext => match upgrade::exec(&program, &mut signals) {
                 Ok(never) => match never {},
                 // Workers wait for nobody, but their tasks do: the old program is better than none.
                 Err(failure) => {
@@ -53,7 +43,7 @@ pub fn run(global: &Global, args: &Serve) -> Result<(), Failure> {
     }
 }
 
-async fn serve(global: &Global, signals: &mut Signals) -> Result<Next, Failure> {
+async fn serve(global: &Global, signals: &mut Signals) -> Result<Finished, Failure> {
     Place::allowed(global)?;
     let (in_force, place) = InForce::read(global)?;
     let store = service_manager::patiently(place.open()).await?;
@@ -74,18 +64,16 @@ async fn dispatch(
     hold: Hold,
     signals: &mut Signals,
     post: Post<'_>,
-) -> Result<Next, Failure> {
+) -> Result<Finished, Failure> {
     let (instructions, orders) = mpsc::unbounded_channel();
     let (ready, is_ready) = oneshot::channel();
-    let next = Cell::new(Next::Leave);
     let dispatcher = tenure_dispatcher::run(settings, store, hold, orders, ready);
-    let obeying = post.obey(signals, &instructions, &next);
+    let obeying = post.obey(signals, &instructions);
     let beside = async { tokio::join!(service_manager::accompany(is_ready), obeying).1 };
     tokio::select! {
-        ended = dispatcher => ended?,
+        finished = dispatcher => Ok(finished?),
         never = beside => match never {},
     }
-    Ok(next.get())
 }
 
 /// What signals are answered with while a dispatcher lives.
@@ -101,7 +89,6 @@ impl Post<'_> {
         mut self,
         signals: &mut Signals,
         instructions: &UnboundedSender<Instruction>,
-        next: &Cell<Next>,
     ) -> Infallible {
         loop {
             let instruction = match self.stopping.on(signals.next().await) {
@@ -112,22 +99,13 @@ impl Post<'_> {
                 }
                 Some(Meaning::Reload) => self.reload(),
                 Some(Meaning::Upgrade) => {
-                    tracing::info!("asked to become the program that is installed now");
-                    service_manager::reloading();
-                    next.set(Next::Upgrade);
-                    Some(Instruction::Stop(Control::Detach))
-                }
-                None => {
-                    tracing::warn!("not upgraded: asked to stop before");
+                    upgrade(instructions).await;
                     None
                 }
+                None => None,
             };
             // A dispatcher that is gone already needs no word.
             instruction.map(|instruction| instructions.send(instruction));
-            if next.get() == Next::Upgrade {
-                // Whoever asks for an end from now on asks the next program.
-                return std::future::pending().await;
-            }
         }
     }
 
@@ -157,4 +135,20 @@ impl Post<'_> {
         service_manager::reloaded();
         instruction
     }
+}
+
+/// Has the place of the dispatcher handed on, so that this process can become the program that lies
+/// where ours was started from. Comes back only where it goes on: whoever asks for an end meanwhile
+/// asks the next program.
+async fn upgrade(instructions: &UnboundedSender<Instruction>) {
+    tracing::info!("asked to become the program that is installed now");
+    service_manager::reloading();
+    let (refuse, refused) = oneshot::channel();
+    // A dispatcher that is gone already needs no word.
+    let _ = instructions.send(Instruction::HandOn(refuse));
+    let Ok(reason) = refused.await else {
+        return std::future::pending().await;
+    };
+    tracing::warn!(reason, "not upgraded: going on as before");
+    service_manager::reloaded();
 }

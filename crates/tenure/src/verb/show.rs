@@ -9,6 +9,7 @@ use tenure_store::event::Event;
 use tenure_store::life::{LinkKind, Recurrence};
 use tenure_store::read::{CommentView, Detail, Related, TaskRow};
 
+use crate::caller::Caller;
 use crate::cli::{Global, Show};
 use crate::failure::{Code, Failure};
 use crate::place::Place;
@@ -33,7 +34,7 @@ pub fn run(global: &Global, args: &Show) -> Result<(), Failure> {
     if args.json {
         output::json(&Shown::of(&detail))
     } else {
-        output::bytes(text(&detail).as_bytes())
+        output::bytes(text(&detail, &Caller::of(global)).as_bytes())
     }
 }
 
@@ -83,8 +84,8 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn text(detail: &Detail) -> String {
-    let mut text = fields(detail);
+fn text(detail: &Detail, caller: &Caller) -> String {
+    let mut text = fields(detail, caller);
     for (what, related) in [("after", &detail.parents), ("before", &detail.children)] {
         for one in related {
             field(&mut text, what, &describe(one));
@@ -114,7 +115,7 @@ fn text(detail: &Detail) -> String {
     text
 }
 
-fn fields(detail: &Detail) -> String {
+fn fields(detail: &Detail, caller: &Caller) -> String {
     let task = &detail.task;
     let mut text = String::new();
     field(&mut text, "task", &task.id.to_string());
@@ -127,7 +128,11 @@ fn fields(detail: &Detail) -> String {
         field(&mut text, "because", reason);
     }
     if !task.status.is_finished() {
-        field(&mut text, "why", &format!("tenure explain {}", task.id));
+        field(
+            &mut text,
+            "why",
+            &caller.tenure(format_args!("explain {}", task.id)),
+        );
     }
     if let Some(time) = task.archived_at {
         field(&mut text, "archived", &seconds(time));
@@ -149,6 +154,9 @@ fn fields(detail: &Detail) -> String {
     field(&mut text, "priority", &task.priority.to_string());
     if !task.skills.is_empty() {
         field(&mut text, "skills", &task.skills.join(", "));
+    }
+    if !task.requires.is_empty() {
+        field(&mut text, "requires", &task.requires.join(", "));
     }
     field(&mut text, "attempts", &task.attempts.to_string());
     let streaks = [

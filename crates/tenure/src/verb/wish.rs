@@ -9,6 +9,7 @@ use tenure_store::life::{Ask, TaskStatus};
 use tenure_store::person::{Earnest, Granted, Wish};
 use tenure_store::read::TaskRow;
 
+use crate::caller::Caller;
 use crate::cli::{Act, Cancel, Ending, Global, Patience};
 use crate::failure::{Code, Failure};
 use crate::folders;
@@ -93,9 +94,23 @@ pub(super) fn earnest(dry_run: bool) -> Earnest {
 
 /// Asks for each task first, then waits for all runs together.
 pub(super) async fn carry_out(global: &Global, want: Want) -> Result<(), Failure> {
+    carry_out_if(global, want, async |_: &Store, _| Ok(())).await
+}
+
+/// The same for those tasks of which `may` says nothing against it.
+pub(super) async fn carry_out_if(
+    global: &Global,
+    want: Want,
+    may: impl AsyncFn(&Store, TaskId) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let store = open(global, &want.ids).await?;
-    let mut deed = Deed::begin(&store, &want).await;
+    let mut deed = Deed::begin(global, &store, &want).await;
     for &id in &want.ids {
+        if let Err(failure) = may(&store, id).await {
+            deed.answers.expect(id);
+            deed.answers.refused(id, &failure);
+            continue;
+        }
         let (wish, reason) = (want.wish.clone(), want.reason.clone());
         let granted = store.wish_in(want.earnest, id, wish, place::by(), reason);
         deed.take(id, granted.await).await?;
@@ -106,7 +121,7 @@ pub(super) async fn carry_out(global: &Global, want: Want) -> Result<(), Failure
 /// The same for each tree, which the store decides on as a whole.
 async fn fell(global: &Global, want: Want) -> Result<(), Failure> {
     let store = open(global, &want.ids).await?;
-    let mut deed = Deed::begin(&store, &want).await;
+    let mut deed = Deed::begin(global, &store, &want).await;
     for &root in &want.ids {
         let felled = store.cancel_tree(want.earnest, root, place::by(), want.reason.clone());
         match felled.await {
@@ -142,12 +157,12 @@ struct Deed<'a> {
 }
 
 impl<'a> Deed<'a> {
-    async fn begin(store: &'a Store, want: &'a Want) -> Self {
+    async fn begin(global: &Global, store: &'a Store, want: &'a Want) -> Self {
         Self {
             store,
             want,
             changes: Changes::of(store).await,
-            answers: Answers::new(want.json),
+            answers: Answers::new(want.json, Caller::of(global)),
             asked: Vec::new(),
         }
     }

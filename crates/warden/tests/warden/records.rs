@@ -67,6 +67,7 @@ impl Records {
                 limits: LimitsLayer::default(),
                 max_running: None,
             }],
+            labels: Vec::new(),
             batch: None,
             lease,
         };

@@ -9,6 +9,6 @@ cd /
 set +e
 # What a service manager does.
 while :; do
-    HOME="$2" TENURE_LOG=info "$3" serve >>"$2/log" 2>&1 </dev/null
+    HOME="$2" TENURE_LOG=info,tenure_store=debug "$3" serve >>"$2/log" 2>&1 </dev/null
     sleep 0.5
 done

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tenure_tests::process::{Process, Signal};
 
 use crate::fault::{Fault, Step};
 use crate::host::Host;
 use crate::link::Way;
+use crate::overrun::Pause;
 use crate::server::Server;
 
 /// The hosts and the server, and what is wrong with them now.
@@ -22,11 +24,14 @@ pub struct Nemesis {
     pub begun: BTreeMap<&'static str, u32>,
     /// Runs whose warden was stopped or killed: it could not end its worker then.
     pub unguarded: BTreeSet<i64>,
+    /// When dispatchers were stopped.
+    pub pauses: Vec<Pause>,
 }
 
 #[derive(Debug)]
 struct Active {
     fault: Fault,
+    since: Timestamp,
     until: Instant,
     stopped: Vec<Process>,
 }
@@ -40,6 +45,7 @@ impl Nemesis {
             active: Vec::new(),
             begun: BTreeMap::new(),
             unguarded: BTreeSet::new(),
+            pauses: Vec::new(),
         }
     }
 
@@ -48,10 +54,12 @@ impl Nemesis {
         self.pass(step.pause);
         // What has this fault already, has it anew.
         self.end_where(|active| excludes(active.fault, step.fault));
+        let since = Timestamp::now();
         let stopped = self.begin(step.fault);
         *self.begun.entry(step.fault.name()).or_default() += 1;
         self.active.push(Active {
             fault: step.fault,
+            since,
             until: Instant::now() + step.lasts,
             stopped,
         });
@@ -152,9 +160,12 @@ impl Nemesis {
             Fault::Clock { host, .. } => self.hosts[host].move_clock(0),
             Fault::KillHost { host, anew } => self.hosts[host].boot(anew),
             Fault::KillServer => self.server.start(),
-            Fault::StopDispatcher { .. }
-            | Fault::StopWarden { .. }
-            | Fault::StopHost { .. }
+            Fault::StopDispatcher { host } | Fault::StopHost { host } => self.pauses.push(Pause {
+                host,
+                from: over.since.as_second(),
+                until: Timestamp::now().as_second(),
+            }),
+            Fault::StopWarden { .. }
             | Fault::StopServer
             | Fault::StopPostmaster
             | Fault::StopBackend { .. }

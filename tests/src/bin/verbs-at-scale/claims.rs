@@ -52,6 +52,7 @@ struct Rate {
 fn a_second(open: &OpenStore, claims: u64) -> Rate {
     let wanted = Wanted {
         dispatcher: DispatcherId::random(),
+        labels: Vec::new(),
         room: AT_ONCE,
         offers: vec![
             offer(SHELL, None),

@@ -97,7 +97,7 @@ fn who_is_told_to_end_before_it_found_anything_adopts_ends_and_finishes() {
     assert!(
         actions
             .iter()
-            .any(|action| matches!(action, Action::Finish)),
+            .any(|action| matches!(action, Action::Finish(_))),
         "{actions:?}"
     );
 }

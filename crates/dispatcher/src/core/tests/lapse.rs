@@ -68,7 +68,7 @@ fn what_was_taken_back_is_claimed_at_once() {
 fn a_look_that_is_under_way_keeps_nobody_from_finishing() {
     let mut world = watching();
     let actions = world.tell(Event::Control(Control::Terminate));
-    let finishes = |action: &Action| matches!(action, Action::Finish);
+    let finishes = |action: &Action| matches!(action, Action::Finish(_));
     assert!(actions.iter().any(finishes), "{actions:?}");
 }
 

@@ -6,6 +6,7 @@ use tenure_store::suspects::WantedProfile;
 use tenure_store::task::SHELL;
 
 use super::{Rule, RuleId};
+use crate::caller::quoted;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::finding::{Matter, Severity};
 
@@ -21,7 +22,7 @@ const ALIKE: f64 = 0.85;
 
 fn look(facts: &Facts) -> Vec<Matter> {
     let unknown = |wanted: &&WantedProfile| {
-        let mut offered = facts.offered.profiles().iter();
+        let mut offered = facts.offered.profiles();
         !offered.any(|profile| profile.name == wanted.name) && !is_served_apart(facts, wanted)
     };
     let wanted = facts.suspects.wanted.iter().filter(unknown);
@@ -49,7 +50,11 @@ fn look(facts: &Facts) -> Vec<Matter> {
                 .task(wanted.first)
                 .facts(json!({ "profile": wanted.name, "known": known, "sure": is_sure }));
             match meant {
-                Some(meant) => matter.mend(format!("tenure reassign {} {meant}", wanted.first)),
+                Some(meant) => matter.mend(format!(
+                    "tenure reassign {} {}",
+                    wanted.first,
+                    quoted(meant)
+                )),
                 None if is_sure => matter.mend(format!("tenure cancel {}", wanted.first)),
                 None => matter,
             }
@@ -70,7 +75,6 @@ fn known(facts: &Facts) -> impl Iterator<Item = &str> {
     let mut names: Vec<&str> = facts
         .offered
         .profiles()
-        .iter()
         .map(|one| one.name.as_str())
         .collect();
     names.sort_unstable();

@@ -6,6 +6,7 @@ use tenure_store::read::Pause;
 use tenure_store::suspects::{Troubled, Waiting};
 
 use super::{Rule, RuleId};
+use crate::caller::quoted;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::finding::{Matter, Severity};
 use crate::diagnose::lane::tasks;
@@ -83,7 +84,7 @@ fn paused(facts: &Facts, pause: &Pause) -> String {
 
 fn resume(pause: &Pause) -> String {
     match &pause.profile {
-        Some(profile) => format!("tenure resume --profile {profile}"),
+        Some(profile) => format!("tenure resume --profile {}", quoted(profile)),
         None => "tenure resume".to_owned(),
     }
 }
@@ -96,6 +97,7 @@ fn by_design(facts: &Facts, met: &[Met]) -> Option<(&'static str, String)> {
         Obstacle::OtherBatch
         | Obstacle::NoProfile
         | Obstacle::NoSkills(_)
+        | Obstacle::NoLabels(_)
         | Obstacle::Quiet(_)
         | Obstacle::Stopped => return None,
         Obstacle::Drains(_) => (
@@ -131,7 +133,7 @@ fn cools_down(facts: &Facts, one: &Troubled) -> Option<Matter> {
     let evidence = format!(
         "the task cools down for {} more; {}",
         facts.until(until),
-        streak::newest(one)
+        streak::newest(facts, one)
     );
     let facts = json!({ "why": "cooling_down", "until": until });
     Some(Matter::new(evidence).task(one.task).facts(facts))

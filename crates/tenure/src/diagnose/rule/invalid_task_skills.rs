@@ -1,4 +1,4 @@
-//! A ready task requires skills that nobody offers.
+//! A ready task requires skills that nobody offers, or labels that nobody has.
 
 use serde_json::json;
 
@@ -10,16 +10,22 @@ use crate::diagnose::lane::tasks;
 pub const RULE: Rule = Rule {
     id: RuleId::InvalidTaskSkills,
     severity: Severity::Error,
-    condition: "a ready task requires a skill that its profile offers at no living dispatcher (where none lives: not in the configuration)",
+    condition: "a ready task requires a skill that its profile offers at no living dispatcher (where none lives: not in the configuration), or a label that no living dispatcher has which could do it",
     look,
 };
 
 fn look(facts: &Facts) -> Vec<Matter> {
+    let mut matters = skills(facts);
+    matters.extend(labels(facts));
+    matters
+}
+
+fn skills(facts: &Facts) -> Vec<Matter> {
     let lanes = facts.suspects.lanes.iter();
     lanes
         .filter_map(|lane| {
             let missing = facts.lacking(lane)?;
-            let able = facts.offered.profiles().iter().find(|profile| {
+            let able = facts.offered.profiles().find(|profile| {
                 let mut skills = lane.skills.iter();
                 skills.all(|skill| profile.skills.contains(skill))
             });
@@ -43,6 +49,29 @@ fn look(facts: &Facts) -> Vec<Matter> {
                     .facts(facts)
                     .mend(mend),
             )
+        })
+        .collect()
+}
+
+fn labels(facts: &Facts) -> Vec<Matter> {
+    let lanes = facts.suspects.lanes.iter();
+    lanes
+        .filter_map(|lane| {
+            let missing = facts.unlabelled(lane)?;
+            let evidence = format!(
+                "{} of profile {:?} {} the label {missing}, which no living dispatcher has that could do it: start one with it (labels in [dispatcher])",
+                tasks(lane.number),
+                lane.profile,
+                requires(lane.number),
+            );
+            let mut matter = Matter::new(evidence).task(lane.first).facts(json!({
+                "profile": lane.profile, "requires": lane.requires, "missing": missing,
+                "tasks": lane.number,
+            }));
+            if !lane.requires.is_empty() {
+                matter = matter.mend(format!("tenure edit {} --clear-requires", lane.first));
+            }
+            Some(matter)
         })
         .collect()
 }

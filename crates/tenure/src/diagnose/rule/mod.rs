@@ -85,9 +85,7 @@ impl Rule {
     /// What it finds.
     pub fn judge(&self, facts: &Facts) -> Vec<Finding> {
         let matters = (self.look)(facts).into_iter();
-        matters
-            .map(|one| one.of(self.id, self.severity, self.condition))
-            .collect()
+        matters.map(|one| one.of(self, &facts.caller)).collect()
     }
 }
 

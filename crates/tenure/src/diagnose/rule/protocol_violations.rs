@@ -25,7 +25,7 @@ fn look(facts: &Facts) -> Vec<Matter> {
             let evidence = format!(
                 "{} runs in a row exited 0 without a report; {}",
                 one.streaks.violations,
-                streak::newest(one)
+                streak::newest(facts, one)
             );
             streak::matter(
                 one,

@@ -28,7 +28,7 @@ fn look(facts: &Facts) -> Vec<Matter> {
             let evidence = format!(
                 "the newest {} runs crashed; {}",
                 one.crashes,
-                streak::newest(one)
+                streak::newest(facts, one)
             );
             streak::matter(
                 one,

@@ -26,7 +26,7 @@ fn look(facts: &Facts) -> Vec<Matter> {
             let evidence = format!(
                 "{} failures in a row; {}",
                 one.streaks.failures,
-                streak::newest(one)
+                streak::newest(facts, one)
             );
             streak::matter(one, evidence, json!({ "failures": one.streaks.failures }))
         })

@@ -1,8 +1,9 @@
 //! A task is ready, a dispatcher has room for it, and it does not start.
 
+use jiff::Timestamp;
 use serde_json::json;
 use tenure_store::read::Serving;
-use tenure_store::suspects::Waiting;
+use tenure_store::suspects::{Freed, LATELY, Waiting};
 
 use super::{Rule, RuleId};
 use crate::diagnose::facts::Facts;
@@ -13,7 +14,7 @@ use crate::hindrance::{Hindrance, Obstacle};
 pub const RULE: Rule = Rule {
     id: RuleId::StrandedInReady,
     severity: Severity::Error,
-    condition: "a task has been ready for half an hour although a living dispatcher has its profile, its skills and a free slot, and nothing holds it back; or, at once, the process of the dispatcher that would take it is stopped",
+    condition: "a task has been ready for half an hour although a living dispatcher has its profile, its skills and a free slot, nothing holds it back, and nothing of that changed within a minute; or, at once, the process of the dispatcher that would take it is stopped",
     look,
 };
 
@@ -42,11 +43,31 @@ fn stranded<'a>(facts: &'a Facts, lane: &'a Waiting) -> Option<Idle<'a>> {
             is_stopped: true,
         });
     }
-    let serving = verdict.taker()?;
-    (facts.since(lane.since) >= LONG).then_some(Idle {
-        serving,
+    if facts.since(lane.since) < LONG {
+        return None;
+    }
+    let mut free = verdict.free().iter();
+    let idle = free.find(|one| !got_room_lately(facts, lane, one))?;
+    Some(Idle {
+        serving: idle,
         is_stopped: false,
     })
+}
+
+/// Whether the dispatcher could not have taken it before, as far as that can be told.
+fn got_room_lately(facts: &Facts, lane: &Waiting, serving: &Serving) -> bool {
+    let is_new = |time: Timestamp| facts.since(time).unsigned_abs() < LATELY;
+    let dispatcher = &serving.dispatcher;
+    let mut held = dispatcher.held.iter();
+    let gave = |one: &Freed| {
+        let has_key = lane.limit_key.is_some() && one.limit_key == lane.limit_key;
+        one.dispatcher == dispatcher.id || one.profile == lane.profile || has_key
+    };
+    is_new(lane.changed_at)
+        || is_new(serving.started_at)
+        || facts.suspects.resumed_at.is_some_and(is_new)
+        || held.any(|one| one.profile == lane.profile && is_new(one.until))
+        || facts.suspects.freed.iter().any(gave)
 }
 
 fn matter(facts: &Facts, lane: &Waiting, idle: &Idle) -> Matter {

@@ -28,14 +28,29 @@ fn look(facts: &Facts) -> Vec<Matter> {
                 | TaskStatus::Cancelled => one.parent_status.name(),
             };
             let parent = one.parent;
+            let retry = format!("tenure retry {parent}");
+            let promote = format!("tenure promote {} --force", one.task);
+            // What lets it go without this parent lets it go without the others too.
+            let (and, mend) = match one.others {
+                0 => (
+                    format!("`{}` brings that back", facts.caller.command(&retry)),
+                    promote,
+                ),
+                others => (
+                    format!("it waits for {others} more, which `promote --force` would waive too"),
+                    retry,
+                ),
+            };
             let evidence = format!(
-                "it waits for task {parent} ({}), which is {state}: `tenure retry {parent}` brings that back",
+                "it waits for task {parent} ({}), which is {state}: {and}",
                 one.parent_title
             );
             Matter::new(evidence)
                 .task(one.task)
-                .facts(json!({ "parent": parent, "parent_status": one.parent_status }))
-                .mend(format!("tenure promote {} --force", one.task))
+                .facts(json!({
+                    "parent": parent, "parent_status": one.parent_status, "others": one.others,
+                }))
+                .mend(mend)
         })
         .collect()
 }

@@ -66,7 +66,7 @@ pub fn task(special: Value) -> TaskRow {
         "priority": 0, "block_kind": null, "block_reason": null, "not_before": null,
         "current_run_id": null, "attempts": 0, "failures": 0, "violations": 0, "defers": 0,
         "benign": 0, "lost": 0, "name": null, "batch_id": null, "key": null, "body": "",
-        "command": null, "cwd": "/", "env": {}, "skills": ["rust"], "limits": {},
+        "command": null, "cwd": "/", "env": {}, "skills": ["rust"], "requires": [], "limits": {},
         "created_at": "2026-11-23T11:00:00Z", "updated_at": "2026-11-23T11:30:00Z",
         "archived_at": null, "since": "2026-11-23T11:30:00Z", "queued_at": "2026-11-23T11:00:00Z",
         "limit_key": null, "limit": null, "paused_at": null, "blocks": 0, "created_by": "ada",
@@ -113,12 +113,14 @@ pub fn dispatcher() -> Serving {
                 skills: vec!["rust".into()],
                 ..PublishedProfile::default()
             }],
+            labels: Vec::new(),
             batch: None,
             drain_at: None,
             held: Vec::new(),
         },
         runs: 1,
         newest: Some(at("2026-11-23T11:45:00Z")),
+        started_at: at("2026-11-23T08:00:00Z"),
         quiet_since: None,
     }
 }

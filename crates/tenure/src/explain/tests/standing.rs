@@ -153,6 +153,11 @@ fn kept() -> Vec<Case> {
             served(|serving| serving.dispatcher.profiles[0].skills.clear()),
         ),
         case(
+            "the profile requires what the host has not",
+            Code::LabelMissing,
+            served(|serving| serving.dispatcher.profiles[0].requires = vec!["gpu".into()]),
+        ),
+        case(
             "a drain",
             Code::Draining,
             served(|serving| serving.dispatcher.drain_at = drain),
@@ -299,14 +304,24 @@ fn blocked() -> Vec<Case> {
 
 fn over() -> Vec<Case> {
     let completed = run(json!({"outcome": "completed", "reason": "9 words"}));
-    let cancelled: Event = serde_json::from_value(json!({
-        "id": 5, "task_id": 7, "run_id": null, "kind": "cancelled", "at": "2026-11-23T11:30:00Z",
-        "payload": {"by": "ada", "reason": "not needed any more"}
-    }))
-    .unwrap();
+    let by = |kind: &str, by: &str, at: &str| -> Event {
+        let payload = json!({"by": by, "reason": "not needed any more"});
+        let event = json!({"id": 5, "task_id": 7, "run_id": null, "kind": kind, "at": at,
+                           "payload": payload});
+        serde_json::from_value(event).unwrap()
+    };
     let called_off = Situation {
-        events: vec![cancelled],
+        events: vec![by("cancelled", "ada", "2026-11-23T11:30:00Z")],
         ..alone(json!({"status": "cancelled"}))
+    };
+    let done_again = Situation {
+        events: vec![by("completed", "ada", "2026-11-23T11:00:00Z")],
+        ..with_runs(json!({"status": "done"}), vec![completed.clone()])
+    };
+    let ended = json!({"outcome": "cancelled", "ask": "cancel", "ask_by": "bob"});
+    let cancelled_again = Situation {
+        events: vec![by("cancelled", "ada", "2026-11-23T11:00:00Z")],
+        ..with_runs(json!({"status": "cancelled"}), vec![run(ended)])
     };
     let archived = alone(json!({"status": "done", "archived_at": "2026-11-23T11:40:00Z"}));
     vec![
@@ -315,7 +330,17 @@ fn over() -> Vec<Case> {
             Code::Done,
             with_runs(json!({"status": "done"}), vec![completed]),
         ),
+        case(
+            "completed by a person, retried, done by a run",
+            Code::Done,
+            done_again,
+        ),
         case("cancelled", Code::Cancelled, called_off),
+        case(
+            "cancelled, retried, cancelled by another",
+            Code::Cancelled,
+            cancelled_again,
+        ),
         case("archived", Code::Archived, archived),
     ]
 }

@@ -29,7 +29,7 @@ fn finding(kind: &str, program: &str, folders: &[PathBuf]) -> Finding {
     Finding::notice(
         CHECK,
         format!("{kind}: {program} is not there, or cannot be executed"),
-        "nobody is told of these events; each leaves a hook_failed event",
+        "it is told of none of these events, which a hook_failed event says",
         format!("name it by its whole path in [hooks] {kind:?}, or install it"),
     )
 }

@@ -1,0 +1,2 @@
+-- From here on it is a store like any.
+DROP TABLE moving
