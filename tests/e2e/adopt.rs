@@ -9,9 +9,23 @@ use tenure_store::process::ProcessId;
 use tenure_store::start::Start;
 use tenure_tests::home::{Home, event_kinds, outcomes, runs};
 use tenure_tests::process::{Process, Signal};
-use tenure_tests::wait_until;
+use tenure_tests::{Database, wait_until};
 
 use crate::claimed;
+
+on_both!(
+    a_living_worker_is_adopted_and_its_end_is_known,
+    an_ask_made_while_no_dispatcher_lived_reaches_an_adopted_worker_with_its_grace,
+    a_claim_whose_dispatcher_died_before_the_start_costs_nothing_and_is_ready_at_once,
+    where_warden_and_dispatcher_were_killed_the_run_is_lost_and_nothing_of_it_lives,
+    an_exit_that_nobody_but_the_warden_saw_is_known_to_the_next_dispatcher,
+    a_verb_closes_what_neither_dispatcher_nor_warden_can,
+    after_a_stop_even_a_stopped_warden_leaves_nothing_behind,
+    a_warden_that_nobody_can_reach_any_more_has_its_slot_and_its_end_is_known,
+    after_a_stop_even_a_warden_that_nobody_can_reach_leaves_nothing_behind,
+    three_times_ctrl_c_ends_even_what_a_stopped_warden_stands_over,
+    a_run_of_an_earlier_boot_is_lost_and_costs_the_task_no_failure,
+);
 
 const DETACH: &str = "[dispatcher]\non_stop = 'detach'";
 
@@ -37,60 +51,53 @@ fn waiting(home: &Home, name: &str, then: &[&str]) -> i64 {
     task
 }
 
-on_both!(
-    a_living_worker_is_adopted_and_its_end_is_known,
-    DETACH,
-    |home| {
-        let mut first = home.serve();
-        let kept = waiting(home, "kept", &["exit", "0"]);
-        let failed = waiting(home, "failed", &["exit", "3"]);
-        let before = home.show(kept);
-        first.crash();
-        let second = home.serve();
-        wait_until("both lifelines are taken up", || {
-            (second.log().matches("lifeline taken up").count() == 2).then_some(())
-        });
-        home.touch("go");
-        let shown = home.until(kept, "done");
-        assert_eq!(outcomes(&shown), ["completed"]);
-        assert_eq!(runs(&shown)[0]["pid"], runs(&before)[0]["pid"]);
-        assert!(event_kinds(&shown).contains(&"adopted"), "{shown:#}");
-        wait_until("the other one's exit is known", || {
-            (runs(&home.show(failed))[0]["exit"]["code"] == 3).then_some(())
-        });
-        assert_eq!(home.read("began-kept"), "kept\n", "it ran once");
-        // Both dispatchers log into one file; the first run of each of the two tasks started once.
-        let log = second.log();
-        let started = |line: &&str| line.contains("command started") && line.contains("attempt=1");
-        assert_eq!(log.lines().filter(started).count(), 2, "{log}");
-    }
-);
+fn a_living_worker_is_adopted_and_its_end_is_known(on: Database) {
+    let home = on.home_with(DETACH);
+    let mut first = home.serve();
+    let kept = waiting(&home, "kept", &["exit", "0"]);
+    let failed = waiting(&home, "failed", &["exit", "3"]);
+    let before = home.show(kept);
+    first.crash();
+    let second = home.serve();
+    wait_until("both lifelines are taken up", || {
+        (second.log().matches("lifeline taken up").count() == 2).then_some(())
+    });
+    home.touch("go");
+    let shown = home.until(kept, "done");
+    assert_eq!(outcomes(&shown), ["completed"]);
+    assert_eq!(runs(&shown)[0]["pid"], runs(&before)[0]["pid"]);
+    assert!(event_kinds(&shown).contains(&"adopted"), "{shown:#}");
+    wait_until("the other one's exit is known", || {
+        (runs(&home.show(failed))[0]["exit"]["code"] == 3).then_some(())
+    });
+    assert_eq!(home.read("began-kept"), "kept\n", "it ran once");
+    // Both dispatchers log into one file; the first run of each of the two tasks started once.
+    let log = second.log();
+    let started = |line: &&str| line.contains("command started") && line.contains("attempt=1");
+    assert_eq!(log.lines().filter(started).count(), 2, "{log}");
+}
 
-on_both!(
-    an_ask_made_while_no_dispatcher_lived_reaches_an_adopted_worker_with_its_grace,
-    "[dispatcher]\nkill_grace = '30s'",
-    |home| {
-        let mut first = home.serve();
-        let (began, told) = (home.at("began"), home.at("told"));
-        let script = format!(
-            "trap 'echo told > {told}; exit 0' TERM; echo x > {began}; while :; do sleep 0.05; done"
-        );
-        let added = home.tenure(&["add", "--json", "--", "sh", "-c", &script]);
-        let task = added.ok().json()["id"].as_i64().unwrap();
-        home.until_written("began");
-        first.crash();
-        let cancel = ["cancel", &task.to_string(), "--no-wait"];
-        assert_eq!(home.tenure(&cancel).code, 0);
-        let _second = home.serve();
-        let shown = home.until(task, "cancelled");
-        assert_eq!(home.read("told"), "told\n", "it was not killed at once");
-        assert_eq!(outcomes(&shown), ["cancelled"]);
-    }
-);
+fn an_ask_made_while_no_dispatcher_lived_reaches_an_adopted_worker_with_its_grace(on: Database) {
+    let home = on.home_with("[dispatcher]\nkill_grace = '30s'");
+    let mut first = home.serve();
+    let (began, told) = (home.at("began"), home.at("told"));
+    let script = format!(
+        "trap 'echo told > {told}; exit 0' TERM; echo x > {began}; while :; do sleep 0.05; done"
+    );
+    let added = home.tenure(&["add", "--json", "--", "sh", "-c", &script]);
+    let task = added.ok().json()["id"].as_i64().unwrap();
+    home.until_written("began");
+    first.crash();
+    let cancel = ["cancel", &task.to_string(), "--no-wait"];
+    assert_eq!(home.tenure(&cancel).code, 0);
+    let _second = home.serve();
+    let shown = home.until(task, "cancelled");
+    assert_eq!(home.read("told"), "told\n", "it was not killed at once");
+    assert_eq!(outcomes(&shown), ["cancelled"]);
+}
 
-#[test]
-fn a_claim_whose_dispatcher_died_before_the_start_costs_nothing_and_is_ready_at_once() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_claim_whose_dispatcher_died_before_the_start_costs_nothing_and_is_ready_at_once(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let done = home.at("done");
     let task = home.add(&[], &["append", &done, "x"]);
     let open = home.store();
@@ -102,9 +109,8 @@ fn a_claim_whose_dispatcher_died_before_the_start_costs_nothing_and_is_ready_at_
     assert_eq!(home.read("done"), "x\n");
 }
 
-#[test]
-fn where_warden_and_dispatcher_were_killed_the_run_is_lost_and_nothing_of_it_lives() {
-    let home = Home::with("[defaults]\nmax_lost = 1");
+fn where_warden_and_dispatcher_were_killed_the_run_is_lost_and_nothing_of_it_lives(on: Database) {
+    let home = on.home_with("[defaults]\nmax_lost = 1");
     let mut first = home.serve();
     let pids = home.at("pids");
     let script = format!(
@@ -132,9 +138,8 @@ fn where_warden_and_dispatcher_were_killed_the_run_is_lost_and_nothing_of_it_liv
     }
 }
 
-#[test]
-fn an_exit_that_nobody_but_the_warden_saw_is_known_to_the_next_dispatcher() {
-    let home = Home::with(DETACH);
+fn an_exit_that_nobody_but_the_warden_saw_is_known_to_the_next_dispatcher(on: Database) {
+    let home = on.home_with(DETACH);
     let mut first = home.serve();
     let task = waiting(&home, "one", &["exit", "7"]);
     first.crash();
@@ -150,9 +155,8 @@ fn an_exit_that_nobody_but_the_warden_saw_is_known_to_the_next_dispatcher() {
     });
 }
 
-#[test]
-fn a_verb_closes_what_neither_dispatcher_nor_warden_can() {
-    let home = Home::new();
+fn a_verb_closes_what_neither_dispatcher_nor_warden_can(on: Database) {
+    let home = on.home();
     let mut dispatcher = home.serve();
     let task = waiting(&home, "one", &["exit", "0"]);
     let shown = home.show(task);
@@ -168,9 +172,8 @@ fn a_verb_closes_what_neither_dispatcher_nor_warden_can() {
     assert_eq!(outcomes(&shown), ["cancelled"]);
 }
 
-#[test]
-fn after_a_stop_even_a_stopped_warden_leaves_nothing_behind() {
-    let home = Home::with(DETACH);
+fn after_a_stop_even_a_stopped_warden_leaves_nothing_behind(on: Database) {
+    let home = on.home_with(DETACH);
     let mut dispatcher = home.serve();
     let tasks = [
         waiting(&home, "one", &["exit", "0"]),
@@ -204,9 +207,8 @@ fn make_unreachable(home: &Home, task: i64) {
     std::fs::remove_file(&warden.socket).unwrap();
 }
 
-#[test]
-fn a_warden_that_nobody_can_reach_any_more_has_its_slot_and_its_end_is_known() {
-    let home = Home::with("[dispatcher]\nslots = 1");
+fn a_warden_that_nobody_can_reach_any_more_has_its_slot_and_its_end_is_known(on: Database) {
+    let home = on.home_with("[dispatcher]\nslots = 1");
     let mut first = home.serve();
     let task = waiting(&home, "one", &["exit", "7"]);
     first.crash();
@@ -226,9 +228,8 @@ fn a_warden_that_nobody_can_reach_any_more_has_its_slot_and_its_end_is_known() {
     assert_eq!(runs(&home.show(task))[0]["exit"]["code"], 7);
 }
 
-#[test]
-fn after_a_stop_even_a_warden_that_nobody_can_reach_leaves_nothing_behind() {
-    let home = Home::with(DETACH);
+fn after_a_stop_even_a_warden_that_nobody_can_reach_leaves_nothing_behind(on: Database) {
+    let home = on.home_with(DETACH);
     let mut dispatcher = home.serve();
     let task = waiting(&home, "one", &["exit", "0"]);
     let worker = process(&home.show(task), "pid");
@@ -241,9 +242,8 @@ fn after_a_stop_even_a_warden_that_nobody_can_reach_leaves_nothing_behind() {
     assert_eq!(outcomes(&home.show(task)), ["lost"]);
 }
 
-#[test]
-fn three_times_ctrl_c_ends_even_what_a_stopped_warden_stands_over() {
-    let home = Home::with(DETACH);
+fn three_times_ctrl_c_ends_even_what_a_stopped_warden_stands_over(on: Database) {
+    let home = on.home_with(DETACH);
     let mut dispatcher = home.serve();
     let task = waiting(&home, "one", &["exit", "0"]);
     let shown = home.show(task);
@@ -260,37 +260,34 @@ fn three_times_ctrl_c_ends_even_what_a_stopped_warden_stands_over() {
     assert_eq!(home.show(task)["task"]["status"], "ready");
 }
 
-on_both!(
-    a_run_of_an_earlier_boot_is_lost_and_costs_the_task_no_failure,
-    "[dispatcher]\nlease = '6s'\n[defaults]\nmax_failures = 1",
-    |home| {
-        drop(home.serve());
-        let done = home.at("done");
-        let task = home.add(&[], &["append", &done, "x"]);
-        let open = home.store();
-        // What a dispatcher of this host left, two boots ago.
-        let dispatcher = DispatcherId::random();
-        let row = row(home, dispatcher);
-        let earlier = row.process.clone();
-        let tenure = claimed::claim_as(&open, dispatcher, Duration::from_secs(1)).tenure;
-        open.wait(open.store.publish(row)).unwrap();
-        let start = Start {
-            tenure,
-            warden: earlier,
-            socket: "/nowhere".into(),
-            log: None,
-            lease: Duration::from_secs(1),
-        };
-        open.wait(open.store.start(start)).unwrap();
-        open.wait(open.store.retire(dispatcher)).unwrap();
-        let _dispatcher = home.serve();
-        let shown = home.until(task, "done");
-        assert_eq!(outcomes(&shown), ["lost", "completed"]);
-        assert_eq!(runs(&shown)[0]["tree_unverified"], false);
-        assert_eq!(shown["task"]["failures"], 0);
-        assert_eq!(home.read("done"), "x\n");
-    }
-);
+fn a_run_of_an_earlier_boot_is_lost_and_costs_the_task_no_failure(on: Database) {
+    let home = on.home_with("[dispatcher]\nlease = '6s'\n[defaults]\nmax_failures = 1");
+    drop(home.serve());
+    let done = home.at("done");
+    let task = home.add(&[], &["append", &done, "x"]);
+    let open = home.store();
+    // What a dispatcher of this host left, two boots ago.
+    let dispatcher = DispatcherId::random();
+    let row = row(&home, dispatcher);
+    let earlier = row.process.clone();
+    let tenure = claimed::claim_as(&open, dispatcher, Duration::from_secs(1)).tenure;
+    open.wait(open.store.publish(row)).unwrap();
+    let start = Start {
+        tenure,
+        warden: earlier,
+        socket: "/nowhere".into(),
+        log: None,
+        lease: Duration::from_secs(1),
+    };
+    open.wait(open.store.start(start)).unwrap();
+    open.wait(open.store.retire(dispatcher)).unwrap();
+    let _dispatcher = home.serve();
+    let shown = home.until(task, "done");
+    assert_eq!(outcomes(&shown), ["lost", "completed"]);
+    assert_eq!(runs(&shown)[0]["tree_unverified"], false);
+    assert_eq!(shown["task"]["failures"], 0);
+    assert_eq!(home.read("done"), "x\n");
+}
 
 /// The row of a dispatcher of another boot under this home's host id.
 fn row(home: &Home, id: DispatcherId) -> Row {

@@ -7,111 +7,110 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tenure_tests::home::{event_kinds, mode, outcomes, runs};
-use tenure_tests::{Home, postgres, wait_until};
+use tenure_tests::{Database, Home, postgres, wait_until};
+
+on_both!(
+    what_is_old_is_cleared_away_beside_a_living_dispatcher_and_nothing_else,
+    a_dry_run_says_just_what_would_go_and_of_each_thing_once,
+    what_is_young_stays_by_default,
+);
 
 fn amount(said: &Value, kind: &str) -> u64 {
     said[kind]["count"].as_u64().expect("gc counts")
 }
 
-on_both!(
-    what_is_old_is_cleared_away_beside_a_living_dispatcher_and_nothing_else,
-    "",
-    |home| {
-        let _dispatcher = home.serve();
-        let done = home.add(&[], &["print", "precious words", "exit", "0"]);
-        home.until(done, "done");
-        let failed = home.add(&["--max-failures", "1"], &["print", "why", "exit", "1"]);
-        home.until(failed, "blocked");
-        let (began, go) = (home.at("began"), home.at("go"));
-        let steps = ["append", &began, "{pid}", "wait-for", &go, "exit", "0"];
-        let running = home.add(&[], &steps);
-        home.until_written("began");
-        let log = |task: i64| {
-            home.show(task)["runs"][0]["log"]
-                .as_str()
-                .unwrap()
-                .to_owned()
+fn what_is_old_is_cleared_away_beside_a_living_dispatcher_and_nothing_else(on: Database) {
+    let home = on.home();
+    let _dispatcher = home.serve();
+    let done = home.add(&[], &["print", "precious words", "exit", "0"]);
+    home.until(done, "done");
+    let failed = home.add(&["--max-failures", "1"], &["print", "why", "exit", "1"]);
+    home.until(failed, "blocked");
+    let (began, go) = (home.at("began"), home.at("go"));
+    let steps = ["append", &began, "{pid}", "wait-for", &go, "exit", "0"];
+    let running = home.add(&[], &steps);
+    home.until_written("began");
+    let log = |task: i64| {
+        home.show(task)["runs"][0]["log"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let folder = fs::canonicalize(log(done))
+        .unwrap()
+        .parent()
+        .unwrap()
+        .to_owned();
+    let short = folder.parent().unwrap().parent().unwrap().join("dead.sock");
+    drop(UnixListener::bind(&short).unwrap());
+    let status = Command::new("touch")
+        .args(["-d", "1 hour ago"])
+        .arg(&short)
+        .status();
+    assert!(status.unwrap().success());
+
+    let ages = ["gc", "--events-older", "0s", "--logs-older", "0s", "--json"];
+    let dry = home
+        .tenure(&[&ages[..], &["--dry-run"]].concat())
+        .ok()
+        .json();
+    assert_eq!(amount(&dry, "run_folders"), 1, "{dry}");
+    assert!(dry["run_folders"]["bytes"].as_u64().unwrap() > 0, "{dry}");
+    assert!(folder.join("log").exists() && short.exists());
+    assert!(!event_kinds(&home.show(done)).is_empty());
+
+    let gone = home.tenure(&ages).ok().json();
+    assert_eq!(amount(&gone, "run_folders"), 1, "{gone}");
+    assert!(amount(&gone, "sockets") >= 1, "{gone}");
+    assert_eq!(gone["problems"], serde_json::json!([]), "{gone}");
+    assert!(!folder.exists() && !short.exists());
+    assert!(event_kinds(&home.show(done)).is_empty());
+    let _ = home
+        .tenure(&["log", &done.to_string()])
+        .with_code(3)
+        .mentions(&["cleared"]);
+    for kept in [failed, running] {
+        assert!(!event_kinds(&home.show(kept)).is_empty());
+        assert!(fs::exists(log(kept)).unwrap());
+    }
+    let told = home.tenure(&["events", "--kind", "cleared", "--json"]).ok();
+    assert_eq!(told.json_lines().len(), 1, "{}", told.out);
+    home.touch("go");
+    home.until(running, "done");
+}
+
+fn a_dry_run_says_just_what_would_go_and_of_each_thing_once(on: Database) {
+    let home = on.home();
+    let _dispatcher = home.serve();
+    for title in ["kept", "put away", "put away, too"] {
+        let id = home.add(&["--title", title], &["exit", "0"]);
+        home.until(id, "done");
+        if title != "kept" {
+            let _ = home.tenure(&["archive", &id.to_string()]).ok();
+        }
+    }
+    // Of those that go with their task some are younger than those that go by their age.
+    for events in ["30d", "0s"] {
+        let ages = ["--events-older", events, "--logs-older", "0s"];
+        let rest = ["--archived-older", "0s", "--json"];
+        let gc = [&["gc"][..], &ages[..], &rest[..]].concat();
+        let dry = home.tenure(&[&gc[..], &["--dry-run"]].concat()).ok();
+        let (dry, gone) = (dry.json(), home.tenure(&gc).ok().json());
+        for kind in ["events", "run_folders", "tasks"] {
+            assert_eq!(dry[kind], gone[kind], "{kind}: {dry} {gone}");
+        }
+        let expected = if events == "30d" {
+            [10, 3, 2]
+        } else {
+            [5, 0, 0]
         };
-        let folder = fs::canonicalize(log(done))
-            .unwrap()
-            .parent()
-            .unwrap()
-            .to_owned();
-        let short = folder.parent().unwrap().parent().unwrap().join("dead.sock");
-        drop(UnixListener::bind(&short).unwrap());
-        let status = Command::new("touch")
-            .args(["-d", "1 hour ago"])
-            .arg(&short)
-            .status();
-        assert!(status.unwrap().success());
-
-        let ages = ["gc", "--events-older", "0s", "--logs-older", "0s", "--json"];
-        let dry = home
-            .tenure(&[&ages[..], &["--dry-run"]].concat())
-            .ok()
-            .json();
-        assert_eq!(amount(&dry, "run_folders"), 1, "{dry}");
-        assert!(dry["run_folders"]["bytes"].as_u64().unwrap() > 0, "{dry}");
-        assert!(folder.join("log").exists() && short.exists());
-        assert!(!event_kinds(&home.show(done)).is_empty());
-
-        let gone = home.tenure(&ages).ok().json();
-        assert_eq!(amount(&gone, "run_folders"), 1, "{gone}");
-        assert!(amount(&gone, "sockets") >= 1, "{gone}");
-        assert_eq!(gone["problems"], serde_json::json!([]), "{gone}");
-        assert!(!folder.exists() && !short.exists());
-        assert!(event_kinds(&home.show(done)).is_empty());
-        let _ = home
-            .tenure(&["log", &done.to_string()])
-            .with_code(3)
-            .mentions(&["cleared"]);
-        for kept in [failed, running] {
-            assert!(!event_kinds(&home.show(kept)).is_empty());
-            assert!(fs::exists(log(kept)).unwrap());
-        }
-        let told = home.tenure(&["events", "--kind", "cleared", "--json"]).ok();
-        assert_eq!(told.json_lines().len(), 1, "{}", told.out);
-        home.touch("go");
-        home.until(running, "done");
+        let found = ["events", "run_folders", "tasks"].map(|kind| amount(&gone, kind));
+        assert_eq!(found, expected, "{gone}");
     }
-);
+}
 
-on_both!(
-    a_dry_run_says_just_what_would_go_and_of_each_thing_once,
-    "",
-    |home| {
-        let _dispatcher = home.serve();
-        for title in ["kept", "put away", "put away, too"] {
-            let id = home.add(&["--title", title], &["exit", "0"]);
-            home.until(id, "done");
-            if title != "kept" {
-                let _ = home.tenure(&["archive", &id.to_string()]).ok();
-            }
-        }
-        // Of those that go with their task some are younger than those that go by their age.
-        for events in ["30d", "0s"] {
-            let ages = ["--events-older", events, "--logs-older", "0s"];
-            let rest = ["--archived-older", "0s", "--json"];
-            let gc = [&["gc"][..], &ages[..], &rest[..]].concat();
-            let dry = home.tenure(&[&gc[..], &["--dry-run"]].concat()).ok();
-            let (dry, gone) = (dry.json(), home.tenure(&gc).ok().json());
-            for kind in ["events", "run_folders", "tasks"] {
-                assert_eq!(dry[kind], gone[kind], "{kind}: {dry} {gone}");
-            }
-            let expected = if events == "30d" {
-                [10, 3, 2]
-            } else {
-                [5, 0, 0]
-            };
-            let found = ["events", "run_folders", "tasks"].map(|kind| amount(&gone, kind));
-            assert_eq!(found, expected, "{gone}");
-        }
-    }
-);
-
-#[test]
-fn what_is_young_stays_by_default() {
-    let home = Home::new();
+fn what_is_young_stays_by_default(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let done = home.add(&[], &["exit", "0"]);
     let before = home.until(done, "done");

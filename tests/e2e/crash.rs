@@ -2,53 +2,57 @@
 
 use tenure_tests::home::{outcomes, runs};
 use tenure_tests::process::Process;
-use tenure_tests::wait_until;
+use tenure_tests::{Database, wait_until};
 
 on_both!(
     a_worker_whose_dispatcher_was_killed_ends_properly_by_itself,
-    "",
-    |home| {
-        let mut dispatcher = home.serve();
-        let go = home.at("go");
-        let script = |end: &str| {
-            let began = home.at(&format!("began-{}", end.len()));
-            let worker = tenure_tests::program::worker().display().to_string();
-            format!("{worker} append {began} x wait-for {go} && {end}")
-        };
-        let worker = tenure_tests::program::worker().display().to_string();
-        let ends = [
-            ("exit 0".to_owned(), "completed"),
-            (format!("exec {worker} complete reported hang"), "completed"),
-            ("exit 3 # x".to_owned(), "failed"),
-        ];
-        let tasks: Vec<i64> = ends
-            .iter()
-            .map(|(end, _)| {
-                let added = home
-                    .tenure(&["add", "--json", "--", "sh", "-c", &script(end)])
-                    .ok();
-                home.until_written(&format!("began-{}", end.len()));
-                added.json()["id"].as_i64().unwrap()
-            })
-            .collect();
-
-        dispatcher.crash();
-        home.touch("go");
-
-        for (task, (end, outcome)) in tasks.iter().zip(&ends) {
-            let shown = wait_until(&format!("the run that ends with {end:?} is closed"), || {
-                let shown = home.show(*task);
-                (runs(&shown)[0]["status"] == "ended").then_some(shown)
-            });
-            assert_eq!(outcomes(&shown), [*outcome], "{shown:#}");
-        }
-        assert_eq!(runs(&home.show(tasks[1]))[0]["reason"], "reported");
-    }
+    what_a_killed_warden_leaves_is_ended_and_the_run_says_whether_that_was_proved,
+    a_dispatcher_told_to_detach_leaves_its_workers_to_their_wardens,
+    a_dispatcher_told_to_terminate_leaves_tasks_ready_and_no_worker,
+    a_dispatcher_told_to_drain_waits_for_its_workers_and_claims_nothing_new,
 );
 
-#[test]
-fn what_a_killed_warden_leaves_is_ended_and_the_run_says_whether_that_was_proved() {
-    let home = tenure_tests::Home::with("[defaults]\nmax_lost = 1");
+fn a_worker_whose_dispatcher_was_killed_ends_properly_by_itself(on: Database) {
+    let home = on.home();
+    let mut dispatcher = home.serve();
+    let go = home.at("go");
+    let script = |end: &str| {
+        let began = home.at(&format!("began-{}", end.len()));
+        let worker = tenure_tests::program::worker().display().to_string();
+        format!("{worker} append {began} x wait-for {go} && {end}")
+    };
+    let worker = tenure_tests::program::worker().display().to_string();
+    let ends = [
+        ("exit 0".to_owned(), "completed"),
+        (format!("exec {worker} complete reported hang"), "completed"),
+        ("exit 3 # x".to_owned(), "failed"),
+    ];
+    let tasks: Vec<i64> = ends
+        .iter()
+        .map(|(end, _)| {
+            let added = home
+                .tenure(&["add", "--json", "--", "sh", "-c", &script(end)])
+                .ok();
+            home.until_written(&format!("began-{}", end.len()));
+            added.json()["id"].as_i64().unwrap()
+        })
+        .collect();
+
+    dispatcher.crash();
+    home.touch("go");
+
+    for (task, (end, outcome)) in tasks.iter().zip(&ends) {
+        let shown = wait_until(&format!("the run that ends with {end:?} is closed"), || {
+            let shown = home.show(*task);
+            (runs(&shown)[0]["status"] == "ended").then_some(shown)
+        });
+        assert_eq!(outcomes(&shown), [*outcome], "{shown:#}");
+    }
+    assert_eq!(runs(&home.show(tasks[1]))[0]["reason"], "reported");
+}
+
+fn what_a_killed_warden_leaves_is_ended_and_the_run_says_whether_that_was_proved(on: Database) {
+    let home = on.home_with("[defaults]\nmax_lost = 1");
     let _dispatcher = home.serve();
     let began = home.at("began");
     let script =
@@ -77,9 +81,8 @@ fn what_a_killed_warden_leaves_is_ended_and_the_run_says_whether_that_was_proved
     assert!(reason.contains("warden was killed"), "{reason}");
 }
 
-#[test]
-fn a_dispatcher_told_to_detach_leaves_its_workers_to_their_wardens() {
-    let home = tenure_tests::Home::with("[dispatcher]\non_stop = 'detach'");
+fn a_dispatcher_told_to_detach_leaves_its_workers_to_their_wardens(on: Database) {
+    let home = on.home_with("[dispatcher]\non_stop = 'detach'");
     let mut dispatcher = home.serve();
     let (began, go) = (home.at("began"), home.at("go"));
     let task = home.add(&[], &["append", &began, "{pid}", "wait-for", &go]);
@@ -91,9 +94,8 @@ fn a_dispatcher_told_to_detach_leaves_its_workers_to_their_wardens() {
     home.until(task, "done");
 }
 
-#[test]
-fn a_dispatcher_told_to_terminate_leaves_tasks_ready_and_no_worker() {
-    let home = tenure_tests::Home::with("[dispatcher]\non_stop = 'terminate'");
+fn a_dispatcher_told_to_terminate_leaves_tasks_ready_and_no_worker(on: Database) {
+    let home = on.home_with("[dispatcher]\non_stop = 'terminate'");
     let mut dispatcher = home.serve();
     let began = home.at("began");
     let task = home.add(&[], &["ignore-term", "append", &began, "{pid}", "hang"]);
@@ -109,9 +111,8 @@ fn a_dispatcher_told_to_terminate_leaves_tasks_ready_and_no_worker() {
     assert_eq!(outcomes(&shown), ["interrupted"]);
 }
 
-#[test]
-fn a_dispatcher_told_to_drain_waits_for_its_workers_and_claims_nothing_new() {
-    let home = tenure_tests::Home::with("[dispatcher]\non_stop = 'drain'");
+fn a_dispatcher_told_to_drain_waits_for_its_workers_and_claims_nothing_new(on: Database) {
+    let home = on.home_with("[dispatcher]\non_stop = 'drain'");
     let mut dispatcher = home.serve();
     let (began, go) = (home.at("began"), home.at("go"));
     let task = home.add(&[], &["append", &began, "{pid}", "wait-for", &go]);

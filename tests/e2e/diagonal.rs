@@ -1,10 +1,12 @@
 //! The table of ends: for every way to end, wherever the dispatcher is at that moment, the outcome that
 //! is concluded is the one that the contract says.
 
-use tenure_tests::Home;
+use tenure_tests::Database;
 use tenure_tests::process::Signal;
 
 use crate::ways::{By, CONFIG, Way, When, play};
+
+on_both!(every_way_to_end_is_concluded_as_it_was_wherever_the_dispatcher_is,);
 
 /// What most ways share.
 const PLAIN: Way = Way {
@@ -255,9 +257,8 @@ const BY_OTHERS: [Way; 9] = [
 /// All of them.
 pub const WAYS: [&[Way]; 3] = [&BY_EXIT, &BY_REPORT, &BY_OTHERS];
 
-#[test]
-fn every_way_to_end_is_concluded_as_it_was_wherever_the_dispatcher_is() {
-    let home = Home::with(CONFIG);
+fn every_way_to_end_is_concluded_as_it_was_wherever_the_dispatcher_is(on: Database) {
+    let home = on.home_with(CONFIG);
     let cast: Vec<(When, Way)> = WAYS
         .into_iter()
         .flatten()

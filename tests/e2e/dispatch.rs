@@ -2,9 +2,27 @@
 
 use serde_json::Value;
 use tenure_tests::home::{event_kinds, outcomes, runs};
-use tenure_tests::{Home, wait_until};
+use tenure_tests::{Database, Home, wait_until};
 
-on_both!(a_command_that_succeeds_ends_done, "", |home| {
+on_both!(
+    a_command_that_succeeds_ends_done,
+    what_was_added_before_the_dispatcher_came_is_done_after_it_came,
+    a_task_waits_for_every_one_of_its_parents,
+    a_child_of_a_task_that_gave_up_stays_where_it_is,
+    never_more_workers_than_slots_run_at_once,
+    never_more_workers_of_a_profile_run_at_once_than_it_allows,
+    the_highest_priority_goes_first_and_among_equals_the_oldest,
+    a_task_does_not_start_before_its_time,
+    a_dispatcher_that_was_told_to_end_leaves_its_store_to_the_next_one,
+    a_task_for_a_profile_that_nobody_offers_is_refused_by_name,
+    placeholders_stand_for_the_facts_of_the_run,
+    a_log_says_each_move_with_its_ids_and_never_a_whole_claim_lock,
+    where_no_warden_program_lies_beside_it_tenure_itself_stands_over_workers,
+    where_the_warden_program_lies_beside_it_that_stands_over_workers,
+);
+
+fn a_command_that_succeeds_ends_done(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let added = home.tenure(&["add", "--json", "--", "true"]).ok().json();
     let shown = home.until(added["id"].as_i64().unwrap(), "done");
@@ -16,18 +34,18 @@ on_both!(a_command_that_succeeds_ends_done, "", |home| {
     );
     assert_eq!(shown["task"]["title"], "true");
     assert!(shown["task"]["current_run_id"].is_null());
-});
+}
 
-#[test]
-fn what_was_added_before_the_dispatcher_came_is_done_after_it_came() {
-    let home = Home::new();
+fn what_was_added_before_the_dispatcher_came_is_done_after_it_came(on: Database) {
+    let home = on.home();
     let task = home.add(&[], &["exit", "0"]);
     assert_eq!(home.show(task)["task"]["status"], "ready");
     let _dispatcher = home.serve();
     home.until(task, "done");
 }
 
-on_both!(a_task_waits_for_every_one_of_its_parents, "", |home| {
+fn a_task_waits_for_every_one_of_its_parents(on: Database) {
+    let home = on.home();
     let order = home.at("order");
     let grandparent = home.add(&[], &["append", &order, "grandparent"]);
     let line = |name: &'static str| vec!["append".to_owned(), order.clone(), name.to_owned()];
@@ -59,11 +77,10 @@ on_both!(a_task_waits_for_every_one_of_its_parents, "", |home| {
     let children = home.show(grandparent)["children"].clone();
     assert_eq!(children.as_array().unwrap().len(), 2);
     assert_eq!(children[0]["status"], "done");
-});
+}
 
-#[test]
-fn a_child_of_a_task_that_gave_up_stays_where_it_is() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_child_of_a_task_that_gave_up_stays_where_it_is(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let parent = home.add(&[], &["exit", "1"]);
     let child = home.add(&["--after", &parent.to_string()], &["exit", "0"]);
     let _dispatcher = home.serve();
@@ -71,21 +88,17 @@ fn a_child_of_a_task_that_gave_up_stays_where_it_is() {
     assert_eq!(home.show(child)["task"]["status"], "todo");
 }
 
-#[test]
-fn never_more_workers_than_slots_run_at_once() {
-    let home = Home::with("[dispatcher]\nslots = 2");
+fn never_more_workers_than_slots_run_at_once(on: Database) {
+    let home = on.home_with("[dispatcher]\nslots = 2");
     let tasks = most_at_once(&home, 6, |steps| home.add(&[], steps));
     assert_eq!(tasks, 2);
 }
 
-on_both!(
-    never_more_workers_of_a_profile_run_at_once_than_it_allows,
-    capped_profile(),
-    |home| {
-        let seen = most_at_once(home, 4, |_| home.add_for("capped", &[]));
-        assert_eq!(seen, 1);
-    }
-);
+fn never_more_workers_of_a_profile_run_at_once_than_it_allows(on: Database) {
+    let home = on.home_with(capped_profile());
+    let seen = most_at_once(&home, 4, |_| home.add_for("capped", &[]));
+    assert_eq!(seen, 1);
+}
 
 /// A profile of which one runs at once, and whose worker says when it begins and ends.
 fn capped_profile() -> String {
@@ -115,9 +128,8 @@ fn most_at_once(home: &Home, count: usize, add: impl Fn(&[&str]) -> i64) -> i32 
     most
 }
 
-#[test]
-fn the_highest_priority_goes_first_and_among_equals_the_oldest() {
-    let home = Home::with("[dispatcher]\nslots = 1");
+fn the_highest_priority_goes_first_and_among_equals_the_oldest(on: Database) {
+    let home = on.home_with("[dispatcher]\nslots = 1");
     let order = home.at("order");
     let tasks: Vec<i64> = [("0", "c"), ("5", "b"), ("0", "d"), ("-3", "e"), ("9", "a")]
         .iter()
@@ -133,9 +145,8 @@ fn the_highest_priority_goes_first_and_among_equals_the_oldest() {
     assert_eq!(home.read("order"), "a\nb\nc\nd\ne\n");
 }
 
-#[test]
-fn a_task_does_not_start_before_its_time() {
-    let home = Home::new();
+fn a_task_does_not_start_before_its_time(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let later = home.add(&["--not-before", "+1h"], &["exit", "0"]);
     let soon = home.add(&["--not-before", "+3s"], &["exit", "0"]);
@@ -157,9 +168,8 @@ fn a_second_dispatcher_on_the_same_file_is_refused_and_told_who_holds_it() {
     home.until(home.add(&[], &["exit", "0"]), "done");
 }
 
-#[test]
-fn a_dispatcher_that_was_told_to_end_leaves_its_store_to_the_next_one() {
-    let home = Home::new();
+fn a_dispatcher_that_was_told_to_end_leaves_its_store_to_the_next_one(on: Database) {
+    let home = on.home();
     for _ in 0..3 {
         let mut dispatcher = home.serve();
         home.until(home.add(&[], &["exit", "0"]), "done");
@@ -168,9 +178,8 @@ fn a_dispatcher_that_was_told_to_end_leaves_its_store_to_the_next_one() {
     }
 }
 
-#[test]
-fn a_task_for_a_profile_that_nobody_offers_is_refused_by_name() {
-    let home = Home::with(&Home::profile("known", "skills = ['rust']", &["exit", "0"]));
+fn a_task_for_a_profile_that_nobody_offers_is_refused_by_name(on: Database) {
+    let home = on.home_with(&Home::profile("known", "skills = ['rust']", &["exit", "0"]));
     let _dispatcher = home.serve();
     let _ = home
         .tenure(&["add", "--assignee", "unknown"])
@@ -183,8 +192,7 @@ fn a_task_for_a_profile_that_nobody_offers_is_refused_by_name() {
     home.until(home.add_for("known", &["--skill", "rust"]), "done");
 }
 
-#[test]
-fn placeholders_stand_for_the_facts_of_the_run() {
+fn placeholders_stand_for_the_facts_of_the_run(on: Database) {
     let steps = [
         "append",
         "{workspace}/facts",
@@ -193,7 +201,7 @@ fn placeholders_stand_for_the_facts_of_the_run() {
         "{workspace}/context",
         "{context}",
     ];
-    let home = Home::with(&Home::profile("facts", "", &steps));
+    let home = on.home_with(&Home::profile("facts", "", &steps));
     let _dispatcher = home.serve();
     let task = home.add_for(
         "facts",
@@ -206,9 +214,8 @@ fn placeholders_stand_for_the_facts_of_the_run() {
     assert!(home.read("context").starts_with('/'));
 }
 
-#[test]
-fn a_log_says_each_move_with_its_ids_and_never_a_whole_claim_lock() {
-    let home = Home::new();
+fn a_log_says_each_move_with_its_ids_and_never_a_whole_claim_lock(on: Database) {
+    let home = on.home();
     let dispatcher = home.serve();
     let env = home.at("env");
     let task = home.add(&[], &["env", &env]);
@@ -225,9 +232,8 @@ fn a_log_says_each_move_with_its_ids_and_never_a_whole_claim_lock() {
     assert!(log.contains("run.outcome"), "{log}");
 }
 
-#[test]
-fn where_no_warden_program_lies_beside_it_tenure_itself_stands_over_workers() {
-    let mut home = Home::new();
+fn where_no_warden_program_lies_beside_it_tenure_itself_stands_over_workers(on: Database) {
+    let mut home = on.home();
     let alone = home.lone_program().display().to_string();
     let _dispatcher = home.serve();
     let script = "tr '\\0' ' ' < /proc/$PPID/cmdline > warden; echo >> warden; \
@@ -239,9 +245,8 @@ fn where_no_warden_program_lies_beside_it_tenure_itself_stands_over_workers() {
     assert_eq!(home.read("warden").trim(), format!("{alone} guard exec"));
 }
 
-#[test]
-fn where_the_warden_program_lies_beside_it_that_stands_over_workers() {
-    let home = Home::new();
+fn where_the_warden_program_lies_beside_it_that_stands_over_workers(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let script = "tr '\\0' ' ' < /proc/$PPID/cmdline > warden; echo >> warden";
     let added = home

@@ -4,7 +4,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tenure_tests::home::outcomes;
-use tenure_tests::{Home, Said};
+use tenure_tests::{Database, Home, Said};
+
+on_both!(
+    the_doctor_names_a_process_that_a_closed_run_left,
+    settling_ends_and_closes_what_a_dead_dispatcher_left_and_makes_no_store,
+);
 
 /// The findings of one check.
 fn findings<'a>(said: &'a [Value], check: &str) -> Vec<&'a Value> {
@@ -42,9 +47,8 @@ fn the_doctor_finds_a_fresh_home_well_and_creates_nothing() {
     assert_eq!(cgroup["severity"] == "ok", has_cgroups, "{cgroup}");
 }
 
-#[test]
-fn the_doctor_names_a_process_that_a_closed_run_left() {
-    let home = Home::new();
+fn the_doctor_names_a_process_that_a_closed_run_left(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let task = home.add(&[], &["env", &home.at("env")]);
     home.until(task, "done");
@@ -71,9 +75,8 @@ fn the_doctor_names_a_process_that_a_closed_run_left() {
     assert!(words.contains(&named), "{said}");
 }
 
-#[test]
-fn settling_ends_and_closes_what_a_dead_dispatcher_left_and_makes_no_store() {
-    let home = Home::new();
+fn settling_ends_and_closes_what_a_dead_dispatcher_left_and_makes_no_store(on: Database) {
+    let home = on.home();
     let nothing = home.tenure(&["settle"]).ok();
     assert!(nothing.out.contains("nothing to settle"), "{nothing}");
     assert!(!home.state().exists());

@@ -4,66 +4,80 @@ use std::time::Duration;
 
 use tenure_tests::home::{event_kinds, outcomes, runs};
 use tenure_tests::process::{Process, Signal};
-use tenure_tests::{Home, wait_until};
+use tenure_tests::{Database, Home, wait_until};
 
 on_both!(
     a_clean_exit_without_a_report_is_a_violation_and_at_its_limit_the_task_stays_blocked,
-    Home::profile(
+    a_non_zero_exit_fails_and_the_limit_in_the_configuration_is_the_one_in_force,
+    a_failed_task_counts_one_and_waits_for_its_back_off,
+    a_profile_and_a_task_have_limits_of_their_own_and_the_task_wins,
+    a_79_by_a_worker_that_was_never_told_is_a_failure_and_says_so,
+    stand_downs_in_a_row_reach_their_own_limit_and_the_block_names_the_variable,
+    a_signal_that_nobody_sent_on_purpose_is_a_crash_and_says_which,
+    a_command_that_cannot_be_executed_says_which_path_and_why,
+    a_missing_folder_is_named_when_the_command_cannot_start_in_it,
+    exit_75_defers_without_counting_as_a_failure_until_its_own_limit,
+    exit_75_is_a_failure_where_the_configuration_says_off,
+    a_run_over_its_time_is_ended_with_its_whole_tree,
+    a_silent_worker_is_ended_and_one_that_beats_is_not,
+    a_retry_inherits_neither_heartbeat_nor_grace_of_the_earlier_attempt,
+    an_attempt_after_a_report_has_its_own_time_to_finish,
+    a_worker_that_somebody_else_tells_to_end_is_interrupted,
+);
+
+fn a_clean_exit_without_a_report_is_a_violation_and_at_its_limit_the_task_stays_blocked(
+    on: Database,
+) {
+    let home = on.home_with(Home::profile(
         "mute",
         "violation_limit = 2\nprotocol = 'report'",
-        &["exit", "0"]
-    ),
-    |home| {
-        let mut dispatcher = home.serve();
-        let task = home.add_for("mute", &[]);
+        &["exit", "0"],
+    ));
+    let mut dispatcher = home.serve();
+    let task = home.add_for("mute", &[]);
+    let shown = home.until(task, "blocked");
+    assert_eq!(
+        outcomes(&shown),
+        ["protocol_violation", "protocol_violation"]
+    );
+    assert_eq!(shown["task"]["block_kind"], "gave_up");
+    let reason = shown["task"]["block_reason"].as_str().unwrap();
+    assert!(reason.contains("violation_limit"), "{reason}");
+    assert_eq!(shown["task"]["failures"], 0);
+    assert!(event_kinds(&shown).contains(&"gave_up"));
+
+    // Sweeps and restarts: another task goes all the way through each time.
+    for _ in 0..2 {
+        dispatcher.signal(Signal::TERM);
+        assert_eq!(dispatcher.ended(), Some(0));
+        drop(dispatcher);
+        dispatcher = home.serve();
+        let other = home.add(&[], &["complete", "done"]);
+        home.until(other, "done");
+    }
+    assert_eq!(home.show(task)["task"], shown["task"]);
+    assert_eq!(outcomes(&home.show(task)).len(), 2);
+}
+
+fn a_non_zero_exit_fails_and_the_limit_in_the_configuration_is_the_one_in_force(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 5");
+    let _dispatcher = home.serve();
+    let five = home.add(&[], &["exit", "3"]);
+    let one = home.add(&["--max-failures", "1"], &["exit", "3"]);
+    for (task, limit) in [(five, 5), (one, 1)] {
         let shown = home.until(task, "blocked");
-        assert_eq!(
-            outcomes(&shown),
-            ["protocol_violation", "protocol_violation"]
-        );
+        assert_eq!(outcomes(&shown), vec!["failed"; limit]);
+        assert_eq!(shown["task"]["failures"], limit);
         assert_eq!(shown["task"]["block_kind"], "gave_up");
         let reason = shown["task"]["block_reason"].as_str().unwrap();
-        assert!(reason.contains("violation_limit"), "{reason}");
-        assert_eq!(shown["task"]["failures"], 0);
-        assert!(event_kinds(&shown).contains(&"gave_up"));
-
-        // Sweeps and restarts: another task goes all the way through each time.
-        for _ in 0..2 {
-            dispatcher.signal(Signal::TERM);
-            assert_eq!(dispatcher.ended(), Some(0));
-            drop(dispatcher);
-            dispatcher = home.serve();
-            let other = home.add(&[], &["complete", "done"]);
-            home.until(other, "done");
-        }
-        assert_eq!(home.show(task)["task"], shown["task"]);
-        assert_eq!(outcomes(&home.show(task)).len(), 2);
+        assert!(reason.contains("max_failures"), "{reason}");
+        assert_eq!(runs(&shown)[0]["exit"]["code"], 3);
+        assert_eq!(runs(&shown)[0]["reason"], "exit 3");
     }
-);
+}
 
-on_both!(
-    a_non_zero_exit_fails_and_the_limit_in_the_configuration_is_the_one_in_force,
-    "[defaults]\nmax_failures = 5",
-    |home| {
-        let _dispatcher = home.serve();
-        let five = home.add(&[], &["exit", "3"]);
-        let one = home.add(&["--max-failures", "1"], &["exit", "3"]);
-        for (task, limit) in [(five, 5), (one, 1)] {
-            let shown = home.until(task, "blocked");
-            assert_eq!(outcomes(&shown), vec!["failed"; limit]);
-            assert_eq!(shown["task"]["failures"], limit);
-            assert_eq!(shown["task"]["block_kind"], "gave_up");
-            let reason = shown["task"]["block_reason"].as_str().unwrap();
-            assert!(reason.contains("max_failures"), "{reason}");
-            assert_eq!(runs(&shown)[0]["exit"]["code"], 3);
-            assert_eq!(runs(&shown)[0]["reason"], "exit 3");
-        }
-    }
-);
-
-#[test]
-fn a_failed_task_counts_one_and_waits_for_its_back_off() {
-    let home = Home::with("[defaults]\nbackoff = { base = '1h', max = '1h' }");
+fn a_failed_task_counts_one_and_waits_for_its_back_off(on: Database) {
+    let home = on.home_with("[defaults]\nbackoff = { base = '1h', max = '1h' }");
     let _dispatcher = home.serve();
     let task = home.add(&[], &["exit", "3"]);
     let shown = home.until(task, "scheduled");
@@ -73,10 +87,9 @@ fn a_failed_task_counts_one_and_waits_for_its_back_off() {
     assert!(shown["task"]["current_run_id"].is_null());
 }
 
-#[test]
-fn a_profile_and_a_task_have_limits_of_their_own_and_the_task_wins() {
+fn a_profile_and_a_task_have_limits_of_their_own_and_the_task_wins(on: Database) {
     let profile = Home::profile("fails", "max_failures = 2", &["exit", "1"]);
-    let home = Home::with(&profile);
+    let home = on.home_with(&profile);
     let _dispatcher = home.serve();
     let two = home.add_for("fails", &[]);
     let three = home.add_for("fails", &["--max-failures", "3"]);
@@ -84,21 +97,17 @@ fn a_profile_and_a_task_have_limits_of_their_own_and_the_task_wins() {
     assert_eq!(outcomes(&home.until(three, "blocked")).len(), 3);
 }
 
-on_both!(
-    a_79_by_a_worker_that_was_never_told_is_a_failure_and_says_so,
-    "[defaults]\nmax_failures = 1",
-    |home| {
-        let _dispatcher = home.serve();
-        let shown = home.until(home.add(&[], &["exit", "79"]), "blocked");
-        assert_eq!(outcomes(&shown), ["failed"]);
-        let reason = runs(&shown)[0]["reason"].as_str().unwrap();
-        assert!(reason.contains("never told"), "{reason}");
-    }
-);
+fn a_79_by_a_worker_that_was_never_told_is_a_failure_and_says_so(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
+    let _dispatcher = home.serve();
+    let shown = home.until(home.add(&[], &["exit", "79"]), "blocked");
+    assert_eq!(outcomes(&shown), ["failed"]);
+    let reason = runs(&shown)[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("never told"), "{reason}");
+}
 
-#[test]
-fn stand_downs_in_a_row_reach_their_own_limit_and_the_block_names_the_variable() {
-    let home = Home::with("[defaults]\nmax_benign = 3");
+fn stand_downs_in_a_row_reach_their_own_limit_and_the_block_names_the_variable(on: Database) {
+    let home = on.home_with("[defaults]\nmax_benign = 3");
     let _dispatcher = home.serve();
     let worker = tenure_tests::program::worker();
     let script = format!(
@@ -117,9 +126,8 @@ fn stand_downs_in_a_row_reach_their_own_limit_and_the_block_names_the_variable()
     assert!(reason.contains("TENURE_CLAIM_LOCK"), "{reason}");
 }
 
-#[test]
-fn a_signal_that_nobody_sent_on_purpose_is_a_crash_and_says_which() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_signal_that_nobody_sent_on_purpose_is_a_crash_and_says_which(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _dispatcher = home.serve();
     for (steps, signal) in [
         (&["signal", "9"][..], 9),
@@ -133,9 +141,8 @@ fn a_signal_that_nobody_sent_on_purpose_is_a_crash_and_says_which() {
     }
 }
 
-#[test]
-fn a_command_that_cannot_be_executed_says_which_path_and_why() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_command_that_cannot_be_executed_says_which_path_and_why(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _dispatcher = home.serve();
     let script = home.write("work/not-executable", "#!/bin/sh\n");
     for (command, problem) in [
@@ -154,9 +161,8 @@ fn a_command_that_cannot_be_executed_says_which_path_and_why() {
     }
 }
 
-#[test]
-fn a_missing_folder_is_named_when_the_command_cannot_start_in_it() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_missing_folder_is_named_when_the_command_cannot_start_in_it(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _dispatcher = home.serve();
     let shown = home.until(
         home.add(&["--cwd", "/nowhere/at-all"], &["exit", "0"]),
@@ -167,9 +173,8 @@ fn a_missing_folder_is_named_when_the_command_cannot_start_in_it() {
     assert!(reason.contains("/nowhere/at-all"), "{reason}");
 }
 
-#[test]
-fn exit_75_defers_without_counting_as_a_failure_until_its_own_limit() {
-    let home = Home::with("[defaults]\ndefer_for = '10ms'\nmax_defers = 3");
+fn exit_75_defers_without_counting_as_a_failure_until_its_own_limit(on: Database) {
+    let home = on.home_with("[defaults]\ndefer_for = '10ms'\nmax_defers = 3");
     let _dispatcher = home.serve();
     let shown = home.until(home.add(&[], &["exit", "75"]), "blocked");
     assert_eq!(outcomes(&shown), ["deferred"; 3]);
@@ -178,17 +183,15 @@ fn exit_75_defers_without_counting_as_a_failure_until_its_own_limit() {
     assert!(reason.contains("max_defers"), "{reason}");
 }
 
-#[test]
-fn exit_75_is_a_failure_where_the_configuration_says_off() {
-    let home = Home::with("[defaults]\ntempfail_exit = 'off'\nmax_failures = 1");
+fn exit_75_is_a_failure_where_the_configuration_says_off(on: Database) {
+    let home = on.home_with("[defaults]\ntempfail_exit = 'off'\nmax_failures = 1");
     let _dispatcher = home.serve();
     let shown = home.until(home.add(&[], &["exit", "75"]), "blocked");
     assert_eq!(outcomes(&shown), ["failed"]);
 }
 
-#[test]
-fn a_run_over_its_time_is_ended_with_its_whole_tree() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_run_over_its_time_is_ended_with_its_whole_tree(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _dispatcher = home.serve();
     let left = home.at("left");
     let steps = [
@@ -209,9 +212,8 @@ fn a_run_over_its_time_is_ended_with_its_whole_tree() {
     assert!(!orphan.lives(), "a process of the run outlived it");
 }
 
-#[test]
-fn a_silent_worker_is_ended_and_one_that_beats_is_not() {
-    let home = Home::with("[defaults]\nmax_failures = 1\nheartbeat_timeout = '3s'");
+fn a_silent_worker_is_ended_and_one_that_beats_is_not(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1\nheartbeat_timeout = '3s'");
     let _dispatcher = home.serve();
     let silent = home.add(&[], &["hang"]);
     let lively = home.add(&[], &["heartbeats", "200", "25"]);
@@ -231,10 +233,9 @@ fn seconds(from: &serde_json::Value, to: &serde_json::Value) -> f64 {
     parse(to).duration_since(parse(from)).as_secs_f64()
 }
 
-#[test]
-fn a_retry_inherits_neither_heartbeat_nor_grace_of_the_earlier_attempt() {
+fn a_retry_inherits_neither_heartbeat_nor_grace_of_the_earlier_attempt(on: Database) {
     let timeout = Duration::from_secs(2);
-    let home = Home::with("[defaults]\nmax_failures = 2\nheartbeat_timeout = '2s'");
+    let home = on.home_with("[defaults]\nmax_failures = 2\nheartbeat_timeout = '2s'");
     let _dispatcher = home.serve();
     let worker = tenure_tests::program::worker().display().to_string();
     let script =
@@ -259,9 +260,8 @@ fn a_retry_inherits_neither_heartbeat_nor_grace_of_the_earlier_attempt() {
     }
 }
 
-#[test]
-fn an_attempt_after_a_report_has_its_own_time_to_finish() {
-    let home = Home::with("[dispatcher]\nfinish_grace = '300ms'\nkill_grace = '300ms'");
+fn an_attempt_after_a_report_has_its_own_time_to_finish(on: Database) {
+    let home = on.home_with("[dispatcher]\nfinish_grace = '300ms'\nkill_grace = '300ms'");
     let _dispatcher = home.serve();
     let worker = tenure_tests::program::worker().display().to_string();
     let script = format!(
@@ -276,9 +276,8 @@ fn an_attempt_after_a_report_has_its_own_time_to_finish() {
     assert_eq!(runs(&shown)[0]["reason"], "why");
 }
 
-#[test]
-fn a_worker_that_somebody_else_tells_to_end_is_interrupted() {
-    let home = Home::new();
+fn a_worker_that_somebody_else_tells_to_end_is_interrupted(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let began = home.at("began");
     let worker = tenure_tests::program::worker().display().to_string();

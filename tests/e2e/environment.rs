@@ -4,19 +4,25 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use tenure_guard::env;
-use tenure_tests::Home;
+use tenure_store::StoreUrl;
 use tenure_tests::home::{mode, runs};
 use tenure_tests::process::Process;
+use tenure_tests::{Database, Home};
 
-#[test]
-fn a_worker_gets_the_whole_contract_and_nothing_that_was_not_passed_on() {
+on_both!(
+    a_worker_gets_the_whole_contract_and_nothing_that_was_not_passed_on,
+    a_worker_stands_in_its_folder_with_its_own_session_and_no_strange_descriptors,
+    what_a_run_leaves_behind_belongs_to_its_owner_alone,
+);
+
+fn a_worker_gets_the_whole_contract_and_nothing_that_was_not_passed_on(on: Database) {
     let dump = "{workspace}/env";
     let profile = Home::profile(
         "reviewer",
         "env = { COLOUR = 'blue', SHAPE = 'round' }\npass_env = ['PATH', 'LC_*']\nmax_runtime = '1h'",
         &["env", dump],
     );
-    let home = Home::with(&profile);
+    let home = on.home_with(&profile);
     let _dispatcher = home.serve();
     let task = home.add_for("reviewer", &["--env", "SHAPE=square"]);
     let shown = home.until(task, "done");
@@ -101,9 +107,8 @@ fn no_worker_sees_the_stores_address_nor_another_runs_lock() {
     assert!(!shown.to_string().contains("claim_lock"), "{shown:#}");
 }
 
-#[test]
-fn a_worker_stands_in_its_folder_with_its_own_session_and_no_strange_descriptors() {
-    let home = Home::new();
+fn a_worker_stands_in_its_folder_with_its_own_session_and_no_strange_descriptors(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     std::fs::create_dir(home.work().join("deep")).unwrap();
     let (fds, pid, cwd, go) = (
@@ -151,9 +156,8 @@ fn a_worker_stands_in_its_folder_with_its_own_session_and_no_strange_descriptors
     assert_eq!(seen["cwd"].as_str(), home.work().join("deep").to_str());
 }
 
-#[test]
-fn what_a_run_leaves_behind_belongs_to_its_owner_alone() {
-    let home = Home::new();
+fn what_a_run_leaves_behind_belongs_to_its_owner_alone(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let go = home.at("go");
     let task = home.add(&[], &["print", "hello", "wait-for", &go]);
@@ -174,6 +178,8 @@ fn what_a_run_leaves_behind_belongs_to_its_owner_alone() {
     assert_eq!(mode(&log), 0o600);
     assert_eq!(mode(log.parent().unwrap()), 0o700);
     assert_eq!(mode(&home.state()), 0o700);
-    assert_eq!(mode(&home.state().join("tenure.db")), 0o600);
+    if let StoreUrl::Sqlite(file) = home.store_url() {
+        assert_eq!(mode(file), 0o600);
+    }
     assert!(!socket.exists(), "the socket outlived its run");
 }

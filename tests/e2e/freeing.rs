@@ -4,7 +4,19 @@
 use serde_json::{Value, json};
 use tenure_tests::home::{event_kinds, outcomes, runs};
 use tenure_tests::process::{Process, Signal};
-use tenure_tests::{Home, wait_until};
+use tenure_tests::{Database, Home, wait_until};
+
+on_both!(
+    several_tasks_are_answered_each_for_itself_and_the_first_refusal_is_the_code,
+    a_person_completes_a_task_and_its_child_is_told_what_came_of_it,
+    a_tree_is_cancelled_over_a_running_child,
+    what_is_paused_stays_so_over_a_restart_and_what_runs_goes_on,
+    a_drained_dispatcher_takes_nothing_new_and_leaves_after_its_runs,
+    a_claim_is_cleared_only_where_its_worker_is_proved_dead,
+    a_task_is_given_to_another_profile_that_can_do_it,
+    of_several_tasks_each_is_given_to_the_profile_that_can_have_it,
+    what_is_put_away_is_listed_only_where_it_is_asked_for,
+);
 
 const QUICK: &str = "[dispatcher]\nkill_grace = '300ms'\npoll = '200ms'";
 
@@ -31,9 +43,8 @@ fn say(home: &Home, code: i32, arguments: &[&str]) -> Value {
     home.tenure(&arguments).with_code(code).json()
 }
 
-#[test]
-fn several_tasks_are_answered_each_for_itself_and_the_first_refusal_is_the_code() {
-    let home = Home::new();
+fn several_tasks_are_answered_each_for_itself_and_the_first_refusal_is_the_code(on: Database) {
+    let home = on.home();
     let (one, two) = (add(&home, &[], &["true"]), add(&home, &[], &["true"]));
     let (one_id, two_id) = (one.to_string(), two.to_string());
     let _ = home.tenure(&["cancel", &one_id]).ok();
@@ -66,9 +77,8 @@ fn several_tasks_are_answered_each_for_itself_and_the_first_refusal_is_the_code(
     assert_eq!(all.as_array().unwrap().len(), 2);
 }
 
-#[test]
-fn a_person_completes_a_task_and_its_child_is_told_what_came_of_it() {
-    let home = Home::new();
+fn a_person_completes_a_task_and_its_child_is_told_what_came_of_it(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let parent = add(&home, &["--not-before", "+9h"], &["true"]);
     let context = home.at("context");
@@ -109,9 +119,8 @@ fn a_person_completes_a_task_and_its_child_is_told_what_came_of_it() {
         .mentions(&["tenure complete 7"]);
 }
 
-#[test]
-fn a_tree_is_cancelled_over_a_running_child() {
-    let home = Home::with(QUICK);
+fn a_tree_is_cancelled_over_a_running_child(on: Database) {
+    let home = on.home_with(QUICK);
     let _dispatcher = home.serve();
     let root = add(&home, &[], &["true"]);
     home.until(root, "done");
@@ -138,9 +147,8 @@ fn a_tree_is_cancelled_over_a_running_child() {
     assert_eq!(event_kinds(&home.show(below)), ["added", "cancelled"]);
 }
 
-#[test]
-fn what_is_paused_stays_so_over_a_restart_and_what_runs_goes_on() {
-    let home = Home::with(QUICK);
+fn what_is_paused_stays_so_over_a_restart_and_what_runs_goes_on(on: Database) {
+    let home = on.home_with(QUICK);
     let mut dispatcher = home.serve();
     let going = running(&home, "go");
     let said = say(&home, 0, &["pause", "--reason", "night"]);
@@ -180,34 +188,30 @@ fn what_is_paused_stays_so_over_a_restart_and_what_runs_goes_on() {
         .mentions(&["shell"]);
 }
 
-on_both!(
-    a_drained_dispatcher_takes_nothing_new_and_leaves_after_its_runs,
-    QUICK,
-    |home| {
-        let mut dispatcher = home.serve();
-        let going = running(home, "go");
-        let _ = home.tenure(&["drain", "--timeout", "300ms"]).with_code(75);
-        let waiting = add(home, &[], &["true"]);
-        home.touch("go");
-        home.until(going, "done");
-        assert_eq!(dispatcher.ended(), Some(0));
-        assert_eq!(home.show(waiting)["task"]["status"], "ready");
-        let events = home
-            .tenure(&["events", "--json", "--kind", "draining"])
-            .ok();
-        assert_eq!(events.json_lines().len(), 1);
-        let _ = home
-            .tenure(&["drain"])
-            .with_code(4)
-            .mentions(&["no dispatcher lives"]);
-        let _next = home.serve();
-        home.until(waiting, "done");
-    }
-);
+fn a_drained_dispatcher_takes_nothing_new_and_leaves_after_its_runs(on: Database) {
+    let home = on.home_with(QUICK);
+    let mut dispatcher = home.serve();
+    let going = running(&home, "go");
+    let _ = home.tenure(&["drain", "--timeout", "300ms"]).with_code(75);
+    let waiting = add(&home, &[], &["true"]);
+    home.touch("go");
+    home.until(going, "done");
+    assert_eq!(dispatcher.ended(), Some(0));
+    assert_eq!(home.show(waiting)["task"]["status"], "ready");
+    let events = home
+        .tenure(&["events", "--json", "--kind", "draining"])
+        .ok();
+    assert_eq!(events.json_lines().len(), 1);
+    let _ = home
+        .tenure(&["drain"])
+        .with_code(4)
+        .mentions(&["no dispatcher lives"]);
+    let _next = home.serve();
+    home.until(waiting, "done");
+}
 
-#[test]
-fn a_claim_is_cleared_only_where_its_worker_is_proved_dead() {
-    let home = Home::with(QUICK);
+fn a_claim_is_cleared_only_where_its_worker_is_proved_dead(on: Database) {
+    let home = on.home_with(QUICK);
     let mut dispatcher = home.serve();
     let task = running(&home, "go");
     let id = task.to_string();
@@ -246,9 +250,8 @@ fn a_claim_is_cleared_only_where_its_worker_is_proved_dead() {
     assert_eq!(runs(&closed), runs(&freed), "a closed run stays as it is");
 }
 
-#[test]
-fn a_task_is_given_to_another_profile_that_can_do_it() {
-    let home = Home::with(&format!(
+fn a_task_is_given_to_another_profile_that_can_do_it(on: Database) {
+    let home = on.home_with(&format!(
         "{QUICK}\n{}{}",
         Home::profile("one", "skills = ['rust']", &["hang"]),
         Home::profile("two", "skills = ['rust']", &["exit", "0"]),
@@ -277,9 +280,8 @@ fn a_task_is_given_to_another_profile_that_can_do_it() {
         .mentions(&["command of its own"]);
 }
 
-#[test]
-fn of_several_tasks_each_is_given_to_the_profile_that_can_have_it() {
-    let home = Home::with(
+fn of_several_tasks_each_is_given_to_the_profile_that_can_have_it(on: Database) {
+    let home = on.home_with(
         "[profiles.one]\ncommand = ['true']\nskills = ['rust']\n[profiles.two]\ncommand = ['true']",
     );
     let plain = [home.add_for("one", &[]), home.add_for("one", &[])];
@@ -311,9 +313,8 @@ fn of_several_tasks_each_is_given_to_the_profile_that_can_have_it() {
     let _ = home.tenure(&["reassign", "two", "one"]).with_code(2);
 }
 
-#[test]
-fn what_is_put_away_is_listed_only_where_it_is_asked_for() {
-    let home = Home::new();
+fn what_is_put_away_is_listed_only_where_it_is_asked_for(on: Database) {
+    let home = on.home();
     let task = add(&home, &[], &["true"]);
     let id = task.to_string();
     let _ = home.tenure(&["block", &id, "--reason", "later"]).ok();

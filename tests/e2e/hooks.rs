@@ -3,7 +3,19 @@
 use serde_json::Value;
 use tenure_tests::home::{Home, event_kinds};
 use tenure_tests::process::Signal;
-use tenure_tests::{program, wait_until};
+use tenure_tests::{Database, program, wait_until};
+
+on_both!(
+    a_hook_is_told_of_its_kind_of_event_with_the_event_and_as_a_person,
+    a_dispatcher_that_starts_tells_nothing_of_what_was_before_the_first_hook,
+    what_was_being_told_when_the_dispatcher_was_killed_is_told_again,
+    a_hook_that_fails_is_tried_again_and_holds_up_nothing,
+    a_hook_that_cannot_be_told_is_an_event_that_tells_no_hook,
+    what_a_hook_leaves_running_ends_with_it_and_all_of_it_with_the_dispatcher,
+    a_reload_takes_new_hooks_and_a_wrong_one_is_refused_by_name,
+    hooks_work_where_the_warden_is_no_program_of_its_own,
+    a_hook_that_hangs_and_one_that_is_missing_hold_up_nobody_and_the_missing_one_is_named_once,
+);
 
 /// A hook that is a shell script of the home's.
 fn hook(home: &Home, script: &str) -> Value {
@@ -30,9 +42,8 @@ fn teller(home: &Home) -> Value {
     hook(home, &format!("cat >> {told}\n"))
 }
 
-#[test]
-fn a_hook_is_told_of_its_kind_of_event_with_the_event_and_as_a_person() {
-    let home = Home::new();
+fn a_hook_is_told_of_its_kind_of_event_with_the_event_and_as_a_person(on: Database) {
+    let home = on.home();
     let (told, env) = (home.at("told"), home.at("env"));
     let script = format!(
         "cat >> {told}\nenv | sort > {env}.new\n\"$TENURE_BIN\" comment \"$TENURE_EVENT_TASK_ID\" 'seen by a hook'\nmv {env}.new {env}\n"
@@ -67,9 +78,8 @@ fn a_hook_is_told_of_its_kind_of_event_with_the_event_and_as_a_person() {
     });
 }
 
-#[test]
-fn a_dispatcher_that_starts_tells_nothing_of_what_was_before_the_first_hook() {
-    let home = Home::new();
+fn a_dispatcher_that_starts_tells_nothing_of_what_was_before_the_first_hook(on: Database) {
+    let home = on.home();
     configure(&home, "added", &teller(&home));
     home.add(&[], &["exit", "0"]);
     let _dispatcher = home.serve();
@@ -78,9 +88,8 @@ fn a_dispatcher_that_starts_tells_nothing_of_what_was_before_the_first_hook() {
     assert_eq!(event["task_id"], second);
 }
 
-#[test]
-fn what_was_being_told_when_the_dispatcher_was_killed_is_told_again() {
-    let home = Home::new();
+fn what_was_being_told_when_the_dispatcher_was_killed_is_told_again(on: Database) {
+    let home = on.home();
     let (told, hold) = (home.at("told"), home.at("hold"));
     home.touch("hold");
     let script = format!("cat >> {told}\nwhile [ -e {hold} ]; do sleep 0.05; done\n");
@@ -107,9 +116,8 @@ fn what_was_being_told_when_the_dispatcher_was_killed_is_told_again() {
     assert_eq!(ids, [first, first, second]);
 }
 
-#[test]
-fn a_hook_that_fails_is_tried_again_and_holds_up_nothing() {
-    let home = Home::new();
+fn a_hook_that_fails_is_tried_again_and_holds_up_nothing(on: Database) {
+    let home = on.home();
     let tries = home.at("tries");
     let script = format!(
         "echo x >> {tries}\n[ $(wc -l < {tries}) -ge 2 ] || {{ echo not yet >&2; exit 3; }}\n"
@@ -129,9 +137,8 @@ fn a_hook_that_fails_is_tried_again_and_holds_up_nothing() {
     );
 }
 
-#[test]
-fn a_hook_that_cannot_be_told_is_an_event_that_tells_no_hook() {
-    let home = Home::new();
+fn a_hook_that_cannot_be_told_is_an_event_that_tells_no_hook(on: Database) {
+    let home = on.home();
     configure(&home, "\"*\"", &serde_json::json!(["/nonexistent/hook"]));
     let _dispatcher = home.serve();
     let task = home.add(&["--delay", "1h"], &["exit", "0"]);
@@ -156,9 +163,8 @@ fn a_hook_that_cannot_be_told_is_an_event_that_tells_no_hook() {
     );
 }
 
-#[test]
-fn what_a_hook_leaves_running_ends_with_it_and_all_of_it_with_the_dispatcher() {
-    let home = Home::new();
+fn what_a_hook_leaves_running_ends_with_it_and_all_of_it_with_the_dispatcher(on: Database) {
+    let home = on.home();
     let (left, kept) = (home.at("left"), home.at("kept"));
     let script = format!(
         "(trap '' TERM; while :; do sleep 0.05; done) & echo $! >> {left}\n[ $TENURE_EVENT_KIND = added ] || {{ echo $$ > {kept}; sleep 600; }}\n"
@@ -179,9 +185,8 @@ fn what_a_hook_leaves_running_ends_with_it_and_all_of_it_with_the_dispatcher() {
     });
 }
 
-#[test]
-fn a_reload_takes_new_hooks_and_a_wrong_one_is_refused_by_name() {
-    let home = Home::new();
+fn a_reload_takes_new_hooks_and_a_wrong_one_is_refused_by_name(on: Database) {
+    let home = on.home();
     let dispatcher = home.serve();
     configure(&home, "added", &teller(&home));
     dispatcher.signal(Signal::HUP);
@@ -207,9 +212,8 @@ fn a_reload_takes_new_hooks_and_a_wrong_one_is_refused_by_name() {
     }
 }
 
-#[test]
-fn hooks_work_where_the_warden_is_no_program_of_its_own() {
-    let mut home = Home::new();
+fn hooks_work_where_the_warden_is_no_program_of_its_own(on: Database) {
+    let mut home = on.home();
     home.lone_program();
     configure(&home, "added", &teller(&home));
     let _dispatcher = home.serve();
@@ -218,38 +222,37 @@ fn hooks_work_where_the_warden_is_no_program_of_its_own() {
     lines(&home, "told", 1);
 }
 
-on_both!(
-    a_hook_that_hangs_and_one_that_is_missing_hold_up_nobody_and_the_missing_one_is_named_once,
-    "",
-    |home| {
-        let (told, hung) = (home.at("told"), home.at("hung"));
-        let works = home.write("works", &format!("cat >> {told}\n"));
-        let hangs = home.write("hangs", &format!("echo $$ >> {hung}\nsleep 600\n"));
-        home.configure(&format!(
-            "[hooks]\nadded = ['/bin/sh', '{}']\nclaimed = ['/nonexistent/hook']\n'*' = ['/bin/sh', '{}']\n",
-            hangs.display(),
-            works.display(),
-        ));
-        let _dispatcher = home.serve();
-        let tasks: Vec<i64> = (0..8).map(|_| home.add(&[], &["exit", "0"])).collect();
-        for task in &tasks {
-            home.until(*task, "done");
-        }
-        let events = home.tenure(&["events", "--json"]).ok().json_lines();
-        let is_told = |event: &&Value| event["kind"] != "hook_failed";
-        let events: Vec<&Value> = events.iter().filter(is_told).collect();
-        let told = lines(home, "told", events.len());
-        let told = told.iter().map(|line| serde_json::from_str(line).unwrap());
-        assert_eq!(
-            told.collect::<Vec<Value>>(),
-            events.into_iter().cloned().collect::<Vec<_>>()
-        );
-        assert_eq!(lines(home, "hung", 1).len(), 1, "it is run once at a time");
-        let failed = home.tenure(&["events", "--json", "--kind", "hook_failed"]);
-        let failed = failed.ok().json_lines();
-        assert_eq!(failed.len(), 1, "{failed:#?}");
-        assert_eq!(failed[0]["payload"]["program"], "/nonexistent/hook");
-        let reason = failed[0]["payload"]["reason"].as_str().unwrap();
-        assert!(reason.contains("cannot be executed"), "{reason}");
+fn a_hook_that_hangs_and_one_that_is_missing_hold_up_nobody_and_the_missing_one_is_named_once(
+    on: Database,
+) {
+    let home = on.home();
+    let (told, hung) = (home.at("told"), home.at("hung"));
+    let works = home.write("works", &format!("cat >> {told}\n"));
+    let hangs = home.write("hangs", &format!("echo $$ >> {hung}\nsleep 600\n"));
+    home.configure(&format!(
+        "[hooks]\nadded = ['/bin/sh', '{}']\nclaimed = ['/nonexistent/hook']\n'*' = ['/bin/sh', '{}']\n",
+        hangs.display(),
+        works.display(),
+    ));
+    let _dispatcher = home.serve();
+    let tasks: Vec<i64> = (0..8).map(|_| home.add(&[], &["exit", "0"])).collect();
+    for task in &tasks {
+        home.until(*task, "done");
     }
-);
+    let events = home.tenure(&["events", "--json"]).ok().json_lines();
+    let is_told = |event: &&Value| event["kind"] != "hook_failed";
+    let events: Vec<&Value> = events.iter().filter(is_told).collect();
+    let told = lines(&home, "told", events.len());
+    let told = told.iter().map(|line| serde_json::from_str(line).unwrap());
+    assert_eq!(
+        told.collect::<Vec<Value>>(),
+        events.into_iter().cloned().collect::<Vec<_>>()
+    );
+    assert_eq!(lines(&home, "hung", 1).len(), 1, "it is run once at a time");
+    let failed = home.tenure(&["events", "--json", "--kind", "hook_failed"]);
+    let failed = failed.ok().json_lines();
+    assert_eq!(failed.len(), 1, "{failed:#?}");
+    assert_eq!(failed[0]["payload"]["program"], "/nonexistent/hook");
+    let reason = failed[0]["payload"]["reason"].as_str().unwrap();
+    assert!(reason.contains("cannot be executed"), "{reason}");
+}

@@ -7,8 +7,18 @@ use nix::sys::resource::{Resource, getrlimit};
 use tenure_tests::Home;
 use tenure_tests::home::{outcomes, runs};
 use tenure_tests::process::{Process, Signal};
-use tenure_tests::{skip, wait_until};
+use tenure_tests::{Database, skip, wait_until};
 use tenure_warden::cgroup::{self, Keeper};
+
+on_both!(
+    what_a_profile_says_is_what_its_worker_has,
+    a_dispatcher_takes_all_the_descriptors_it_may_have_and_its_workers_keep_the_usual_number,
+    a_profile_that_asks_for_no_user_of_this_host_fails_by_its_own_fault,
+    a_worker_of_another_user_is_at_home_there_and_reaches_its_context_and_its_warden,
+    a_worker_that_runs_out_of_memory_crashed_and_its_reason_says_so,
+    a_killed_wardens_run_leaves_no_cgroup_and_is_proved_dead,
+    a_core_that_the_kernel_dumped_is_told_of_with_where_it_is,
+);
 
 /// A profile for a shell script, with more keys.
 fn profile(keys: &str, script: &str) -> String {
@@ -26,21 +36,21 @@ fn cgroup_of(home: &Home) -> Option<PathBuf> {
     note["tree"].as_str().map(PathBuf::from)
 }
 
-#[test]
-fn what_a_profile_says_is_what_its_worker_has() {
+fn what_a_profile_says_is_what_its_worker_has(on: Database) {
     let keys = "umask = '0027'\nnice = 5\nno_new_privs = true\n\
                 rlimits = { nofile = 99, core = 0 }";
     let script = "(umask; nice; ulimit -n; ulimit -c; grep NoNewPrivs /proc/self/status; \
                   cat /proc/self/oom_score_adj) > said";
-    let home = Home::with(&profile(keys, script));
+    let home = on.home_with(&profile(keys, script));
     let _dispatcher = home.serve();
     home.until(home.add_for("confined", &[]), "done");
     assert_eq!(home.read("said"), "0027\n5\n99\n0\nNoNewPrivs:\t1\n0\n");
 }
 
-#[test]
-fn a_dispatcher_takes_all_the_descriptors_it_may_have_and_its_workers_keep_the_usual_number() {
-    let mut home = Home::with(&profile("", "ulimit -Sn > said; ulimit -Hn >> said"));
+fn a_dispatcher_takes_all_the_descriptors_it_may_have_and_its_workers_keep_the_usual_number(
+    on: Database,
+) {
+    let mut home = on.home_with(&profile("", "ulimit -Sn > said; ulimit -Hn >> said"));
     home.after("ulimit -Sn 300; ulimit -Hn 600");
     let dispatcher = home.serve();
     let limits = || limits_of(dispatcher.process().pid);
@@ -68,9 +78,8 @@ fn limits_of(pid: i32) -> [String; 2] {
     [words.next().unwrap(), words.next().unwrap()]
 }
 
-#[test]
-fn a_profile_that_asks_for_no_user_of_this_host_fails_by_its_own_fault() {
-    let home = Home::with(&profile("user = 'no-such-user'", "echo ran > ran"));
+fn a_profile_that_asks_for_no_user_of_this_host_fails_by_its_own_fault(on: Database) {
+    let home = on.home_with(&profile("user = 'no-such-user'", "echo ran > ran"));
     let _dispatcher = home.serve();
     let shown = home.until(home.add_for("confined", &[]), "blocked");
     assert_eq!(outcomes(&shown), ["spawn_failed"]);
@@ -78,14 +87,13 @@ fn a_profile_that_asks_for_no_user_of_this_host_fails_by_its_own_fault() {
     assert!(reason.contains("as user no-such-user"), "{reason}");
 }
 
-#[test]
-fn a_worker_of_another_user_is_at_home_there_and_reaches_its_context_and_its_warden() {
+fn a_worker_of_another_user_is_at_home_there_and_reaches_its_context_and_its_warden(on: Database) {
     if !nix::unistd::Uid::effective().is_root() {
         return skip("only root can become another user");
     }
     let script = "(id -un; echo $HOME $USER $LOGNAME) > said; \
                   test -r $TENURE_CONTEXT && test -w $TENURE_SOCKET";
-    let home = Home::with(&profile(
+    let home = on.home_with(&profile(
         "user = 'nobody'\nenv = { LOGNAME = 'own' }",
         script,
     ));
@@ -105,12 +113,11 @@ fn a_worker_of_another_user_is_at_home_there_and_reaches_its_context_and_its_war
     assert_eq!(home.read("said"), "nobody\n/nonexistent nobody own\n");
 }
 
-#[test]
-fn a_worker_that_runs_out_of_memory_crashed_and_its_reason_says_so() {
+fn a_worker_that_runs_out_of_memory_crashed_and_its_reason_says_so(on: Database) {
     if cgroup::look().cgroups.memory == Keeper::Rlimit {
         return skip("no cgroup here has the memory controller");
     }
-    let home = Home::with(&profile("memory_max = '32MiB'", "exec tail /dev/zero"));
+    let home = on.home_with(&profile("memory_max = '32MiB'", "exec tail /dev/zero"));
     let _dispatcher = home.serve();
     let shown = home.until(home.add_for("confined", &[]), "blocked");
     assert_eq!(outcomes(&shown), ["crashed"]);
@@ -118,14 +125,13 @@ fn a_worker_that_runs_out_of_memory_crashed_and_its_reason_says_so() {
     assert!(reason.ends_with("(out of memory)"), "{reason}");
 }
 
-#[test]
-fn a_killed_wardens_run_leaves_no_cgroup_and_is_proved_dead() {
+fn a_killed_wardens_run_leaves_no_cgroup_and_is_proved_dead(on: Database) {
     if let Some(lack) = cgroup::look().lack {
         return skip(&lack.to_string());
     }
     let hidden = "setsid env -i sh -c 'echo $$ > hidden; exec sleep 600' & \
                   while ! [ -s hidden ]; do sleep 0.01; done; echo up > up; exec sleep 600";
-    let home = Home::with(&format!("{}max_lost = 1\n", profile("", hidden)));
+    let home = on.home_with(&format!("{}max_lost = 1\n", profile("", hidden)));
     let _dispatcher = home.serve();
     let task = home.add_for("confined", &[]);
     home.until_written("up");
@@ -163,8 +169,7 @@ fn plain_core_pattern() -> Option<String> {
     None
 }
 
-#[test]
-fn a_core_that_the_kernel_dumped_is_told_of_with_where_it_is() {
+fn a_core_that_the_kernel_dumped_is_told_of_with_where_it_is(on: Database) {
     let Some(pattern) = plain_core_pattern() else {
         return;
     };
@@ -172,7 +177,7 @@ fn a_core_that_the_kernel_dumped_is_told_of_with_where_it_is() {
         let profile = profile(&format!("rlimits = {{ core = {core} }}"), "kill -ABRT $$");
         profile.replace("confined", name)
     };
-    let home = Home::with(&format!("{}{}", of("with", "'1MiB'"), of("without", "0")));
+    let home = on.home_with(&format!("{}{}", of("with", "'1MiB'"), of("without", "0")));
     let _dispatcher = home.serve();
     let ended = |profile: &str| {
         let task = home.add_for(profile, &[]);

@@ -7,7 +7,16 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use tenure_tests::home::runs;
-use tenure_tests::{Home, Said, wait_until};
+use tenure_tests::{Database, Home, Said, wait_until};
+
+on_both!(
+    of_a_flood_the_newest_output_is_kept_and_a_reader_is_told_of_the_rest,
+    a_flood_is_cut_while_it_flows,
+    a_follower_goes_on_after_a_cut_and_sees_the_last_line,
+    nothing_that_a_stranger_wrote_speaks_to_a_terminal_in_any_view,
+    what_a_dispatcher_logs_of_a_stranger_is_written_out,
+    a_line_of_a_hundred_megabytes_is_no_burden_to_a_summary,
+);
 
 const LIMIT: u64 = 1 << 20;
 
@@ -32,9 +41,8 @@ fn on_disk(path: &std::path::Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.blocks() * 512)
 }
 
-#[test]
-fn of_a_flood_the_newest_output_is_kept_and_a_reader_is_told_of_the_rest() {
-    let home = Home::with(SMALL);
+fn of_a_flood_the_newest_output_is_kept_and_a_reader_is_told_of_the_rest(on: Database) {
+    let home = on.home_with(SMALL);
     let _dispatcher = home.serve();
     let script = "timeout 2 yes 'one of many lines'; echo; echo the very last line";
     let task = sh(&home, &[], script);
@@ -62,9 +70,8 @@ fn of_a_flood_the_newest_output_is_kept_and_a_reader_is_told_of_the_rest() {
     assert!((size - kept - 64..=size - kept).contains(&cut), "{cut}");
 }
 
-#[test]
-fn a_flood_is_cut_while_it_flows() {
-    let home = Home::with(SMALL);
+fn a_flood_is_cut_while_it_flows(on: Database) {
+    let home = on.home_with(SMALL);
     let _dispatcher = home.serve();
     let task = sh(&home, &[], "exec yes");
     let shown = wait_until("the worker writes", || {
@@ -81,9 +88,8 @@ fn a_flood_is_cut_while_it_flows() {
     assert!(on_disk(&log) <= LIMIT + LIMIT / 8 + 65536);
 }
 
-#[test]
-fn a_follower_goes_on_after_a_cut_and_sees_the_last_line() {
-    let home = Home::with(SMALL);
+fn a_follower_goes_on_after_a_cut_and_sees_the_last_line(on: Database) {
+    let home = on.home_with(SMALL);
     let _dispatcher = home.serve();
     let go = home.at("go");
     let script = format!(
@@ -113,9 +119,8 @@ fn a_follower_goes_on_after_a_cut_and_sees_the_last_line() {
     }
 }
 
-#[test]
-fn nothing_that_a_stranger_wrote_speaks_to_a_terminal_in_any_view() {
-    let home = Home::with(SMALL);
+fn nothing_that_a_stranger_wrote_speaks_to_a_terminal_in_any_view(on: Database) {
+    let home = on.home_with(SMALL);
     let title = format!("title {POISON}");
     let file = home.write(
         "work/batch.toml",
@@ -156,9 +161,8 @@ fn nothing_that_a_stranger_wrote_speaks_to_a_terminal_in_any_view() {
     assert!(log.out.contains(POISON), "{log:?}");
 }
 
-#[test]
-fn what_a_dispatcher_logs_of_a_stranger_is_written_out() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn what_a_dispatcher_logs_of_a_stranger_is_written_out(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let dispatcher = home.serve();
     let task = sh(
         &home,
@@ -175,9 +179,8 @@ fn what_a_dispatcher_logs_of_a_stranger_is_written_out() {
     }
 }
 
-#[test]
-fn a_line_of_a_hundred_megabytes_is_no_burden_to_a_summary() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_line_of_a_hundred_megabytes_is_no_burden_to_a_summary(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let script = "head -c 100000000 /dev/zero | tr '\\0' x; echo; echo the reason; exit 1";
     let file = home.write(
         "work/batch.toml",

@@ -8,27 +8,25 @@
     reason = "a test that unwraps fails with the line it happened in"
 )]
 
-/// Tells a scenario on each database, as a test of its own.
+/// Tells each of these on both databases, as `NAME::on_sqlite` and `NAME::on_postgresql`.
 macro_rules! on_both {
-    ($name:ident, $config:expr, $scenario:expr) => {
-        mod $name {
-            use super::*;
+    ($($told:ident),+ $(,)?) => {$(
+        mod $told {
+            use tenure_tests::Database;
 
             #[test]
             fn on_sqlite() {
-                let scenario: fn(&tenure_tests::Home) = $scenario;
-                scenario(&tenure_tests::Home::with(&$config));
+                super::$told(Database::Sqlite);
             }
 
             #[test]
             fn on_postgresql() {
-                let scenario: fn(&tenure_tests::Home) = $scenario;
-                if let Some(url) = tenure_tests::postgres::database() {
-                    scenario(&tenure_tests::Home::on(&url, &$config));
+                if Database::Postgresql.is_there() {
+                    super::$told(Database::Postgresql);
                 }
             }
         }
-    };
+    )+};
 }
 
 mod claimed;

@@ -4,10 +4,18 @@
 use std::path::Path;
 
 use tenure_tests::process::{self, Process};
-use tenure_tests::{Home, program, skip};
+use tenure_tests::{Database, Home, program, skip};
 use tenure_warden::cgroup::{self, Keeper};
 
 use crate::ways::{By, CONFIG, Way, When, play};
+
+on_both!(
+    a_worker_that_misbehaves_ends_as_it_should_and_leaves_nothing_behind,
+    a_worker_that_leaves_its_cgroup_is_ended_all_the_same,
+    a_fork_bomb_stays_below_its_limit_and_is_ended_whole,
+    a_line_of_a_hundred_mebibytes_is_a_log_like_any_other,
+    workers_that_end_before_anybody_could_look_at_them_are_completed_every_one,
+);
 
 /// What most of them share: they do something nobody should, and end well.
 const WELL: Way = Way {
@@ -269,9 +277,8 @@ const BREAKING: [Way; 9] = [
     },
 ];
 
-#[test]
-fn a_worker_that_misbehaves_ends_as_it_should_and_leaves_nothing_behind() {
-    let home = Home::with(CONFIG);
+fn a_worker_that_misbehaves_ends_as_it_should_and_leaves_nothing_behind(on: Database) {
+    let home = on.home_with(CONFIG);
     let ways = HIDING.iter().chain(&BREAKING);
     let cast: Vec<(When, Way)> = ways
         .flat_map(|way| [When::Watched, When::Unwatched, When::Adopted].map(|when| (when, *way)))
@@ -289,8 +296,7 @@ fn cgroup_root() -> Option<&'static str> {
     })
 }
 
-#[test]
-fn a_worker_that_leaves_its_cgroup_is_ended_all_the_same() {
+fn a_worker_that_leaves_its_cgroup_is_ended_all_the_same(on: Database) {
     let Some(root) = cgroup_root() else {
         return skip("no cgroup can be left here");
     };
@@ -308,7 +314,7 @@ fn a_worker_that_leaves_its_cgroup_is_ended_all_the_same() {
         "wait-for",
         "left",
     ];
-    let home = Home::new();
+    let home = on.home();
     let _dispatcher = home.serve();
     let task = home.add(&[], &steps);
     let left = home.until_written("left").trim().parse().unwrap();
@@ -317,14 +323,13 @@ fn a_worker_that_leaves_its_cgroup_is_ended_all_the_same() {
     assert!(left.is_none_or(|left| !left.lives()));
 }
 
-#[test]
-fn a_fork_bomb_stays_below_its_limit_and_is_ended_whole() {
+fn a_fork_bomb_stays_below_its_limit_and_is_ended_whole(on: Database) {
     if cgroup::look().cgroups.pids == Keeper::Rlimit {
         return skip("no cgroup here has the pids controller");
     }
     let keys = "pids_max = 32\nmax_failures = 1";
     let bomb = Home::profile("bomb", keys, &["fork-bomb", "300", "made"]);
-    let home = Home::with(&bomb);
+    let home = on.home_with(&bomb);
     let _dispatcher = home.serve();
     home.until(home.add_for("bomb", &[]), "done");
     let made: u32 = home.read("made").trim().parse().unwrap();
@@ -338,16 +343,14 @@ fn a_fork_bomb_stays_below_its_limit_and_is_ended_whole() {
     assert!(left.is_empty(), "left of the bomb: {left:?}");
 }
 
-#[test]
-fn a_line_of_a_hundred_mebibytes_is_a_log_like_any_other() {
-    let home = Home::new();
+fn a_line_of_a_hundred_mebibytes_is_a_log_like_any_other(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     home.until(home.add(&[], &["long-line", "100"]), "done");
 }
 
-#[test]
-fn workers_that_end_before_anybody_could_look_at_them_are_completed_every_one() {
-    let home = Home::with("[dispatcher]\nslots = 8");
+fn workers_that_end_before_anybody_could_look_at_them_are_completed_every_one(on: Database) {
+    let home = on.home_with("[dispatcher]\nslots = 8");
     let _dispatcher = home.serve();
     let worker = program::worker().display().to_string();
     let tasks = format!("[[task]]\ncommand = ['{worker}']\n").repeat(250);

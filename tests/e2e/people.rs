@@ -2,7 +2,19 @@
 
 use tenure_tests::home::{event_kinds, outcomes, runs};
 use tenure_tests::process::Process;
-use tenure_tests::{Home, Said};
+use tenure_tests::{Database, Home, Said};
+
+on_both!(
+    a_verb_that_takes_a_running_task_away_waits_until_its_worker_is_dead,
+    what_was_blocked_says_why_and_by_which_kind,
+    a_reclaimed_task_runs_again_and_nothing_counts,
+    a_person_lets_a_task_go_on_and_its_streaks_start_anew,
+    a_cancelled_task_comes_back_only_by_a_retry,
+    a_verb_that_makes_no_sense_is_refused_and_says_where_the_task_stands,
+    inside_a_worker_only_the_workers_form_is_meant,
+    a_workers_verb_outside_of_a_worker_is_a_usage_error,
+    a_wish_that_comes_second_is_refused_whether_one_waits_or_not,
+);
 
 const QUICK: &str = "[dispatcher]\nkill_grace = '300ms'";
 
@@ -24,35 +36,31 @@ fn verb(home: &Home, verb: &str, task: i64, more: &[&str]) -> Said {
     home.tenure(&arguments)
 }
 
-on_both!(
-    a_verb_that_takes_a_running_task_away_waits_until_its_worker_is_dead,
-    QUICK,
-    |home| {
-        let _dispatcher = home.serve();
-        for (word, status, outcome) in [
-            ("cancel", "cancelled", "cancelled"),
-            ("stop", "blocked", "stopped"),
-            ("block", "blocked", "blocked"),
-        ] {
-            let (task, worker) = running(home, word, &["ignore-term"]);
-            let more: &[&str] = match word {
-                "block" => &["--kind", "needs_input", "--reason", "which one?"],
-                _ => &["--reason", "not today"],
-            };
-            let _ = verb(home, word, task, more).ok();
-            assert!(!worker.lives(), "{word} came back while the worker lived");
-            let shown = home.show(task);
-            assert_eq!(shown["task"]["status"], status, "{word}");
-            assert_eq!(outcomes(&shown), [outcome]);
-            assert_eq!(shown["task"]["failures"], 0);
-            assert!(runs(&shown)[0]["ask_by"].is_string(), "{shown:#}");
-        }
+fn a_verb_that_takes_a_running_task_away_waits_until_its_worker_is_dead(on: Database) {
+    let home = on.home_with(QUICK);
+    let _dispatcher = home.serve();
+    for (word, status, outcome) in [
+        ("cancel", "cancelled", "cancelled"),
+        ("stop", "blocked", "stopped"),
+        ("block", "blocked", "blocked"),
+    ] {
+        let (task, worker) = running(&home, word, &["ignore-term"]);
+        let more: &[&str] = match word {
+            "block" => &["--kind", "needs_input", "--reason", "which one?"],
+            _ => &["--reason", "not today"],
+        };
+        let _ = verb(&home, word, task, more).ok();
+        assert!(!worker.lives(), "{word} came back while the worker lived");
+        let shown = home.show(task);
+        assert_eq!(shown["task"]["status"], status, "{word}");
+        assert_eq!(outcomes(&shown), [outcome]);
+        assert_eq!(shown["task"]["failures"], 0);
+        assert!(runs(&shown)[0]["ask_by"].is_string(), "{shown:#}");
     }
-);
+}
 
-#[test]
-fn what_was_blocked_says_why_and_by_which_kind() {
-    let home = Home::with(QUICK);
+fn what_was_blocked_says_why_and_by_which_kind(on: Database) {
+    let home = on.home_with(QUICK);
     let _dispatcher = home.serve();
     let (task, _) = running(&home, "began", &[]);
     let _ = verb(&home, "stop", task, &[]).ok();
@@ -72,9 +80,8 @@ fn what_was_blocked_says_why_and_by_which_kind() {
     assert_eq!(event_kinds(&shown).last(), Some(&"blocked"));
 }
 
-#[test]
-fn a_reclaimed_task_runs_again_and_nothing_counts() {
-    let home = Home::with(QUICK);
+fn a_reclaimed_task_runs_again_and_nothing_counts(on: Database) {
+    let home = on.home_with(QUICK);
     let _dispatcher = home.serve();
     let began = home.at("began");
     let worker = tenure_tests::program::worker().display().to_string();
@@ -89,9 +96,8 @@ fn a_reclaimed_task_runs_again_and_nothing_counts() {
     assert_eq!(outcomes(&shown), ["reclaimed", "completed"]);
 }
 
-#[test]
-fn a_person_lets_a_task_go_on_and_its_streaks_start_anew() {
-    let home = Home::with("[defaults]\nmax_failures = 2");
+fn a_person_lets_a_task_go_on_and_its_streaks_start_anew(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 2");
     let _dispatcher = home.serve();
     for word in ["unblock", "retry"] {
         let go = home.at(word);
@@ -111,9 +117,8 @@ fn a_person_lets_a_task_go_on_and_its_streaks_start_anew() {
     }
 }
 
-#[test]
-fn a_cancelled_task_comes_back_only_by_a_retry() {
-    let home = Home::new();
+fn a_cancelled_task_comes_back_only_by_a_retry(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let task = home.add(&["--not-before", "+1h"], &["exit", "0"]);
     let _ = verb(&home, "cancel", task, &[]).ok();
@@ -124,9 +129,8 @@ fn a_cancelled_task_comes_back_only_by_a_retry() {
     assert!(event_kinds(&shown).contains(&"retried"), "{shown:#}");
 }
 
-#[test]
-fn a_verb_that_makes_no_sense_is_refused_and_says_where_the_task_stands() {
-    let home = Home::new();
+fn a_verb_that_makes_no_sense_is_refused_and_says_where_the_task_stands(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let done = home.add(&[], &["exit", "0"]);
     home.until(done, "done");
@@ -145,25 +149,15 @@ fn a_verb_that_makes_no_sense_is_refused_and_says_where_the_task_stands() {
     assert_eq!(home.show(done)["task"]["status"], "done");
 }
 
-#[test]
-fn inside_a_worker_only_the_workers_form_is_meant() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn inside_a_worker_only_the_workers_form_is_meant(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _dispatcher = home.serve();
     let script = "\"$TENURE_BIN\" complete 7; echo \"complete $?\" >> codes; \
                   \"$TENURE_BIN\" events; echo \"events $?\" >> codes; \
                   \"$TENURE_BIN\" cancel 1; echo \"cancel $?\" >> codes; \
                   \"$TENURE_BIN\" --db \"$1\" list; echo \"list --db $?\" >> codes";
-    let db = home.state().join("tenure.db");
-    let added = home.tenure(&[
-        "add",
-        "--json",
-        "--",
-        "sh",
-        "-c",
-        script,
-        "sh",
-        db.to_str().unwrap(),
-    ]);
+    let db = home.store_url().expose();
+    let added = home.tenure(&["add", "--json", "--", "sh", "-c", script, "sh", &db]);
     home.until(added.ok().json()["id"].as_i64().unwrap(), "done");
     assert_eq!(
         home.read("codes"),
@@ -171,9 +165,8 @@ fn inside_a_worker_only_the_workers_form_is_meant() {
     );
 }
 
-#[test]
-fn a_workers_verb_outside_of_a_worker_is_a_usage_error() {
-    let home = Home::new();
+fn a_workers_verb_outside_of_a_worker_is_a_usage_error(on: Database) {
+    let home = on.home();
     for arguments in [
         &["heartbeat"][..],
         &["defer", "--for", "5m"],
@@ -186,9 +179,8 @@ fn a_workers_verb_outside_of_a_worker_is_a_usage_error() {
     }
 }
 
-#[test]
-fn a_wish_that_comes_second_is_refused_whether_one_waits_or_not() {
-    let home = Home::with(QUICK);
+fn a_wish_that_comes_second_is_refused_whether_one_waits_or_not(on: Database) {
+    let home = on.home_with(QUICK);
     let _dispatcher = home.serve();
     let (task, _) = running(&home, "began", &["ignore-term"]);
     let _ = verb(&home, "cancel", task, &["--no-wait"]).ok();

@@ -2,39 +2,44 @@
 
 use tenure_tests::home::{event_kinds, outcomes, runs};
 use tenure_tests::slot::Slot;
-use tenure_tests::{Home, Said};
+use tenure_tests::{Database, Home, Said};
 
 on_both!(
     a_clean_up_runs_after_a_failure_and_knows_what_it_cleans_up_after,
-    "[defaults]\nmax_failures = 1",
-    |home| {
-        let _dispatcher = home.serve();
-        let go = home.at("go");
-        let parent = home.add(&[], &["wait-for", &go, "exit", "7"]);
-        let after = parent.to_string();
-        let script = "cat \"$TENURE_CONTEXT\" > context; echo >> context";
-        let child = id(&home.tenure(&[
-            "add",
-            "--json",
-            "--after-failure",
-            &after,
-            "--",
-            "sh",
-            "-c",
-            script,
-        ]));
-        let last = id(&home.tenure(&["add", "--json", "--after-any-end", &after, "--", "true"]));
-        let next = id(&home.tenure(&["add", "--json", "--after", &after, "--", "true"]));
-        home.touch("go");
-        home.until(child, "done");
-        home.until(last, "done");
-        let context: serde_json::Value = serde_json::from_str(&home.read("context")).unwrap();
-        assert_eq!(context["parents"][0]["outcome"], "failed");
-        assert_eq!(context["parents"][0]["reason"], "exit 7");
-        assert_eq!(context["parents"][0]["status"], "blocked");
-        assert_eq!(home.show(next)["task"]["status"], "todo");
-    }
+    a_batch_whose_clean_up_was_not_needed_went_well,
+    a_worker_that_needs_another_task_first_waits_behind_it,
+    a_rule_about_an_exit_speaks_for_worker_profile_and_flag,
+    what_is_said_wrong_beforehand_is_refused_by_its_flag_or_key,
 );
+
+fn a_clean_up_runs_after_a_failure_and_knows_what_it_cleans_up_after(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
+    let _dispatcher = home.serve();
+    let go = home.at("go");
+    let parent = home.add(&[], &["wait-for", &go, "exit", "7"]);
+    let after = parent.to_string();
+    let script = "cat \"$TENURE_CONTEXT\" > context; echo >> context";
+    let child = id(&home.tenure(&[
+        "add",
+        "--json",
+        "--after-failure",
+        &after,
+        "--",
+        "sh",
+        "-c",
+        script,
+    ]));
+    let last = id(&home.tenure(&["add", "--json", "--after-any-end", &after, "--", "true"]));
+    let next = id(&home.tenure(&["add", "--json", "--after", &after, "--", "true"]));
+    home.touch("go");
+    home.until(child, "done");
+    home.until(last, "done");
+    let context: serde_json::Value = serde_json::from_str(&home.read("context")).unwrap();
+    assert_eq!(context["parents"][0]["outcome"], "failed");
+    assert_eq!(context["parents"][0]["reason"], "exit 7");
+    assert_eq!(context["parents"][0]["status"], "blocked");
+    assert_eq!(home.show(next)["task"]["status"], "todo");
+}
 
 fn id(said: &Said) -> i64 {
     serde_json::from_str::<serde_json::Value>(&said.out).unwrap()["id"]
@@ -42,9 +47,8 @@ fn id(said: &Said) -> i64 {
         .unwrap()
 }
 
-#[test]
-fn a_batch_whose_clean_up_was_not_needed_went_well() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_batch_whose_clean_up_was_not_needed_went_well(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _slot = Slot::take();
     let file = home.write(
         "work/batch.toml",
@@ -87,66 +91,59 @@ fn a_batch_whose_clean_up_was_not_needed_went_well() {
     assert!(said.out.contains("exit 5"), "{said}");
 }
 
-on_both!(
-    a_worker_that_needs_another_task_first_waits_behind_it,
-    "",
-    |home| {
-        let _dispatcher = home.serve();
-        let go = home.at("go");
-        let other = home.add(&[], &["wait-for", &go]);
-        let behind = other.to_string();
-        let script = format!(
-            "[ $TENURE_ATTEMPT = 1 ] || exit 0; \
-             \"$TENURE_BIN\" block --after $TENURE_TASK_ID 2> refused; echo $? >> refused; \
-             exec \"$TENURE_BIN\" block --after {behind} --reason 'its numbers'"
-        );
-        let waiter = id(&home.tenure(&["add", "--json", "--", "sh", "-c", &script]));
-        let shown = home.until(waiter, "todo");
-        assert_eq!(outcomes(&shown), ["blocked"]);
-        assert_eq!(shown["parents"][0]["id"], other);
-        assert!(event_kinds(&shown).contains(&"linked"));
-        let refused = home.read("refused");
-        assert!(refused.contains("cannot wait for itself"), "{refused}");
-        assert!(refused.trim_end().ends_with('4'), "{refused}");
-        home.touch("go");
-        let shown = home.until(waiter, "done");
-        assert_eq!(outcomes(&shown), ["blocked", "completed"]);
-        // A person blocks otherwise.
-        let said = home
-            .tenure(&["block", &behind, "--after", "1"])
-            .with_code(2);
-        assert!(said.err.contains("--after"), "{said}");
-    }
-);
+fn a_worker_that_needs_another_task_first_waits_behind_it(on: Database) {
+    let home = on.home();
+    let _dispatcher = home.serve();
+    let go = home.at("go");
+    let other = home.add(&[], &["wait-for", &go]);
+    let behind = other.to_string();
+    let script = format!(
+        "[ $TENURE_ATTEMPT = 1 ] || exit 0; \
+         \"$TENURE_BIN\" block --after $TENURE_TASK_ID 2> refused; echo $? >> refused; \
+         exec \"$TENURE_BIN\" block --after {behind} --reason 'its numbers'"
+    );
+    let waiter = id(&home.tenure(&["add", "--json", "--", "sh", "-c", &script]));
+    let shown = home.until(waiter, "todo");
+    assert_eq!(outcomes(&shown), ["blocked"]);
+    assert_eq!(shown["parents"][0]["id"], other);
+    assert!(event_kinds(&shown).contains(&"linked"));
+    let refused = home.read("refused");
+    assert!(refused.contains("cannot wait for itself"), "{refused}");
+    assert!(refused.trim_end().ends_with('4'), "{refused}");
+    home.touch("go");
+    let shown = home.until(waiter, "done");
+    assert_eq!(outcomes(&shown), ["blocked", "completed"]);
+    // A person blocks otherwise.
+    let said = home
+        .tenure(&["block", &behind, "--after", "1"])
+        .with_code(2);
+    assert!(said.err.contains("--after"), "{said}");
+}
 
-on_both!(
-    a_rule_about_an_exit_speaks_for_worker_profile_and_flag,
-    Home::profile(
+fn a_rule_about_an_exit_speaks_for_worker_profile_and_flag(on: Database) {
+    let home = on.home_with(Home::profile(
         "careful",
         "on_exit = { 2 = 'block:capability', SIGKILL = 'block:operator' }",
-        &["exit", "2"]
-    ),
-    |home| {
-        let _dispatcher = home.serve();
-        let by_profile = home.add_for("careful", &[]);
-        let shown = home.until(by_profile, "blocked");
-        assert_eq!(shown["task"]["block_kind"], "capability");
-        assert_eq!(outcomes(&shown), ["blocked"]);
-        let reason = runs(&shown)[0]["reason"].as_str().unwrap();
-        assert_eq!(reason, "exit 2: on_exit says 2 = block:capability");
-        let by_flag = home.add_for("careful", &["--on-exit", "2=give_up"]);
-        let shown = home.until(by_flag, "blocked");
-        assert_eq!(shown["task"]["block_kind"], "gave_up");
-        assert_eq!(outcomes(&shown), ["failed"]);
-        let deferred = home.add(&["--on-exit", "137=defer:1h"], &["signal", "9"]);
-        let shown = home.until(deferred, "scheduled");
-        assert_eq!(outcomes(&shown), ["deferred"]);
-    }
-);
+        &["exit", "2"],
+    ));
+    let _dispatcher = home.serve();
+    let by_profile = home.add_for("careful", &[]);
+    let shown = home.until(by_profile, "blocked");
+    assert_eq!(shown["task"]["block_kind"], "capability");
+    assert_eq!(outcomes(&shown), ["blocked"]);
+    let reason = runs(&shown)[0]["reason"].as_str().unwrap();
+    assert_eq!(reason, "exit 2: on_exit says 2 = block:capability");
+    let by_flag = home.add_for("careful", &["--on-exit", "2=give_up"]);
+    let shown = home.until(by_flag, "blocked");
+    assert_eq!(shown["task"]["block_kind"], "gave_up");
+    assert_eq!(outcomes(&shown), ["failed"]);
+    let deferred = home.add(&["--on-exit", "137=defer:1h"], &["signal", "9"]);
+    let shown = home.until(deferred, "scheduled");
+    assert_eq!(outcomes(&shown), ["deferred"]);
+}
 
-#[test]
-fn what_is_said_wrong_beforehand_is_refused_by_its_flag_or_key() {
-    let home = Home::new();
+fn what_is_said_wrong_beforehand_is_refused_by_its_flag_or_key(on: Database) {
+    let home = on.home();
     for (flags, words) in [
         (["--on-exit", "0=retry"], "1 to 255"),
         (["--on-exit", "2"], "2=block:needs_input"),

@@ -2,7 +2,14 @@
 
 use serde_json::Value;
 use tenure_tests::home::Home;
-use tenure_tests::wait_until;
+use tenure_tests::{Database, wait_until};
+
+on_both!(
+    a_task_recurs_until_the_one_that_waits_is_cancelled,
+    a_task_that_is_replaced_is_ended_although_every_slot_is_taken,
+    times_are_shown_and_those_that_make_no_sense_are_refused_by_name,
+    a_task_file_says_when_and_how_often,
+);
 
 /// All tasks of a home.
 fn tasks(home: &Home) -> Vec<Value> {
@@ -15,9 +22,8 @@ fn count(home: &Home, status: &str) -> usize {
     tasks.iter().filter(|task| task["status"] == status).count()
 }
 
-#[test]
-fn a_task_recurs_until_the_one_that_waits_is_cancelled() {
-    let home = Home::new();
+fn a_task_recurs_until_the_one_that_waits_is_cancelled(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let first = home.add(&["--every", "1s", "--title", "tick"], &["exit", "0"]);
     wait_until("three are done", || {
@@ -43,9 +49,8 @@ fn a_task_recurs_until_the_one_that_waits_is_cancelled() {
     }
 }
 
-#[test]
-fn a_task_that_is_replaced_is_ended_although_every_slot_is_taken() {
-    let home = Home::with("[dispatcher]\nslots = 1");
+fn a_task_that_is_replaced_is_ended_although_every_slot_is_taken(on: Database) {
+    let home = on.home_with("[dispatcher]\nslots = 1");
     let _dispatcher = home.serve();
     let first = home.add(&["--every", "1s", "--overlap", "replace"], &["hang"]);
     let ended = home.until(first, "cancelled");
@@ -57,9 +62,8 @@ fn a_task_that_is_replaced_is_ended_although_every_slot_is_taken() {
     });
 }
 
-#[test]
-fn times_are_shown_and_those_that_make_no_sense_are_refused_by_name() {
-    let home = Home::new();
+fn times_are_shown_and_those_that_make_no_sense_are_refused_by_name(on: Database) {
+    let home = on.home();
     let zone = ["--cron", "0 3 * * *", "--time-zone", "Europe/Berlin"];
     let id = home.add(&zone, &["exit", "0"]).to_string();
     let listed = home.tenure(&["list"]).ok();
@@ -106,9 +110,8 @@ fn times_are_shown_and_those_that_make_no_sense_are_refused_by_name() {
     assert_eq!(tasks(&home).len(), 1);
 }
 
-#[test]
-fn a_task_file_says_when_and_how_often() {
-    let home = Home::new();
+fn a_task_file_says_when_and_how_often(on: Database) {
+    let home = on.home();
     let file = home.write(
         "work/tasks.toml",
         "[[task]]\ncommand = ['true']\ndelay = '1h'\n[[task]]\ncommand = ['true']\ncron = '@daily'\ntime_zone = 'Europe/Berlin'\noverlap = 'queue'\ncatch_up = 'all'\n",

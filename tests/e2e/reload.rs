@@ -5,7 +5,18 @@ use std::os::unix::fs::PermissionsExt;
 use tenure_store::drain::Drained;
 use tenure_tests::home::{Home, outcomes, runs};
 use tenure_tests::process::Signal;
-use tenure_tests::wait_until;
+use tenure_tests::{Database, wait_until};
+
+on_both!(
+    a_hangup_puts_a_new_configuration_into_force_and_says_what_changed,
+    a_wrong_configuration_is_named_and_changes_nothing_at_all,
+    a_hangup_cannot_lead_to_another_store,
+    a_dispatcher_becomes_the_installed_program_in_place_and_its_workers_go_on,
+    a_program_that_does_not_run_is_not_become,
+    a_stop_that_comes_between_two_programs_is_obeyed_by_the_next,
+    whoever_was_asked_to_drain_by_the_store_does_not_become_another_program,
+    whoever_was_asked_to_stop_does_not_become_another_program,
+);
 
 /// Waits until the dispatcher's log has a line with all of these.
 #[track_caller]
@@ -18,9 +29,8 @@ fn until_logged(dispatcher: &tenure_tests::Dispatcher, words: &[&str]) {
     });
 }
 
-#[test]
-fn a_hangup_puts_a_new_configuration_into_force_and_says_what_changed() {
-    let home = Home::with("[dispatcher]\nslots = 1");
+fn a_hangup_puts_a_new_configuration_into_force_and_says_what_changed(on: Database) {
+    let home = on.home_with("[dispatcher]\nslots = 1");
     let dispatcher = home.serve();
     let (go, other) = (home.at("go"), home.at("other"));
     let first = home.add(&[], &["wait-for", &go]);
@@ -44,10 +54,9 @@ fn a_hangup_puts_a_new_configuration_into_force_and_says_what_changed() {
     assert_eq!(outcomes(&home.until(first, "done")), ["completed"]);
 }
 
-#[test]
-fn a_wrong_configuration_is_named_and_changes_nothing_at_all() {
+fn a_wrong_configuration_is_named_and_changes_nothing_at_all(on: Database) {
     let good = Home::profile("good", "", &["exit", "0"]);
-    let home = Home::with(&good);
+    let home = on.home_with(&good);
     let dispatcher = home.serve();
     let wrong = Home::profile("more", "max_running = 0", &["exit", "0"]);
     home.configure(&format!("[dispatcher]\nslots = 7\n{wrong}"));
@@ -60,9 +69,8 @@ fn a_wrong_configuration_is_named_and_changes_nothing_at_all() {
     assert!(!dispatcher.log().contains("configuration reloaded"));
 }
 
-#[test]
-fn a_hangup_cannot_lead_to_another_store() {
-    let home = Home::new();
+fn a_hangup_cannot_lead_to_another_store(on: Database) {
+    let home = on.home();
     let dispatcher = home.serve();
     let other = home.at("other.db");
     home.configure(&format!("[store]\nurl = 'sqlite://{other}'"));
@@ -70,9 +78,8 @@ fn a_hangup_cannot_lead_to_another_store() {
     until_logged(&dispatcher, &["not reloaded", "store.url", "other.db"]);
 }
 
-#[test]
-fn a_dispatcher_becomes_the_installed_program_in_place_and_its_workers_go_on() {
-    let home = Home::new();
+fn a_dispatcher_becomes_the_installed_program_in_place_and_its_workers_go_on(on: Database) {
+    let home = on.home();
     let dispatcher = home.serve();
     let before = dispatcher.process();
     let go = home.at("go");
@@ -89,9 +96,8 @@ fn a_dispatcher_becomes_the_installed_program_in_place_and_its_workers_go_on() {
     assert_eq!(home.read("began"), "x\n");
 }
 
-#[test]
-fn a_program_that_does_not_run_is_not_become() {
-    let mut home = Home::new();
+fn a_program_that_does_not_run_is_not_become(on: Database) {
+    let mut home = on.home();
     let program = home.lone_program().to_owned();
     let dispatcher = home.serve();
     let process = dispatcher.process();
@@ -108,9 +114,8 @@ fn a_program_that_does_not_run_is_not_become() {
     home.until(task, "done");
 }
 
-#[test]
-fn a_stop_that_comes_between_two_programs_is_obeyed_by_the_next() {
-    let mut home = Home::new();
+fn a_stop_that_comes_between_two_programs_is_obeyed_by_the_next(on: Database) {
+    let mut home = on.home();
     let program = home.lone_program().to_owned();
     let mut dispatcher = home.serve();
     let good = home.path().join("good");
@@ -130,34 +135,30 @@ fn a_stop_that_comes_between_two_programs_is_obeyed_by_the_next() {
     assert!(log.contains("asked to stop"), "{log}");
 }
 
-on_both!(
-    whoever_was_asked_to_drain_by_the_store_does_not_become_another_program,
-    "[dispatcher]\npoll = '1h'",
-    |home| {
-        let mut dispatcher = home.serve();
-        let (began, go) = (home.at("began"), home.at("go"));
-        let running = home.add(&[], &["append", &began, "x", "wait-for", &go]);
-        home.until_written("began");
-        // Nobody pokes it, so it has not heard of it yet.
-        let open = home.store();
-        let living = open.wait(open.store.living_dispatchers()).unwrap();
-        let drained = open.wait(open.store.drain(living[0].id, "ann".into(), None));
-        assert_eq!(drained.unwrap(), Drained::Asked);
-        dispatcher.signal(Signal::USR2);
-        until_logged(&dispatcher, &["not upgraded", "asked to leave"]);
-        let late = home.add(&[], &["exit", "0"]);
-        home.touch("go");
-        assert_eq!(dispatcher.ended(), Some(0));
-        assert_eq!(home.show(running)["task"]["status"], "done");
-        assert_eq!(home.show(late)["task"]["status"], "ready");
-        let log = dispatcher.log();
-        assert_eq!(log.matches("dispatcher ready").count(), 1, "{log}");
-    }
-);
+fn whoever_was_asked_to_drain_by_the_store_does_not_become_another_program(on: Database) {
+    let home = on.home_with("[dispatcher]\npoll = '1h'");
+    let mut dispatcher = home.serve();
+    let (began, go) = (home.at("began"), home.at("go"));
+    let running = home.add(&[], &["append", &began, "x", "wait-for", &go]);
+    home.until_written("began");
+    // Nobody pokes it, so it has not heard of it yet.
+    let open = home.store();
+    let living = open.wait(open.store.living_dispatchers()).unwrap();
+    let drained = open.wait(open.store.drain(living[0].id, "ann".into(), None));
+    assert_eq!(drained.unwrap(), Drained::Asked);
+    dispatcher.signal(Signal::USR2);
+    until_logged(&dispatcher, &["not upgraded", "asked to leave"]);
+    let late = home.add(&[], &["exit", "0"]);
+    home.touch("go");
+    assert_eq!(dispatcher.ended(), Some(0));
+    assert_eq!(home.show(running)["task"]["status"], "done");
+    assert_eq!(home.show(late)["task"]["status"], "ready");
+    let log = dispatcher.log();
+    assert_eq!(log.matches("dispatcher ready").count(), 1, "{log}");
+}
 
-#[test]
-fn whoever_was_asked_to_stop_does_not_become_another_program() {
-    let home = Home::new();
+fn whoever_was_asked_to_stop_does_not_become_another_program(on: Database) {
+    let home = on.home();
     let mut dispatcher = home.serve();
     let (began, go) = (home.at("began"), home.at("go"));
     let running = home.add(&[], &["append", &began, "x", "wait-for", &go]);

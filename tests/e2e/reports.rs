@@ -1,73 +1,73 @@
 //! What a worker reports decides, whatever its exit says.
 
-use tenure_tests::Home;
+use tenure_tests::Database;
 use tenure_tests::home::{outcomes, runs};
 use tenure_tests::process::Process;
 
 on_both!(
     a_worker_that_reports_complete_and_then_ends_badly_is_completed,
-    "[dispatcher]\nfinish_grace = '300ms'\nkill_grace = '300ms'",
-    |home| {
-        let _dispatcher = home.serve();
-        for badly in [
-            &["exit", "1"][..],
-            &["signal", "11"],
-            &["abort"],
-            &["hang"],
-            &["ignore-term", "hang"],
-            &["exit", "79"],
-        ] {
-            let steps = [&["complete", "it is done"][..], badly].concat();
-            let shown = home.until(home.add(&[], &steps), "done");
-            assert_eq!(outcomes(&shown), ["completed"], "{badly:?}");
-            assert_eq!(runs(&shown)[0]["reason"], "it is done");
-            assert!(
-                runs(&shown)[0]["exit"].is_object(),
-                "the kernel's word is kept"
-            );
-        }
-    }
-);
-
-on_both!(
     children_start_only_after_the_whole_tree_of_their_parent_is_dead,
-    "",
-    |home| {
-        let _dispatcher = home.serve();
-        let (left, seen) = (home.at("left"), home.at("seen"));
-        let steps = [
-            "orphan",
-            "ignore-term",
-            "append",
-            &left,
-            "{pid}",
-            "hang",
-            "end",
-            "wait-for",
-            &left,
-            "complete",
-            "done",
-            "hang",
-        ];
-        let parent = home.add(&[], &steps);
-        let script =
-            format!("if kill -0 $(cat {left}); then echo alive; else echo dead; fi > {seen}");
-        let after = parent.to_string();
-        let added = home.tenure(&[
-            "add", "--json", "--after", &after, "--", "sh", "-c", &script,
-        ]);
-        let child = added.ok().json()["id"].as_i64().unwrap();
-        home.until(child, "done");
-        assert_eq!(home.read("seen"), "dead\n");
-        let orphan = home.read("left").trim().parse().unwrap();
-        assert!(Process::now(orphan).is_none_or(|process| !process.lives()));
-        assert_eq!(outcomes(&home.show(parent)), ["completed"]);
-    }
+    each_report_leads_where_its_word_says,
+    a_worker_reports_through_the_program_that_started_it,
+    a_child_is_told_what_came_of_its_parents_and_of_earlier_attempts,
 );
 
-#[test]
-fn each_report_leads_where_its_word_says() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_worker_that_reports_complete_and_then_ends_badly_is_completed(on: Database) {
+    let home = on.home_with("[dispatcher]\nfinish_grace = '300ms'\nkill_grace = '300ms'");
+    let _dispatcher = home.serve();
+    for badly in [
+        &["exit", "1"][..],
+        &["signal", "11"],
+        &["abort"],
+        &["hang"],
+        &["ignore-term", "hang"],
+        &["exit", "79"],
+    ] {
+        let steps = [&["complete", "it is done"][..], badly].concat();
+        let shown = home.until(home.add(&[], &steps), "done");
+        assert_eq!(outcomes(&shown), ["completed"], "{badly:?}");
+        assert_eq!(runs(&shown)[0]["reason"], "it is done");
+        assert!(
+            runs(&shown)[0]["exit"].is_object(),
+            "the kernel's word is kept"
+        );
+    }
+}
+
+fn children_start_only_after_the_whole_tree_of_their_parent_is_dead(on: Database) {
+    let home = on.home();
+    let _dispatcher = home.serve();
+    let (left, seen) = (home.at("left"), home.at("seen"));
+    let steps = [
+        "orphan",
+        "ignore-term",
+        "append",
+        &left,
+        "{pid}",
+        "hang",
+        "end",
+        "wait-for",
+        &left,
+        "complete",
+        "done",
+        "hang",
+    ];
+    let parent = home.add(&[], &steps);
+    let script = format!("if kill -0 $(cat {left}); then echo alive; else echo dead; fi > {seen}");
+    let after = parent.to_string();
+    let added = home.tenure(&[
+        "add", "--json", "--after", &after, "--", "sh", "-c", &script,
+    ]);
+    let child = added.ok().json()["id"].as_i64().unwrap();
+    home.until(child, "done");
+    assert_eq!(home.read("seen"), "dead\n");
+    let orphan = home.read("left").trim().parse().unwrap();
+    assert!(Process::now(orphan).is_none_or(|process| !process.lives()));
+    assert_eq!(outcomes(&home.show(parent)), ["completed"]);
+}
+
+fn each_report_leads_where_its_word_says(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _dispatcher = home.serve();
     let blocked = home.until(home.add(&[], &["block", "which colour?"]), "blocked");
     assert_eq!(outcomes(&blocked), ["blocked"]);
@@ -91,9 +91,8 @@ fn each_report_leads_where_its_word_says() {
     assert!(deferred["task"]["not_before"].is_string());
 }
 
-#[test]
-fn a_worker_reports_through_the_program_that_started_it() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_worker_reports_through_the_program_that_started_it(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _dispatcher = home.serve();
     let run = |script: &str, status: &str| {
         let added = home
@@ -146,9 +145,8 @@ fn a_worker_reports_through_the_program_that_started_it() {
     assert_eq!(runs(&shown)[0]["reason"], "refused");
 }
 
-#[test]
-fn a_child_is_told_what_came_of_its_parents_and_of_earlier_attempts() {
-    let home = Home::new();
+fn a_child_is_told_what_came_of_its_parents_and_of_earlier_attempts(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let go = home.at("go");
     let parent = home.add(

@@ -5,11 +5,24 @@ use std::process::Stdio;
 use tenure_tests::home::outcomes;
 use tenure_tests::process::{Process, Signal};
 use tenure_tests::slot::Slot;
-use tenure_tests::{Home, Said, program, wait_until};
+use tenure_tests::{Database, Home, Said, program, wait_until};
 
-#[test]
-fn the_tour_ends_done_twice_and_leaves_its_scratch_folder_to_nobody() {
-    let home = Home::new();
+on_both!(
+    the_tour_ends_done_twice_and_leaves_its_scratch_folder_to_nobody,
+    a_summary_says_for_each_task_that_is_not_done_why_and_what_it_wrote_last,
+    mischief_ends_in_every_way_that_a_task_file_can_provoke_and_the_summary_names_each,
+    only_the_files_own_tasks_are_dispatched,
+    where_a_dispatcher_serves_the_store_the_file_is_only_submitted_and_followed,
+    a_relative_folder_counts_from_the_file,
+    the_second_ctrl_c_ends_the_runs_and_leaves_their_tasks_ready,
+    a_batch_whose_run_was_killed_goes_on_when_the_same_tasks_are_run_again,
+    a_pause_of_the_profile_or_the_store_ends_the_batch_and_is_named,
+    a_batch_that_waits_for_a_task_which_nobody_runs_ends_and_names_it,
+    a_batch_that_waits_for_a_person_far_outside_of_it_ends_under_another_dispatcher_too,
+);
+
+fn the_tour_ends_done_twice_and_leaves_its_scratch_folder_to_nobody(on: Database) {
+    let home = on.home();
     let _slot = Slot::take();
     let tour = program::workspace().join("config/examples/tour.toml");
     for round in 1..=2 {
@@ -25,9 +38,8 @@ fn the_tour_ends_done_twice_and_leaves_its_scratch_folder_to_nobody() {
     assert_eq!(left, 0, "something was left in the scratch folder");
 }
 
-#[test]
-fn a_summary_says_for_each_task_that_is_not_done_why_and_what_it_wrote_last() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn a_summary_says_for_each_task_that_is_not_done_why_and_what_it_wrote_last(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _slot = Slot::take();
     let file = home.write(
         "work/batch.toml",
@@ -87,9 +99,10 @@ const MISCHIEF: [(&str, &str, &str); 14] = [
     ("lost", "lost", "the warden was killed"),
 ];
 
-#[test]
-fn mischief_ends_in_every_way_that_a_task_file_can_provoke_and_the_summary_names_each() {
-    let home = Home::new();
+fn mischief_ends_in_every_way_that_a_task_file_can_provoke_and_the_summary_names_each(
+    on: Database,
+) {
+    let home = on.home();
     let _slot = Slot::take();
     let file = program::workspace().join("config/examples/mischief.toml");
     let said = home.tenure(&["run", file.to_str().unwrap()]).with_code(1);
@@ -124,9 +137,8 @@ fn mischief_ends_in_every_way_that_a_task_file_can_provoke_and_the_summary_names
     }
 }
 
-#[test]
-fn only_the_files_own_tasks_are_dispatched() {
-    let home = Home::new();
+fn only_the_files_own_tasks_are_dispatched(on: Database) {
+    let home = on.home();
     let _slot = Slot::take();
     let other = home.add(&[], &["exit", "0"]);
     let file = home.write(
@@ -137,9 +149,8 @@ fn only_the_files_own_tasks_are_dispatched() {
     assert_eq!(home.show(other)["task"]["status"], "ready");
 }
 
-#[test]
-fn where_a_dispatcher_serves_the_store_the_file_is_only_submitted_and_followed() {
-    let home = Home::new();
+fn where_a_dispatcher_serves_the_store_the_file_is_only_submitted_and_followed(on: Database) {
+    let home = on.home();
     let dispatcher = home.serve();
     let tree = home.at("parent");
     let file = home.write(
@@ -155,9 +166,8 @@ fn where_a_dispatcher_serves_the_store_the_file_is_only_submitted_and_followed()
     );
 }
 
-#[test]
-fn a_relative_folder_counts_from_the_file() {
-    let home = Home::new();
+fn a_relative_folder_counts_from_the_file(on: Database) {
+    let home = on.home();
     let _slot = Slot::take();
     std::fs::create_dir_all(home.work().join("a/b")).unwrap();
     let file = home.write(
@@ -170,9 +180,8 @@ fn a_relative_folder_counts_from_the_file() {
     assert!(home.work().join("a/b/deep").exists());
 }
 
-#[test]
-fn the_second_ctrl_c_ends_the_runs_and_leaves_their_tasks_ready() {
-    let home = Home::new();
+fn the_second_ctrl_c_ends_the_runs_and_leaves_their_tasks_ready(on: Database) {
+    let home = on.home();
     let _slot = Slot::take();
     let began = home.at("began");
     let worker = program::worker().display().to_string();
@@ -205,9 +214,8 @@ fn the_second_ctrl_c_ends_the_runs_and_leaves_their_tasks_ready() {
     assert_eq!(outcomes(&shown), ["interrupted"]);
 }
 
-#[test]
-fn a_batch_whose_run_was_killed_goes_on_when_the_same_tasks_are_run_again() {
-    let home = Home::with("[dispatcher]\nslots = 1");
+fn a_batch_whose_run_was_killed_goes_on_when_the_same_tasks_are_run_again(on: Database) {
+    let home = on.home_with("[dispatcher]\nslots = 1");
     let _slot = Slot::take();
     let worker = program::worker();
     let task = |name: &str| {
@@ -237,59 +245,52 @@ fn run_stuck(home: &Home, command: &str) -> Said {
     home.tenure(&["run", file.to_str().unwrap()]).with_code(1)
 }
 
-on_both!(
-    a_pause_of_the_profile_or_the_store_ends_the_batch_and_is_named,
-    "",
-    |home| {
-        let _slot = Slot::take();
-        for (pause, words) in [
-            (&["--profile", "shell"][..], "profile shell is paused"),
-            (&[], "the store is paused"),
-        ] {
-            let both = |verb| [&[verb], pause].concat();
-            let _ = home.tenure(&both("pause")).ok();
-            let said = run_stuck(home, "true");
-            assert!(said.out.contains(words), "{words:?} is missing in {said}");
-            assert!(said.out.starts_with("0 of 1 tasks done, 1 ready"), "{said}");
-            let _ = home.tenure(&both("resume")).ok();
-        }
+fn a_pause_of_the_profile_or_the_store_ends_the_batch_and_is_named(on: Database) {
+    let home = on.home();
+    let _slot = Slot::take();
+    for (pause, words) in [
+        (&["--profile", "shell"][..], "profile shell is paused"),
+        (&[], "the store is paused"),
+    ] {
+        let both = |verb| [&[verb], pause].concat();
+        let _ = home.tenure(&both("pause")).ok();
+        let said = run_stuck(&home, "true");
+        assert!(said.out.contains(words), "{words:?} is missing in {said}");
+        assert!(said.out.starts_with("0 of 1 tasks done, 1 ready"), "{said}");
+        let _ = home.tenure(&both("resume")).ok();
     }
-);
+}
 
-on_both!(
-    a_batch_that_waits_for_a_task_which_nobody_runs_ends_and_names_it,
-    "",
-    |home| {
-        let _slot = Slot::take();
-        let outside = home.add(&["--title", "elsewhere"], &["exit", "0"]);
-        let said = run_stuck(home, &format!("\"$TENURE_BIN\" block --after {outside}"));
-        let why = format!(
-            "todo: waits for task {outside} (elsewhere), which is ready; no living dispatcher serves it"
-        );
-        assert!(said.out.contains(&why), "{why:?} is missing in {said}");
-        assert!(said.err.contains("tenure serve"), "{said}");
-    }
-);
+fn a_batch_that_waits_for_a_task_which_nobody_runs_ends_and_names_it(on: Database) {
+    let home = on.home();
+    let _slot = Slot::take();
+    let outside = home.add(&["--title", "elsewhere"], &["exit", "0"]);
+    let said = run_stuck(&home, &format!("\"$TENURE_BIN\" block --after {outside}"));
+    let why = format!(
+        "todo: waits for task {outside} (elsewhere), which is ready; no living dispatcher serves it"
+    );
+    assert!(said.out.contains(&why), "{why:?} is missing in {said}");
+    assert!(said.err.contains("tenure serve"), "{said}");
+}
 
-on_both!(
-    a_batch_that_waits_for_a_person_far_outside_of_it_ends_under_another_dispatcher_too,
-    "",
-    |home| {
-        let _dispatcher = home.serve();
-        let first = home.add(&["--delay", "1h"], &["exit", "0"]);
-        let blocked = ["block", &first.to_string(), "--kind", "operator"];
-        let reason = ["--reason", "the key is with ann"];
-        let _ = home.tenure(&[&blocked[..], &reason].concat()).ok();
-        let second = home.add(&["--after", &first.to_string()], &["exit", "0"]);
-        let said = run_stuck(home, &format!("\"$TENURE_BIN\" block --after {second}"));
-        let why = format!("waits for task {second}, and that at last for task {first}");
-        assert!(said.out.contains(&why), "{why:?} is missing in {said}");
-        let waited = home.tenure(&["wait", &second.to_string()]).with_code(1);
-        let why = format!("waits for task {first}");
-        assert!(waited.out.contains(&why), "{waited}");
-        let _ = home.tenure(&["pause"]).ok();
-        let third = home.add(&[], &["exit", "0"]).to_string();
-        let waited = home.tenure(&["wait", &third]).with_code(1);
-        assert!(waited.out.contains("the store is paused"), "{waited}");
-    }
-);
+fn a_batch_that_waits_for_a_person_far_outside_of_it_ends_under_another_dispatcher_too(
+    on: Database,
+) {
+    let home = on.home();
+    let _dispatcher = home.serve();
+    let first = home.add(&["--delay", "1h"], &["exit", "0"]);
+    let blocked = ["block", &first.to_string(), "--kind", "operator"];
+    let reason = ["--reason", "the key is with ann"];
+    let _ = home.tenure(&[&blocked[..], &reason].concat()).ok();
+    let second = home.add(&["--after", &first.to_string()], &["exit", "0"]);
+    let said = run_stuck(&home, &format!("\"$TENURE_BIN\" block --after {second}"));
+    let why = format!("waits for task {second}, and that at last for task {first}");
+    assert!(said.out.contains(&why), "{why:?} is missing in {said}");
+    let waited = home.tenure(&["wait", &second.to_string()]).with_code(1);
+    let why = format!("waits for task {first}");
+    assert!(waited.out.contains(&why), "{waited}");
+    let _ = home.tenure(&["pause"]).ok();
+    let third = home.add(&[], &["exit", "0"]).to_string();
+    let waited = home.tenure(&["wait", &third]).with_code(1);
+    assert!(waited.out.contains("the store is paused"), "{waited}");
+}

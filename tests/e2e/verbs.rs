@@ -5,7 +5,19 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use tenure_tests::home::runs;
-use tenure_tests::{Home, Said};
+use tenure_tests::{Database, Home, Said};
+
+on_both!(
+    list_and_show_have_the_shapes_that_scripts_rely_on,
+    a_long_list_says_how_many_more_there_are,
+    wait_tells_by_its_code_how_it_came_out,
+    wait_warns_where_no_dispatcher_lives,
+    a_log_is_what_the_worker_wrote_and_can_be_followed_to_its_end,
+    events_can_be_followed_as_they_happen,
+    what_a_reader_closes_early_ends_without_a_panic,
+    what_is_written_in_a_title_reaches_no_terminal_raw,
+    every_whole_number_is_an_id_and_one_that_no_task_has_is_code_3,
+);
 
 #[test]
 fn tenure_alone_says_what_it_can_do_and_exits_2() {
@@ -41,100 +53,97 @@ fn verbs_that_read_create_nothing_and_show_an_empty_store() {
     );
 }
 
-on_both!(
-    list_and_show_have_the_shapes_that_scripts_rely_on,
-    "",
-    |home| {
-        let _dispatcher = home.serve();
-        let parent = home.add(
-            &["--title", "the parent", "--priority", "3"],
-            &["exit", "0"],
-        );
-        let flags = [
-            "--after",
-            &parent.to_string(),
-            "--not-before",
-            "+1h",
-            "--key",
-            "k",
-        ];
-        let child = home.add(&flags, &["exit", "0"]);
-        let shown = home.until(parent, "done");
+fn list_and_show_have_the_shapes_that_scripts_rely_on(on: Database) {
+    let home = on.home();
+    let _dispatcher = home.serve();
+    let parent = home.add(
+        &["--title", "the parent", "--priority", "3"],
+        &["exit", "0"],
+    );
+    let flags = [
+        "--after",
+        &parent.to_string(),
+        "--not-before",
+        "+1h",
+        "--key",
+        "k",
+    ];
+    let child = home.add(&flags, &["exit", "0"]);
+    let shown = home.until(parent, "done");
 
-        let task = &shown["task"];
-        assert_eq!(task["id"], parent);
-        assert_eq!(task["title"], "the parent");
-        assert_eq!(task["assignee"], "shell");
-        assert_eq!(task["priority"], 3);
-        for key in ["block_kind", "block_reason", "current_run_id"] {
-            assert!(
-                task.get(key).is_some_and(Value::is_null),
-                "{key} in {task:#}"
-            );
-        }
-        assert_eq!(task["failures"], 0);
-        let run = &runs(&shown)[0];
-        assert_eq!(run["attempt"], 1);
-        assert_eq!(run["status"], "ended");
-        assert_eq!(run["outcome"], "completed");
-        assert_eq!(run["exit"], serde_json::json!({"code": 0}));
-        for key in ["run_id", "pid", "warden_pid"] {
-            assert!(run[key].is_i64(), "{key} in {run:#}");
-        }
-        for key in ["started_at", "ended_at", "log", "reason"] {
-            assert!(run[key].is_string(), "{key} in {run:#}");
-        }
-        for event in shown["events"].as_array().unwrap() {
-            assert!(
-                event["id"].is_i64() && event["task_id"] == parent,
-                "{event}"
-            );
-            assert!(
-                event["kind"].is_string() && event["at"].is_string(),
-                "{event}"
-            );
-            assert!(
-                event["payload"].is_object() && event.get("run_id").is_some(),
-                "{event}"
-            );
-        }
-        let related = serde_json::json!([{
-            "id": child, "title": home.show(child)["task"]["title"], "status": "scheduled",
-            "kind": "success", "met_at": shown["children"][0]["met_at"]
-        }]);
+    let task = &shown["task"];
+    assert_eq!(task["id"], parent);
+    assert_eq!(task["title"], "the parent");
+    assert_eq!(task["assignee"], "shell");
+    assert_eq!(task["priority"], 3);
+    for key in ["block_kind", "block_reason", "current_run_id"] {
         assert!(
-            shown["children"][0]["met_at"].is_string(),
-            "it was done before"
+            task.get(key).is_some_and(Value::is_null),
+            "{key} in {task:#}"
         );
-        assert_eq!(shown["children"], related);
-        assert!(
-            shown["children"][0]["met_at"].is_string(),
-            "the parent is done"
-        );
-        assert_eq!(shown["parents"], serde_json::json!([]));
-
-        let ids = |arguments: &[&str]| -> Vec<i64> {
-            let listed = home.tenure(arguments).ok().json();
-            let rows = listed.as_array().unwrap();
-            rows.iter().filter_map(|row| row["id"].as_i64()).collect()
-        };
-        assert_eq!(ids(&["list", "--json"]), [child]);
-        assert_eq!(ids(&["list", "--json", "--status", "done"]), [parent]);
-        assert_eq!(ids(&["list", "--json", "--all", "--limit", "1"]).len(), 1);
-        assert_eq!(
-            ids(&["list", "--json", "--all", "--assignee", "nobody"]),
-            [0; 0]
-        );
-        let mut all = ids(&["list", "--json", "--all"]);
-        all.sort_unstable();
-        assert_eq!(all, [parent, child]);
-        let told = home
-            .tenure(&["runs", &parent.to_string(), "--json"])
-            .ok()
-            .json();
-        assert_eq!(&told, &shown["runs"]);
     }
-);
+    assert_eq!(task["failures"], 0);
+    let run = &runs(&shown)[0];
+    assert_eq!(run["attempt"], 1);
+    assert_eq!(run["status"], "ended");
+    assert_eq!(run["outcome"], "completed");
+    assert_eq!(run["exit"], serde_json::json!({"code": 0}));
+    for key in ["run_id", "pid", "warden_pid"] {
+        assert!(run[key].is_i64(), "{key} in {run:#}");
+    }
+    for key in ["started_at", "ended_at", "log", "reason"] {
+        assert!(run[key].is_string(), "{key} in {run:#}");
+    }
+    for event in shown["events"].as_array().unwrap() {
+        assert!(
+            event["id"].is_i64() && event["task_id"] == parent,
+            "{event}"
+        );
+        assert!(
+            event["kind"].is_string() && event["at"].is_string(),
+            "{event}"
+        );
+        assert!(
+            event["payload"].is_object() && event.get("run_id").is_some(),
+            "{event}"
+        );
+    }
+    let related = serde_json::json!([{
+        "id": child, "title": home.show(child)["task"]["title"], "status": "scheduled",
+        "kind": "success", "met_at": shown["children"][0]["met_at"]
+    }]);
+    assert!(
+        shown["children"][0]["met_at"].is_string(),
+        "it was done before"
+    );
+    assert_eq!(shown["children"], related);
+    assert!(
+        shown["children"][0]["met_at"].is_string(),
+        "the parent is done"
+    );
+    assert_eq!(shown["parents"], serde_json::json!([]));
+
+    let ids = |arguments: &[&str]| -> Vec<i64> {
+        let listed = home.tenure(arguments).ok().json();
+        let rows = listed.as_array().unwrap();
+        rows.iter().filter_map(|row| row["id"].as_i64()).collect()
+    };
+    assert_eq!(ids(&["list", "--json"]), [child]);
+    assert_eq!(ids(&["list", "--json", "--status", "done"]), [parent]);
+    assert_eq!(ids(&["list", "--json", "--all", "--limit", "1"]).len(), 1);
+    assert_eq!(
+        ids(&["list", "--json", "--all", "--assignee", "nobody"]),
+        [0; 0]
+    );
+    let mut all = ids(&["list", "--json", "--all"]);
+    all.sort_unstable();
+    assert_eq!(all, [parent, child]);
+    let told = home
+        .tenure(&["runs", &parent.to_string(), "--json"])
+        .ok()
+        .json();
+    assert_eq!(&told, &shown["runs"]);
+}
 
 /// A task file with so many tasks.
 fn many(count: usize) -> String {
@@ -142,9 +151,8 @@ fn many(count: usize) -> String {
     (0..count).map(task).collect::<Vec<_>>().concat()
 }
 
-#[test]
-fn a_long_list_says_how_many_more_there_are() {
-    let home = Home::new();
+fn a_long_list_says_how_many_more_there_are(on: Database) {
+    let home = on.home();
     let file = home.write("work/many.toml", &many(53));
     let submitted = home
         .tenure(&["submit", "--json", file.to_str().unwrap()])
@@ -185,9 +193,8 @@ fn the_store_can_be_named_before_and_after_the_verb_and_by_a_variable() {
     );
 }
 
-#[test]
-fn wait_tells_by_its_code_how_it_came_out() {
-    let home = Home::with("[defaults]\nmax_failures = 1");
+fn wait_tells_by_its_code_how_it_came_out(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 1");
     let _dispatcher = home.serve();
     let good = home.add(&[], &["sleep", "300"]).to_string();
     let bad = home.add(&[], &["exit", "1"]).to_string();
@@ -201,9 +208,8 @@ fn wait_tells_by_its_code_how_it_came_out() {
         .with_code(75);
 }
 
-#[test]
-fn wait_warns_where_no_dispatcher_lives() {
-    let home = Home::new();
+fn wait_warns_where_no_dispatcher_lives(on: Database) {
+    let home = on.home();
     let task = home.add(&[], &["exit", "0"]).to_string();
     let _ = home
         .tenure(&["wait", &task, "--timeout", "200ms"])
@@ -211,9 +217,8 @@ fn wait_warns_where_no_dispatcher_lives() {
         .mentions(&["dispatcher"]);
 }
 
-#[test]
-fn a_log_is_what_the_worker_wrote_and_can_be_followed_to_its_end() {
-    let home = Home::with("[defaults]\nmax_failures = 2");
+fn a_log_is_what_the_worker_wrote_and_can_be_followed_to_its_end(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 2");
     let _dispatcher = home.serve();
     let go = home.at("go");
     let steps = [
@@ -258,9 +263,8 @@ fn a_log_is_what_the_worker_wrote_and_can_be_followed_to_its_end() {
     let _ = home.tenure(&["log", &id, "--run", "4711"]).with_code(3);
 }
 
-#[test]
-fn events_can_be_followed_as_they_happen() {
-    let home = Home::new();
+fn events_can_be_followed_as_they_happen(on: Database) {
+    let home = on.home();
     let _dispatcher = home.serve();
     let mut follower = home
         .command(&["events", "-f", "--json"])
@@ -286,9 +290,8 @@ fn events_can_be_followed_as_they_happen() {
     assert_eq!(kinds, ["added", "claimed", "started", "ended"]);
 }
 
-#[test]
-fn what_a_reader_closes_early_ends_without_a_panic() {
-    let home = Home::new();
+fn what_a_reader_closes_early_ends_without_a_panic(on: Database) {
+    let home = on.home();
     let file = home.write("work/many.toml", &many(2000));
     let _ = home.tenure(&["submit", file.to_str().unwrap()]).ok();
     let mut lister = home
@@ -315,9 +318,8 @@ fn the_configuration_is_shown_without_a_password() {
     let _ = json.json();
 }
 
-#[test]
-fn what_is_written_in_a_title_reaches_no_terminal_raw() {
-    let home = Home::new();
+fn what_is_written_in_a_title_reaches_no_terminal_raw(on: Database) {
+    let home = on.home();
     home.add(&["--title", "red \u{1b}[31m alert \u{7}"], &["exit", "0"]);
     for arguments in [&["list"][..], &["show", "1"]] {
         let said = home.tenure(arguments).ok();
@@ -357,9 +359,8 @@ fn the_state_folder_of_a_service_is_where_systemd_says() {
     assert!(!home.path().join(".local").exists());
 }
 
-#[test]
-fn every_whole_number_is_an_id_and_one_that_no_task_has_is_code_3() {
-    let home = Home::new();
+fn every_whole_number_is_an_id_and_one_that_no_task_has_is_code_3(on: Database) {
+    let home = on.home();
     let verbs = [
         "show", "runs", "log", "events", "wait", "cancel", "stop", "retry", "unblock", "reclaim",
     ];

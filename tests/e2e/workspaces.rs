@@ -8,11 +8,25 @@ use serde_json::Value;
 use tenure_guard::env;
 use tenure_tests::home::{mode, runs};
 use tenure_tests::process::Process;
-use tenure_tests::{Home, Said};
+use tenure_tests::{Database, Home, Said};
+
+on_both!(
+    a_scratch_folder_is_empty_is_where_everything_says_and_goes_after_a_success,
+    the_scratch_folder_of_a_failure_stays_to_be_looked_at_unless_it_is_empty,
+    a_worktree_begins_at_head_and_leaves_nothing_where_nothing_was_done,
+    committed_work_stays_as_a_branch_and_the_worktree_goes,
+    what_is_in_no_commit_or_on_no_branch_stays_and_the_log_says_where,
+    what_a_filter_of_the_repository_leaves_running_is_ended_like_the_workers_own,
+    a_folder_in_no_repository_and_one_without_a_commit_are_spawn_failures_that_name_it,
+    a_branch_of_that_name_from_an_older_store_is_not_touched,
+    a_worker_that_puts_something_else_in_the_place_of_its_room_gets_nothing_removed,
+    a_task_that_is_cancelled_while_its_worktree_is_made_ends_and_never_runs,
+    many_runs_at_once_get_worktrees_of_one_repository_and_leave_none,
+);
 
 /// A home whose `shell` workers work there, with a first attempt only.
-fn home(workspace: &str) -> Home {
-    Home::with(&format!(
+fn home(on: Database, workspace: &str) -> Home {
+    on.home_with(format!(
         "[defaults]\nmax_failures = 1\n[profiles.shell]\nworkspace = '{workspace}'"
     ))
 }
@@ -64,14 +78,13 @@ fn branch(shown: &Value) -> String {
     format!("tenure/task-{}-run-{}", run["task_id"], run["run_id"])
 }
 
-#[test]
-fn a_scratch_folder_is_empty_is_where_everything_says_and_goes_after_a_success() {
+fn a_scratch_folder_is_empty_is_where_everything_says_and_goes_after_a_success(on: Database) {
     let dump = Home::profile(
         "dumper",
         "workspace = 'scratch'",
         &["env", "{workspace}/../env"],
     );
-    let home = Home::with(&dump);
+    let home = on.home_with(&dump);
     let _dispatcher = home.serve();
     let task = home.add_for("dumper", &[]);
     let shown = home.until(task, "done");
@@ -88,9 +101,8 @@ fn a_scratch_folder_is_empty_is_where_everything_says_and_goes_after_a_success()
     assert!(!scratch.exists(), "{} stayed", scratch.display());
 }
 
-#[test]
-fn the_scratch_folder_of_a_failure_stays_to_be_looked_at_unless_it_is_empty() {
-    let home = home("scratch");
+fn the_scratch_folder_of_a_failure_stays_to_be_looked_at_unless_it_is_empty(on: Database) {
+    let home = home(on, "scratch");
     let _dispatcher = home.serve();
     let empty = sh(&home, "ls -A; pwd; exit 1");
     let shown = home.until(empty, "blocked");
@@ -134,9 +146,8 @@ fn the_scratch_folder_of_a_failure_stays_to_be_looked_at_unless_it_is_empty() {
     assert!(!run_folder(&shown).join("worker/scratch").exists());
 }
 
-#[test]
-fn a_worktree_begins_at_head_and_leaves_nothing_where_nothing_was_done() {
-    let home = home("worktree");
+fn a_worktree_begins_at_head_and_leaves_nothing_where_nothing_was_done(on: Database) {
+    let home = home(on, "worktree");
     repository(&home);
     // A hook would run with the warden's life in its hands.
     let hook = home.write(
@@ -162,9 +173,8 @@ fn a_worktree_begins_at_head_and_leaves_nothing_where_nothing_was_done() {
     assert!(!home.path().join("hooked").exists(), "a hook ran");
 }
 
-#[test]
-fn committed_work_stays_as_a_branch_and_the_worktree_goes() {
-    let home = home("worktree");
+fn committed_work_stays_as_a_branch_and_the_worktree_goes(on: Database) {
+    let home = home(on, "worktree");
     repository(&home);
     let _dispatcher = home.serve();
     let commit = "git -c user.name=W -c user.email=w@example.org commit --quiet -a -m done";
@@ -181,9 +191,8 @@ fn committed_work_stays_as_a_branch_and_the_worktree_goes() {
     assert_eq!(git(&home, &["worktree", "list"]).lines().count(), 1);
 }
 
-#[test]
-fn what_is_in_no_commit_or_on_no_branch_stays_and_the_log_says_where() {
-    let home = home("worktree");
+fn what_is_in_no_commit_or_on_no_branch_stays_and_the_log_says_where(on: Database) {
+    let home = home(on, "worktree");
     repository(&home);
     let _dispatcher = home.serve();
     let commit = "git -c user.name=W -c user.email=w@example.org commit --quiet -a -m done";
@@ -222,9 +231,8 @@ fn what_is_in_no_commit_or_on_no_branch_stays_and_the_log_says_where() {
     }
 }
 
-#[test]
-fn what_a_filter_of_the_repository_leaves_running_is_ended_like_the_workers_own() {
-    let home = home("worktree");
+fn what_a_filter_of_the_repository_leaves_running_is_ended_like_the_workers_own(on: Database) {
+    let home = home(on, "worktree");
     repository(&home);
     let left = home.at("left");
     let filter = format!("setsid sh -c 'echo $$ >> {left}; exec sleep 600' >/dev/null 2>&1 & cat");
@@ -241,9 +249,10 @@ fn what_a_filter_of_the_repository_leaves_running_is_ended_like_the_workers_own(
     }
 }
 
-#[test]
-fn a_folder_in_no_repository_and_one_without_a_commit_are_spawn_failures_that_name_it() {
-    let home = home("worktree");
+fn a_folder_in_no_repository_and_one_without_a_commit_are_spawn_failures_that_name_it(
+    on: Database,
+) {
+    let home = home(on, "worktree");
     let _dispatcher = home.serve();
     let reason = |task: i64| {
         let shown = home.until(task, "blocked");
@@ -260,9 +269,8 @@ fn a_folder_in_no_repository_and_one_without_a_commit_are_spawn_failures_that_na
     assert_eq!(home.read("ran"), "");
 }
 
-#[test]
-fn a_branch_of_that_name_from_an_older_store_is_not_touched() {
-    let home = home("worktree");
+fn a_branch_of_that_name_from_an_older_store_is_not_touched(on: Database) {
+    let home = home(on, "worktree");
     repository(&home);
     git(&home, &["branch", "tenure/task-1-run-1"]);
     let _dispatcher = home.serve();
@@ -273,9 +281,8 @@ fn a_branch_of_that_name_from_an_older_store_is_not_touched() {
     assert_eq!(branches, "main\ntenure/task-1-run-1\n");
 }
 
-#[test]
-fn a_worker_that_puts_something_else_in_the_place_of_its_room_gets_nothing_removed() {
-    let home = home("scratch");
+fn a_worker_that_puts_something_else_in_the_place_of_its_room_gets_nothing_removed(on: Database) {
+    let home = home(on, "scratch");
     fs::create_dir(home.path().join("precious")).unwrap();
     home.write("precious/file", "keep me\n");
     let _dispatcher = home.serve();
@@ -289,9 +296,8 @@ fn a_worker_that_puts_something_else_in_the_place_of_its_room_gets_nothing_remov
     assert!(log(&shown).contains("stays"), "{}", log(&shown));
 }
 
-#[test]
-fn a_task_that_is_cancelled_while_its_worktree_is_made_ends_and_never_runs() {
-    let home = home("worktree");
+fn a_task_that_is_cancelled_while_its_worktree_is_made_ends_and_never_runs(on: Database) {
+    let home = home(on, "worktree");
     repository(&home);
     // A filter that takes longer than anybody waits: it is git's child, and ends with the tree.
     git(
@@ -316,10 +322,9 @@ fn a_task_that_is_cancelled_while_its_worktree_is_made_ends_and_never_runs() {
     assert!(runs(&shown)[0]["pid"].is_null(), "a worker started");
 }
 
-#[test]
-fn many_runs_at_once_get_worktrees_of_one_repository_and_leave_none() {
+fn many_runs_at_once_get_worktrees_of_one_repository_and_leave_none(on: Database) {
     const TASKS: usize = 48;
-    let home = Home::with(
+    let home = on.home_with(
         "[dispatcher]\nslots = 12\n[defaults]\nmax_failures = 1\n[profiles.shell]\nworkspace = 'worktree'",
     );
     repository(&home);

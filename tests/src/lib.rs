@@ -5,7 +5,9 @@
 //! nothing sleeps for luck.
 
 pub mod beat;
+pub mod database;
 pub mod flags;
+pub mod forge;
 pub mod home;
 pub mod ledger;
 pub mod page;
@@ -19,6 +21,7 @@ pub mod slot;
 pub mod stop;
 pub mod wait;
 
+pub use database::Database;
 pub use home::Home;
 pub use said::Said;
 pub use serve::Dispatcher;

@@ -41,6 +41,14 @@ pub fn database() -> Option<String> {
     server.as_ref().map(Server::database)
 }
 
+/// Whether a server is installed; says so loudly where none is.
+///
+/// # Panics
+/// When it is missing although `TENURE_TEST_POSTGRES=require`.
+pub fn is_there() -> bool {
+    programs().is_some()
+}
+
 /// The folder of the server's programs; `None`, after saying so loudly, where there is none.
 fn programs() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();

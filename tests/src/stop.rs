@@ -19,32 +19,50 @@ const AT_WORK: &str = "SELECT count(*) > 0 FROM pg_stat_activity \
     WHERE datname = current_database() AND pid <> pg_backend_pid() \
     AND backend_type = 'client backend' AND state <> 'idle'";
 
+/// Whoever wants to write to a table waits, or gives up.
+const LOCK: &str = "DO $$ DECLARE name text; BEGIN \
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP \
+    EXECUTE format('LOCK TABLE %I IN EXCLUSIVE MODE', name); END LOOP; END $$";
+
 /// A lock on a store; the closed connection gives it back.
 #[derive(Debug)]
 #[expect(dead_code, reason = "held, not read")]
 pub struct LockedStore {
-    connection: SqliteConnection,
+    connection: Locked,
     runtime: Runtime,
 }
 
+#[derive(Debug)]
+#[expect(dead_code, reason = "held, not read")]
+enum Locked {
+    File(SqliteConnection),
+    Server(PgConnection),
+}
+
 impl Home {
-    /// Keeps everybody else from writing to the embedded store for as long as the answer lives.
+    /// Keeps everybody else from writing to the store for as long as the answer lives; who reads may.
     ///
     /// # Panics
-    /// Where the store is a server's, or cannot be locked.
+    /// Where it cannot be locked.
     #[track_caller]
     pub fn lock_store(&self) -> LockedStore {
-        let StoreUrl::Sqlite(path) = self.store_url() else {
-            panic!("only a file can be locked");
-        };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .busy_timeout(PATIENCE);
         let runtime = runtime();
         let connection = runtime.block_on(async {
-            let mut connection = options.connect().await?;
-            connection.execute("BEGIN IMMEDIATE").await?;
-            Ok::<_, sqlx::Error>(connection)
+            match self.store_url() {
+                StoreUrl::Sqlite(path) => {
+                    let options = SqliteConnectOptions::new().filename(path);
+                    let mut connection = options.busy_timeout(PATIENCE).connect().await?;
+                    connection.execute("BEGIN IMMEDIATE").await?;
+                    Ok::<_, sqlx::Error>(Locked::File(connection))
+                }
+                StoreUrl::Postgres(address) => {
+                    let options: PgConnectOptions = address.parse()?;
+                    let mut connection = options.connect().await?;
+                    connection.execute("BEGIN").await?;
+                    connection.execute(LOCK).await?;
+                    Ok(Locked::Server(connection))
+                }
+            }
         });
         LockedStore {
             connection: connection.expect("the store can be locked"),

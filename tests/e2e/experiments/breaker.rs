@@ -2,61 +2,63 @@
 
 use std::collections::BTreeSet;
 
-use tenure_tests::Home;
+use tenure_tests::Database;
 use tenure_tests::home::{outcomes, runs};
 
 use super::{count, sweep_and_restart};
 
 on_both!(
     equal_crashes_of_several_tasks_count_for_each_alone_and_every_trip_is_sticky,
-    "[defaults]\nmax_failures = 2",
-    |home| {
-        let mut dispatcher = home.serve();
-        let tasks = [0; 3].map(|_| home.add(&[], &["print-error", "no such host", "abort"]));
-        let before = tasks.map(|task| home.until(task, "blocked"));
-        for shown in &before {
-            assert_eq!(outcomes(shown), ["crashed"; 2]);
-            assert_eq!(count(shown, "gave_up"), 1);
-        }
-        sweep_and_restart(home, &mut dispatcher);
-        for (task, before) in tasks.iter().zip(before) {
-            let after = home.show(*task);
-            assert_eq!(after["task"], before["task"]);
-            assert_eq!(after["events"], before["events"]);
-        }
-    }
-);
-
-on_both!(
     a_configured_limit_is_in_force_for_every_way_to_fail_and_trips_once,
-    "[defaults]\nmax_failures = 5\nmax_runtime = '1s'\n[dispatcher]\nkill_grace = '100ms'",
-    |home| {
-        let mut dispatcher = home.serve();
-        let ways: [(&[&str], &str); 3] = [
-            (&["signal", "11"], "crashed"),
-            (&["exit", "3"], "failed"),
-            (&["hang"], "timed_out"),
-        ];
-        let tasks = ways.map(|(steps, outcome)| (home.add(&[], steps), outcome));
-        let nowhere = home.tenure(&["add", "--json", "--", "/nowhere/at-all"]);
-        let nowhere = (nowhere.ok().json()["id"].as_i64().unwrap(), "spawn_failed");
-        for (task, outcome) in tasks.into_iter().chain([nowhere]) {
-            let shown = home.until(task, "blocked");
-            assert_eq!(outcomes(&shown), [outcome; 5]);
-            assert_eq!(count(&shown, "gave_up"), 1, "one trip, one event");
-        }
-        let before = tasks.map(|(task, _)| home.show(task));
-        sweep_and_restart(home, &mut dispatcher);
-        for before in before {
-            let task = before["task"]["id"].as_i64().unwrap();
-            assert_eq!(home.show(task)["task"], before["task"]);
-        }
-    }
+    children_that_a_dispatcher_never_started_change_no_workers_end,
+    no_word_in_an_error_keeps_a_task_from_being_tried_again,
 );
 
-#[test]
-fn children_that_a_dispatcher_never_started_change_no_workers_end() {
-    let mut home = Home::with("[defaults]\nmax_failures = 1\nmax_defers = 1\ndefer_for = '10ms'");
+fn equal_crashes_of_several_tasks_count_for_each_alone_and_every_trip_is_sticky(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 2");
+    let mut dispatcher = home.serve();
+    let tasks = [0; 3].map(|_| home.add(&[], &["print-error", "no such host", "abort"]));
+    let before = tasks.map(|task| home.until(task, "blocked"));
+    for shown in &before {
+        assert_eq!(outcomes(shown), ["crashed"; 2]);
+        assert_eq!(count(shown, "gave_up"), 1);
+    }
+    sweep_and_restart(&home, &mut dispatcher);
+    for (task, before) in tasks.iter().zip(before) {
+        let after = home.show(*task);
+        assert_eq!(after["task"], before["task"]);
+        assert_eq!(after["events"], before["events"]);
+    }
+}
+
+fn a_configured_limit_is_in_force_for_every_way_to_fail_and_trips_once(on: Database) {
+    let home = on.home_with(
+        "[defaults]\nmax_failures = 5\nmax_runtime = '1s'\n[dispatcher]\nkill_grace = '100ms'",
+    );
+    let mut dispatcher = home.serve();
+    let ways: [(&[&str], &str); 3] = [
+        (&["signal", "11"], "crashed"),
+        (&["exit", "3"], "failed"),
+        (&["hang"], "timed_out"),
+    ];
+    let tasks = ways.map(|(steps, outcome)| (home.add(&[], steps), outcome));
+    let nowhere = home.tenure(&["add", "--json", "--", "/nowhere/at-all"]);
+    let nowhere = (nowhere.ok().json()["id"].as_i64().unwrap(), "spawn_failed");
+    for (task, outcome) in tasks.into_iter().chain([nowhere]) {
+        let shown = home.until(task, "blocked");
+        assert_eq!(outcomes(&shown), [outcome; 5]);
+        assert_eq!(count(&shown, "gave_up"), 1, "one trip, one event");
+    }
+    let before = tasks.map(|(task, _)| home.show(task));
+    sweep_and_restart(&home, &mut dispatcher);
+    for before in before {
+        let task = before["task"]["id"].as_i64().unwrap();
+        assert_eq!(home.show(task)["task"], before["task"]);
+    }
+}
+
+fn children_that_a_dispatcher_never_started_change_no_workers_end(on: Database) {
+    let mut home = on.home_with("[defaults]\nmax_failures = 1\nmax_defers = 1\ndefer_for = '10ms'");
     // They become the dispatcher's own children by its exec, and end all through the test, with
     // codes that would mean something if they were anybody's worker.
     home.after(
@@ -85,9 +87,8 @@ fn children_that_a_dispatcher_never_started_change_no_workers_end() {
     }
 }
 
-#[test]
-fn no_word_in_an_error_keeps_a_task_from_being_tried_again() {
-    let home = Home::with("[defaults]\nmax_failures = 4");
+fn no_word_in_an_error_keeps_a_task_from_being_tried_again(on: Database) {
+    let home = on.home_with("[defaults]\nmax_failures = 4");
     let _dispatcher = home.serve();
     let words =
         "403 forbidden: the author's quota, billing and subscription were denied (auth 429)";

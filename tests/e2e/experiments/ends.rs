@@ -5,9 +5,16 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tenure_tests::home::{outcomes, runs};
 use tenure_tests::process::Process;
-use tenure_tests::{Home, program, skip, wait_until};
+use tenure_tests::{Database, program, skip, wait_until};
 
 use super::sweep;
+
+on_both!(
+    whatever_takes_a_running_task_away_the_next_attempt_begins_after_the_last_process_died,
+    a_reclaimed_workers_background_child_dies_before_the_task_is_anybodys,
+    a_worker_that_cannot_be_killed_keeps_its_task_visibly_until_it_is_dead,
+    a_crashed_review_is_tried_again_as_a_review_also_after_a_block,
+);
 
 /// The verbs that take a running task away, and the one that lets it go on after that.
 const VERBS: [(&[&str], Option<&str>); 5] = [
@@ -21,9 +28,10 @@ const VERBS: [(&[&str], Option<&str>); 5] = [
     (&["reclaim"], None),
 ];
 
-#[test]
-fn whatever_takes_a_running_task_away_the_next_attempt_begins_after_the_last_process_died() {
-    let home = Home::with("[dispatcher]\nkill_grace = '1s'");
+fn whatever_takes_a_running_task_away_the_next_attempt_begins_after_the_last_process_died(
+    on: Database,
+) {
+    let home = on.home_with("[dispatcher]\nkill_grace = '1s'");
     let _dispatcher = home.serve();
     let order = home.at("order");
     let worker = program::worker().display().to_string();
@@ -70,9 +78,8 @@ fn whatever_takes_a_running_task_away_the_next_attempt_begins_after_the_last_pro
     assert_eq!(home.read("order").lines().count(), VERBS.len());
 }
 
-#[test]
-fn a_reclaimed_workers_background_child_dies_before_the_task_is_anybodys() {
-    let home = Home::with("[dispatcher]\nkill_grace = '300ms'");
+fn a_reclaimed_workers_background_child_dies_before_the_task_is_anybodys(on: Database) {
+    let home = on.home_with("[dispatcher]\nkill_grace = '300ms'");
     let _dispatcher = home.serve();
     let left = home.at("left");
     let steps = [
@@ -145,9 +152,8 @@ impl Undead {
     }
 }
 
-#[test]
-fn a_worker_that_cannot_be_killed_keeps_its_task_visibly_until_it_is_dead() {
-    let home = Home::with("[dispatcher]\nkill_grace = '300ms'");
+fn a_worker_that_cannot_be_killed_keeps_its_task_visibly_until_it_is_dead(on: Database) {
+    let home = on.home_with("[dispatcher]\nkill_grace = '300ms'");
     let mut dispatcher = home.serve();
     let began = home.at("began");
     let task = home.add(
@@ -178,15 +184,14 @@ fn a_worker_that_cannot_be_killed_keeps_its_task_visibly_until_it_is_dead() {
     assert_eq!(outcomes(&shown), ["timed_out", "completed"]);
 }
 
-#[test]
-fn a_crashed_review_is_tried_again_as_a_review_also_after_a_block() {
+fn a_crashed_review_is_tried_again_as_a_review_also_after_a_block(on: Database) {
     let worker = program::worker().display().to_string();
     let script = format!(
         "echo $TENURE_PROFILE >> reviews; case $TENURE_ATTEMPT in 1|3) exec {worker} abort ;; \
          2) exec {worker} block which? ;; *) exec {worker} complete seen ;; esac"
     );
     let command = toml::Value::from(vec!["sh".to_owned(), "-c".to_owned(), script]);
-    let home = Home::with(&format!("[profiles.reviewer]\ncommand = {command}\n"));
+    let home = on.home_with(&format!("[profiles.reviewer]\ncommand = {command}\n"));
     let _dispatcher = home.serve();
     let work = home.add(&[], &["complete", "written"]);
     let review = home.add_for("reviewer", &["--after", &work.to_string()]);

@@ -113,23 +113,17 @@ fn each_test_of_an_experiment_stands_in_the_table() {
     }
 }
 
-/// The names of a chapter's tests: what follows `#[test]` or opens an `on_both!`.
+/// The names of a chapter's tests: what follows `#[test]`, or stands in an `on_both!`.
 fn tests_of(chapter: &Path) -> Vec<String> {
     let text = fs::read_to_string(chapter).unwrap();
-    let name = |after: &str| {
-        let name: String = after
-            .trim_start()
-            .trim_start_matches("fn ")
-            .chars()
-            .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
-            .collect();
-        name
+    let between = |opening, closing| {
+        let opened = text.split(opening).skip(1);
+        opened.filter_map(move |after: &str| Some(after.split_once(closing)?.0))
     };
-    let found: Vec<String> = ["#[test]\n", "on_both!("]
-        .iter()
-        .flat_map(|opening| text.split(opening).skip(1))
-        .map(name)
-        .collect();
+    let alone = between("#[test]\nfn ", "(");
+    let told = between("on_both!(", ")").flat_map(|names| names.split(','));
+    let names = alone.chain(told).map(|name| name.trim().to_owned());
+    let found: Vec<String> = names.filter(|name| !name.is_empty()).collect();
     assert!(!found.is_empty(), "{} has no test", chapter.display());
     found
 }

@@ -5,17 +5,18 @@ use std::process::Command;
 
 use tenure_tests::home::event_kinds;
 use tenure_tests::ledger::Ledger;
-use tenure_tests::{Home, Said, postgres, program};
+use tenure_tests::{Database, Home, Said, postgres, program};
 
 use super::sweep;
 
+on_both!(five_hundred_tasks_that_a_full_cap_holds_back_are_written_of_once_each,);
+
 const HELD: usize = 500;
 
-#[test]
-fn five_hundred_tasks_that_a_full_cap_holds_back_are_written_of_once_each() {
+fn five_hundred_tasks_that_a_full_cap_holds_back_are_written_of_once_each(on: Database) {
     let go = "{workspace}/go";
     let capped = Home::profile("capped", "max_running = 1", &["wait-for", go]);
-    let home = Home::with(&format!("[dispatcher]\npoll = '1s'\n{capped}"));
+    let home = on.home_with(&format!("[dispatcher]\npoll = '1s'\n{capped}"));
     let mut file = String::new();
     for number in 0..=HELD {
         let _ = writeln!(
