@@ -39,4 +39,5 @@ mod start;
 mod statements;
 mod suspects;
 mod waiting;
+mod watch;
 mod world;

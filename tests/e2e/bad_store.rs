@@ -151,7 +151,8 @@ fn a_store_that_cannot_be_written_says_whose_permission_is_missing() {
 fn a_server_that_is_not_there_is_named_without_its_password() {
     let home = Home::new();
     let db = "postgres://user:hunter2@127.0.0.1:1/nowhere";
-    let said = home.tenure(&["list", "--db", db]).with_code(75);
+    let mut command = home.command(&["list"]);
+    let said = Said::by(command.env("TENURE_DB", db)).with_code(75);
     assert!(said.err.contains("127.0.0.1"), "{said}");
     assert!(
         !said.err.contains("hunter2"),

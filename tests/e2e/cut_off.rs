@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::Connection as _;
+use tenure_store::task::{NewTask, Work};
 use tenure_tests::home::{Home, event_kinds, outcomes, runs};
 use tenure_tests::postgres::{Server, Setup};
 use tenure_tests::process::Process;
@@ -186,5 +188,114 @@ fn a_dispatcher_that_is_cut_off_lets_nothing_go_and_every_task_has_its_effect_on
         before.lines().count() < tasks.len(),
         "it was cut off too late"
     );
+    drop(dispatcher);
+}
+
+/// How many of these tenure's connections there are, and how many leases end after `after`.
+#[derive(Debug)]
+struct Seen {
+    connections: i64,
+    renewed: i64,
+}
+
+/// A look at a server past every verb.
+struct Look {
+    connection: sqlx::PgConnection,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Look {
+    fn at(url: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let connection = runtime
+            .block_on(sqlx::PgConnection::connect(url))
+            .expect("the server lets us in");
+        Self {
+            connection,
+            runtime,
+        }
+    }
+
+    fn number(&mut self, query: &'static str, value: Option<i64>) -> i64 {
+        let query = sqlx::query_scalar(query).bind(value);
+        self.runtime
+            .block_on(query.fetch_one(&mut self.connection))
+            .unwrap()
+    }
+
+    fn see(&mut self, after: i64) -> Seen {
+        let connections = "SELECT count(*) FROM pg_stat_activity
+            WHERE application_name LIKE 'tenure%' AND $1 IS NULL";
+        let renewed = "SELECT count(*) FROM runs WHERE ended_at IS NULL AND lease_until > $1";
+        Seen {
+            connections: self.number(connections, None),
+            renewed: self.number(renewed, Some(after)),
+        }
+    }
+}
+
+#[test]
+fn many_wardens_without_a_dispatcher_hold_hardly_a_connection_and_renew_one_by_one() {
+    const WARDENS: usize = 20;
+    let Some(server) = Server::start(&Setup::default()) else {
+        return;
+    };
+    let url = server.database();
+    let home = Home::on(&url, "[dispatcher]\nlease = '60s'\nslots = 20");
+    let mut dispatcher = home.serve();
+    let go = home.at("go");
+    let tasks: Vec<i64> = (0..WARDENS)
+        .map(|_| home.add(&[], &["wait-for", &go]))
+        .collect();
+    for task in &tasks {
+        worker(&home, *task);
+    }
+    dispatcher.crash();
+    let mut look = Look::at(&url);
+    let last = "SELECT max(lease_until) FROM runs WHERE $1 IS NULL";
+    let last = look.number(last, None);
+    // Until every warden renewed its lease by itself.
+    let mut seen = Vec::new();
+    wait_until("all renewed", || {
+        let now = look.see(last);
+        let all = now.renewed == i64::try_from(WARDENS).unwrap();
+        seen.push(now.connections);
+        all.then_some(())
+    });
+    let together: i64 = seen.iter().sum();
+    let mean = together / i64::try_from(seen.len()).unwrap();
+    assert!(mean < 5, "{seen:?}");
+    wait_until("nobody holds a connection", || {
+        (look.see(last).connections == 0).then_some(())
+    });
+    home.touch("go");
+    for task in tasks {
+        home.until(task, "done");
+    }
+}
+
+#[test]
+fn a_task_that_is_added_on_another_host_starts_at_once() {
+    let Some(server) = Server::start(&Setup::default()) else {
+        return;
+    };
+    let home = Home::on(&server.database(), "[dispatcher]\npoll = '1h'");
+    let dispatcher = home.serve();
+    let store = home.store();
+    // By the store alone: nobody pokes.
+    let task = || {
+        let work = Work::Command(vec!["true".into()]);
+        store.wait(store.store.add(NewTask::new(work, "/".into())))
+    };
+    let first = task().unwrap().id;
+    home.until(first.0, "done");
+    // Also after the server was away, whatever was added before it can be listened to again.
+    server.kill();
+    server.start_again();
+    let second = task().unwrap().id;
+    home.until(second.0, "done");
     drop(dispatcher);
 }

@@ -64,6 +64,7 @@ mod recur;
 mod reload;
 mod reports;
 mod run_file;
+mod server;
 mod specimens;
 mod verbs;
 mod workspaces;

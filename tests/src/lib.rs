@@ -5,6 +5,7 @@
 //! nothing sleeps for luck.
 
 pub mod beat;
+pub mod certificates;
 pub mod database;
 pub mod flags;
 pub mod forge;

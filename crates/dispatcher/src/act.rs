@@ -26,6 +26,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::action::Action;
+use crate::elsewhere::Elsewhere;
 use crate::event::Event;
 use crate::hook::herald::Herald;
 use crate::hub::Hub;
@@ -55,6 +56,8 @@ pub(crate) struct Edge {
     spawner: std::sync::mpsc::Sender<spawn::Order>,
     family: Family,
     herald: Herald,
+    #[expect(dead_code, reason = "held, not read: dropping it ends the watching")]
+    elsewhere: Elsewhere,
     hands: HashMap<RunId, Hand>,
     teller: Teller,
     /// Who wants our place to be handed on, and hears why not.
@@ -96,8 +99,10 @@ impl Edge {
         hub: Hub,
         wakes: UnboundedSender<Wake>,
     ) -> io::Result<Self> {
-        let spawner = spawn::start(&store.url().expose(), &wakes)?;
+        let spawner = spawn::start(&store.url().expose_settled(), &wakes)?;
+        let hub = Arc::new(hub);
         let changes = hub.changes();
+        let elsewhere = Elsewhere::watch(&store, Arc::clone(&hub), wakes.clone());
         let herald = Herald::start(Arc::clone(&settings), store.clone(), changes);
         let family = Family::new(&settings.host.id, &settings.warden.path);
         let teller = Teller::start(store.clone(), settings.id);
@@ -106,8 +111,9 @@ impl Edge {
             row,
             family,
             herald,
+            elsewhere,
             store,
-            hub: Arc::new(hub),
+            hub,
             wakes,
             spawner,
             teller,

@@ -9,6 +9,7 @@ mod action;
 mod clone;
 mod core;
 mod descriptors;
+mod elsewhere;
 mod environment;
 mod event;
 pub mod examine;

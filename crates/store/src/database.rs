@@ -3,6 +3,7 @@
 //! **Invariant:** a connection on which a call broke off is never kept: it is owned by the call, and
 //! goes with it. One that the server closed while it was kept is replaced before anything is asked.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use sqlx::postgres::PgConnectOptions;
@@ -13,10 +14,12 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::connection::{Connection, Number};
 use crate::error::Error;
+use crate::ids::InstanceId;
 use crate::sql::{self, Statement};
 use crate::transaction::Transaction;
 use crate::value::Value;
-use crate::writer::within_deadline;
+use crate::watch::{Origin, Watch};
+use crate::writer::{DEADLINE, within_deadline};
 
 /// How each database is reached.
 #[derive(Clone, Debug)]
@@ -29,6 +32,11 @@ impl Address {
     /// A connection that may write, within the deadline: from the first packet to the last word of
     /// the handshakes.
     pub(crate) async fn connect(&self) -> Result<Connection, Error> {
+        Ok(self.reach().await?)
+    }
+
+    /// The same in the database's own words.
+    pub(crate) async fn reach(&self) -> Result<Connection, sqlx::Error> {
         // A handshake is a large future, and few of the calls that hold it come to one.
         let connecting = Box::pin(async {
             match self {
@@ -44,7 +52,11 @@ impl Address {
                 }
             }
         });
-        within_deadline(connecting).await
+        let limit = format!("nothing within {} s", DEADLINE.as_secs());
+        let late = |_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, limit));
+        tokio::time::timeout(DEADLINE, connecting)
+            .await
+            .map_err(late)?
     }
 
     /// A connection that cannot write, where the database knows such a thing.
@@ -78,15 +90,17 @@ impl Spare {
 pub(crate) struct Database {
     address: Address,
     clock: Clock,
+    origin: Origin,
     idle: Option<Connection>,
     spare: Spare,
 }
 
 impl Database {
-    pub(crate) fn new(address: Address, clock: Clock, spare: Spare) -> Self {
+    pub(crate) fn new(address: Address, clock: Clock, origin: Origin, spare: Spare) -> Self {
         Self {
             address,
             clock,
+            origin,
             idle: None,
             spare,
         }
@@ -94,6 +108,10 @@ impl Database {
 
     /// Begins to write, on the connection that was kept, else on a new one.
     pub(crate) async fn begin(&mut self) -> Result<Transaction, Error> {
+        Ok(self.begun().await?.by(self.origin))
+    }
+
+    async fn begun(&mut self) -> Result<Transaction, Error> {
         match self.idle.take().or_else(|| self.spare.take()) {
             Some(kept @ Connection::Sqlite(_)) => Transaction::write(kept, &self.clock).await,
             // A connection that the server closed meanwhile shows it here, before anything was asked.
@@ -188,6 +206,14 @@ impl Readers {
             Ok(number)
         })
         .await
+    }
+
+    /// Tells what others write.
+    pub(crate) fn watch(&self, instance: InstanceId, origin: Origin) -> Watch {
+        match &self.address {
+            Address::Sqlite(_) => Watch::nothing(),
+            Address::Postgres(options) => Watch::listen((**options).clone(), instance, origin),
+        }
     }
 
     /// Whose clock it is.

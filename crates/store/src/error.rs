@@ -143,6 +143,26 @@ pub enum OpenError {
         /// The one needed.
         known: i64,
     },
+    /// The server does not know this role, or this database; waiting does not mend that.
+    #[error("{what} does not let us in: {problem}; `tenure config show` says who named it")]
+    Denied {
+        /// Which store, without a password.
+        what: String,
+        /// The server's words.
+        problem: String,
+    },
+    /// The tables are missing or old, and this role may not make them.
+    #[error(
+        "{what} needs tables of schema version {known}, which this role may not make ({problem}): let their owner do it once, TENURE_DB=postgres://OWNER@HOST/DATABASE tenure serve"
+    )]
+    MayNotMigrate {
+        /// Which store, without a password.
+        what: String,
+        /// The version needed.
+        known: i64,
+        /// The server's words.
+        problem: String,
+    },
     /// The store cannot be written.
     #[error("{} cannot be written: {problem}", path.display())]
     ReadOnly {

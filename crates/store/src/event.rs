@@ -72,6 +72,44 @@ words! {
     }
 }
 
+impl EventKind {
+    /// Whether a dispatcher may have something to do: to start, to end, or to leave.
+    pub(crate) fn is_work(self) -> bool {
+        match self {
+            Self::Added
+            | Self::ParentsDone
+            | Self::Due
+            | Self::Asked
+            | Self::Ended
+            | Self::Unblocked
+            | Self::Retried
+            | Self::Promoted
+            | Self::Reassigned
+            | Self::Edited
+            | Self::Resumed
+            | Self::Draining => true,
+            Self::Claimed
+            | Self::Started
+            | Self::Adopted
+            | Self::Reported
+            | Self::GaveUp
+            | Self::StoodDown
+            | Self::StaleExit
+            | Self::ReportRefused
+            | Self::Commented
+            | Self::Blocked
+            | Self::Cancelled
+            | Self::Completed
+            | Self::Archived
+            | Self::Paused
+            | Self::Linked
+            | Self::Skipped
+            | Self::HookFailed
+            | Self::Cleared => false,
+        }
+    }
+}
+
 /// One event. Its JSON is one line of `tenure events --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {

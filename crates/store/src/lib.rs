@@ -53,6 +53,7 @@ mod recorded;
 mod recur;
 pub mod renew;
 pub mod report;
+pub mod server;
 pub mod sql;
 mod stand_down;
 mod standing;
@@ -64,6 +65,7 @@ pub mod url;
 pub mod validate;
 mod value;
 mod wait;
+pub mod watch;
 mod writer;
 
 pub use clock::Clock;

@@ -163,8 +163,7 @@ pub(crate) async fn migrate(
     let born = Known { instance, marker };
     let brought = in_time(what, PATIENCE, async {
         let done = usize::try_from(found).unwrap_or_default();
-        let brought = bring(tx, &born, found, &migrations[done..]).await;
-        brought.map_err(|error| refuse(what, &error))
+        bring(tx, what, &born, found, &migrations[done..]).await
     });
     Ok((brought.await?, born))
 }
@@ -193,10 +192,12 @@ async fn begin(connection: Connection) -> Result<Transaction, Error> {
 /// Runs the scripts that lead on from a version, and commits.
 async fn bring(
     mut tx: Transaction,
+    what: &str,
     store: &Known,
     found: i64,
     migrations: &[Migration],
-) -> Result<Connection, Error> {
+) -> Result<Connection, OpenError> {
+    let refused = |error: Error| refuse(what, &error);
     let known = found + version(migrations);
     tracing::info!(
         schema.from = found,
@@ -205,21 +206,24 @@ async fn bring(
     );
     let connection = tx.connection();
     if let Connection::Postgres(_) = connection {
-        connection.run(UNLIMITED).await?;
+        let lifted = connection.run(UNLIMITED).await;
+        lifted.map_err(|error| unmade(what, known, &error))?;
     }
     for migration in migrations {
         let script = match connection {
             Connection::Sqlite(_) => migration.sqlite,
             Connection::Postgres(_) => migration.postgres,
         };
-        connection.run(script).await?;
+        let ran = connection.run(script).await;
+        ran.map_err(|error| unmade(what, known, &error))?;
     }
     let version = values![store.instance.to_string(), known];
-    tx.execute(&sql::SET_META, version).await?;
+    let written = tx.execute(&sql::SET_META, version).await;
+    written.map_err(refused)?;
     if let Some(marker) = &store.marker {
-        marker.write(&mut tx).await?;
+        marker.write(&mut tx).await.map_err(refused)?;
     }
-    tx.commit().await
+    tx.commit().await.map_err(refused)
 }
 
 /// The store that is there, and its version: 0 where nothing is.
@@ -270,6 +274,23 @@ fn kept_waiting(what: &str, found: i64, known: i64, error: &Error) -> OpenError 
         ),
     };
     unavailable(what, &problem)
+}
+
+/// Why tables could not be made.
+fn unmade(what: &str, known: i64, error: &sqlx::Error) -> OpenError {
+    /// `insufficient_privilege`
+    const NOT_ALLOWED: &str = "42501";
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    if code.as_deref() == Some(NOT_ALLOWED) {
+        return OpenError::MayNotMigrate {
+            what: what.to_owned(),
+            known,
+            problem: error.to_string(),
+        };
+    }
+    refuse(what, &Error::Unavailable(error.to_string()))
 }
 
 /// What was refused while a store was opened.

@@ -17,6 +17,7 @@ use crate::ids::InstanceId;
 use crate::migrate::Known;
 use crate::transaction::Transaction;
 use crate::url::StoreUrl;
+use crate::watch::{Origin, Watch};
 use crate::writer::{Write, Writer};
 use filesystem::{FileId, LastWritten};
 
@@ -30,6 +31,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Shared {
     instance: InstanceId,
+    origin: Origin,
     url: StoreUrl,
     file: Option<OpenFile>,
     writer: Writer,
@@ -122,7 +124,8 @@ impl Store {
         if let Some(marker) = &known.marker {
             return Err(marker.refusal(&url.to_string()));
         }
-        let database = |spare| Database::new(address.clone(), clock.clone(), spare);
+        let origin = Origin::random();
+        let database = |spare| Database::new(address.clone(), clock.clone(), origin, spare);
         // A file is written on one connection. A server's first one is for whoever needs it first,
         // and leases are renewed on one of their own, so that no long write keeps them waiting.
         let (writer, renewals, spare) = match url {
@@ -145,6 +148,7 @@ impl Store {
         Ok(Self {
             shared: Arc::new(Shared {
                 instance: known.instance,
+                origin,
                 url: url.clone(),
                 file,
                 writer,
@@ -189,6 +193,14 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => split("was removed"),
             Err(error) => split(&format!("cannot be looked at any more ({error})")),
         }
+    }
+
+    /// Tells what others write, on a connection of its own where there is one.
+    pub fn watch(&self) -> Watch {
+        let Shared {
+            instance, origin, ..
+        } = *self.shared;
+        self.shared.readers.watch(instance, origin)
     }
 
     /// When the store's file was last written to; nothing on PostgreSQL, which has to be asked.

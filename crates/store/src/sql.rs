@@ -217,6 +217,8 @@ statements! {
         READY_LONGEST = "ready_longest",
         READY_PROFILES = "ready_profiles",
         RENEW = "renew",
+        LACKS = "lacks",
+        SERVER = "server",
         SETTLE_IN = "settle_in",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",

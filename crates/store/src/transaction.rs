@@ -13,6 +13,7 @@ use crate::life::Outcome;
 use crate::locked;
 use crate::sql::{self, Statement};
 use crate::value::{Value, values};
+use crate::watch::Origin;
 
 /// An event that waits for the end of its transaction.
 #[derive(Serialize)]
@@ -41,6 +42,7 @@ struct Untold<'a> {
 pub(crate) struct Transaction {
     connection: Connection,
     clock: Clock,
+    origin: Origin,
     now: Option<i64>,
     events: Vec<Unwritten>,
     /// How many runs of a profile ended so, and how long they took together.
@@ -74,10 +76,16 @@ impl Transaction {
         Self {
             connection,
             clock: clock.clone(),
+            origin: Origin::default(),
             now: None,
             events: Vec::new(),
             ends: BTreeMap::new(),
         }
+    }
+
+    /// Names who writes, for whoever is told of it.
+    pub(crate) fn by(self, origin: Origin) -> Self {
+        Self { origin, ..self }
     }
 
     /// The store's time, asked once: everything in this transaction happens at one moment.
@@ -171,8 +179,13 @@ impl Transaction {
             return Ok(());
         }
         let now = self.now().await?;
-        let events = serde_json::to_string(&std::mem::take(&mut self.events))?;
-        self.execute(&sql::ADD_EVENTS, values![events, now]).await?;
+        let events = std::mem::take(&mut self.events);
+        let mut added = values![serde_json::to_string(&events)?, now];
+        if self.is_shared() {
+            let kinds = events.iter().map(|event| event.kind);
+            added.push(self.origin.words(kinds).into());
+        }
+        self.execute(&sql::ADD_EVENTS, added).await?;
         self.write_tallies(now).await
     }
 

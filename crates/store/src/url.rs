@@ -1,10 +1,40 @@
 //! Where a store is. A password in it is never shown.
+//!
+//! What an address of a server may say beside host and database is known here, and anything else is an
+//! error: a misspelt `sslmode` that nobody read would be a link that nobody encrypts.
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
 use crate::error::OpenError;
+
+/// What may stand after the `?` of a server's address.
+const PARAMETERS: [&str; 10] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "statement-cache-capacity",
+];
+
+/// Those that name a file. A warden stands in another folder, so each is absolute.
+const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
+
+/// By which variables the environment names them.
+const FILE_VARIABLES: [&str; 3] = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
+
+/// What `sslmode` may be. libpq's `allow` would mean `disable` here, silently.
+const SSL_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
 
 /// The address of a store.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,7 +46,7 @@ pub enum StoreUrl {
 }
 
 impl StoreUrl {
-    /// The whole address, password included: only for a pipe to a warden of our own.
+    /// The whole address, password included: for whoever lays configurations over each other.
     pub fn expose(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
@@ -24,40 +54,37 @@ impl StoreUrl {
         }
     }
 
-    /// The address of a server for a shell to read between double quotes, each password in it replaced;
-    /// nothing where it has none.
-    pub fn with_password_as(&self, instead: &str) -> Option<String> {
-        let Self::Postgres(url) = self else {
-            return None;
-        };
-        let (scheme, rest) = url.split_once("://")?;
-        let (user, rest) = rest.split_at(at_host(rest));
-        let mut has_any = false;
-        let mut text = match user.split_once(':') {
-            Some((user, _)) => {
-                has_any = true;
-                format!("{scheme}://{}:{instead}", escaped(user))
-            }
-            None => format!("{scheme}://{}", escaped(user)),
-        };
-        let mut parts = rest.split_inclusive(['?', '&']);
-        text.extend(parts.next().map(escaped));
-        for parameter in parts {
-            match parameter.split_once('=') {
-                Some((key, value)) if key.contains("password") => {
-                    has_any = true;
-                    let next = if value.ends_with('&') { "&" } else { "" };
-                    text.extend([escaped(key).as_str(), "=", instead, next]);
-                }
-                Some(_) | None => text.push_str(&escaped(parameter)),
-            }
+    /// The whole address, with everything that this process's environment and `~/.pgpass` add to it:
+    /// only for a pipe to a warden of our own, which has neither.
+    pub fn expose_settled(&self) -> String {
+        match self {
+            Self::Sqlite(_) => self.expose(),
+            Self::Postgres(url) => match PgConnectOptions::from_str(url) {
+                Ok(options) => settled(url, &options),
+                Err(_) => url.clone(),
+            },
         }
-        has_any.then_some(text)
+    }
+
+    /// The same address with a password, which it has none of; a file needs none.
+    #[must_use]
+    pub fn with_password(self, password: &str) -> Self {
+        let Self::Postgres(url) = &self else {
+            return self;
+        };
+        let mut with = url.clone();
+        say(&mut with, "password", password);
+        Self::Postgres(with)
     }
 
     /// Whether a password stands in it, for all to see who see the address.
     pub fn holds_password(&self) -> bool {
-        self.with_password_as("").is_some()
+        let Self::Postgres(url) = self else {
+            return false;
+        };
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let (user, _) = rest.split_at(at_host(rest));
+        user.contains(':') || parameters(query_of(url)).any(|(key, _)| key.contains("password"))
     }
 
     /// The same address, a relative path taken from `folder`.
@@ -81,7 +108,10 @@ impl FromStr for StoreUrl {
             })
         };
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Self::Postgres(text.to_owned()));
+            return match wrong_parameter(query_of(text)) {
+                Some(problem) => refuse(&problem),
+                None => Ok(Self::Postgres(text.to_owned())),
+            };
         }
         let path = match text.split_once("://") {
             Some(("sqlite", path)) => path,
@@ -96,18 +126,6 @@ impl FromStr for StoreUrl {
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
     }
-}
-
-/// As a shell reads it between double quotes.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for one in text.chars() {
-        if matches!(one, '"' | '\\' | '$' | '`') {
-            escaped.push('\\');
-        }
-        escaped.push(one);
-    }
-    escaped
 }
 
 /// Without what stands between user and host.
@@ -127,6 +145,123 @@ fn at_host(rest: &str) -> usize {
     let query = rest.find('?').unwrap_or(rest.len());
     let path = rest.find('/').unwrap_or(rest.len());
     rest[..query.max(path)].rfind('@').unwrap_or(0)
+}
+
+/// What stands after the `?`.
+fn query_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = &rest[at_host(rest)..];
+    host.split_once('?').map_or("", |(_, query)| query)
+}
+
+/// Adds a parameter, which comes over whatever was said before.
+fn say(url: &mut String, key: &str, value: &str) {
+    let has_some = !query_of(url).is_empty();
+    url.push(if has_some { '&' } else { '?' });
+    url.push_str(key);
+    url.push('=');
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+}
+
+/// The address with all of its options said.
+fn settled(url: &str, options: &PgConnectOptions) -> String {
+    let mut settled = url.trim_end_matches('?').to_owned();
+    let socket = options.get_socket().map(|socket| socket.to_string_lossy());
+    let host = socket.as_deref().unwrap_or(options.get_host());
+    let mode = match options.get_ssl_mode() {
+        // sqlx tries no TLS there either.
+        PgSslMode::Disable | PgSslMode::Allow => "disable",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    };
+    // It is told by this way only, and this way takes no other user or host than a plain one.
+    let whole = options.clone().host("h").username("u").to_url_lossy();
+    let port = options.get_port().to_string();
+    say(&mut settled, "host", host);
+    say(&mut settled, "port", &port);
+    say(&mut settled, "user", options.get_username());
+    say(&mut settled, "sslmode", mode);
+    if let Some(database) = options.get_database() {
+        say(&mut settled, "dbname", database);
+    }
+    for (key, variable) in FILES.into_iter().zip(FILE_VARIABLES) {
+        let is_said = parameters(query_of(url)).any(|(said, _)| said == key);
+        if let (false, Ok(file)) = (is_said, std::env::var(variable)) {
+            say(&mut settled, key, &file);
+        }
+    }
+    if let Some(password) = whole.password() {
+        // It is encoded already.
+        settled.push_str("&password=");
+        settled.push_str(password);
+    }
+    settled
+}
+
+fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Which of the files that an address names cannot be read, and why.
+pub(crate) fn unreadable_file(url: &str) -> Option<String> {
+    parameters(query_of(url))
+        .filter(|(key, _)| FILES.contains(key))
+        .find_map(|(key, value)| {
+            let path = decoded(value);
+            let error = std::fs::File::open(&path).err()?;
+            Some(format!("{key}: {path} cannot be read: {error}"))
+        })
+}
+
+/// A value without the escapes of an address.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let escape = after
+            .get(..2)
+            .and_then(|digits| str::from_utf8(digits).ok());
+        let escaped = escape.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (first, escaped) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            (byte, _) => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What is wrong with the parameters; never with a value that could be a secret.
+fn wrong_parameter(query: &str) -> Option<String> {
+    for (key, value) in parameters(query) {
+        if !PARAMETERS.contains(&key) {
+            let known = PARAMETERS.join(", ");
+            let key: String = key.chars().take(40).collect();
+            return Some(format!("it has no parameter {key:?}: there are {known}"));
+        }
+        if key == "sslmode" && !SSL_MODES.contains(&value) {
+            return Some(format!("sslmode is one of {}", SSL_MODES.join(", ")));
+        }
+        if FILES.contains(&key) && !value.starts_with('/') && !value.starts_with("%2F") {
+            return Some(format!("{key} names a file by its absolute path"));
+        }
+    }
+    None
 }
 
 impl fmt::Display for StoreUrl {
@@ -175,10 +310,7 @@ mod tests {
         ] {
             assert!(open.parse::<StoreUrl>().unwrap().holds_password(), "{open}");
         }
-        for closed in [
-            "/a/b:c@d.db",
-            "postgres://u@h:5432/d?application_name=a:b@c",
-        ] {
+        for closed in ["/a/b:c@d.db", "postgres://u@h:5432/d?sslcert=/a:b@c"] {
             assert!(
                 !closed.parse::<StoreUrl>().unwrap().holds_password(),
                 "{closed}"
@@ -188,37 +320,64 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let url: StoreUrl = "postgres://user:secret@host:5432/db?sslpassword=secret"
+        let url: StoreUrl = "postgres://user:secret@host:5432/db?password=secret"
             .parse()
             .unwrap();
         assert_eq!(url.to_string(), "postgres://user@host:5432/db");
         assert!(!format!("{url:?}").contains("secret"));
-        for odd in ["postgres://u:se/cret@h/d", "postgres://u:se?cret@h/d"] {
-            let url: StoreUrl = odd.parse().unwrap();
-            assert_eq!(url.to_string(), "postgres://u@h/d");
+        for odd in [
+            "postgres://user:se/cret@host/db",
+            "postgres://user:se?cret@host/db",
+            "mysql://user:se@cret@host/db",
+            "postgres://user:secret@/db?host=/run",
+        ] {
+            let shown = match odd.parse::<StoreUrl>() {
+                Ok(url) => url.to_string(),
+                Err(error) => error.to_string(),
+            };
+            assert!(!shown.contains("cret"), "{odd}: {shown}");
         }
     }
 
     #[test]
-    fn each_password_is_replaced_and_the_rest_is_kept() {
-        let replaced = |url: &str| url.parse::<StoreUrl>().unwrap().with_password_as("P");
-        for (url, expected) in [
-            ("postgres://u:a@b@h:1/d", Some("postgres://u:P@h:1/d")),
-            ("postgres://u:a/b@h/d", Some("postgres://u:P@h/d")),
-            (
-                "postgres://h/d?password=a",
-                Some("postgres://h/d?password=P"),
-            ),
-            (
-                "postgres://h/d?user=u&password=a&host=/run",
-                Some("postgres://h/d?user=u&password=P&host=/run"),
-            ),
-            ("postgres://u$x:a@h", Some("postgres://u\\$x:P@h")),
-            ("postgres://u@h/d?sslmode=require", None),
-            ("postgres:///d", None),
-            ("/a/b.db", None),
+    fn a_parameter_that_nobody_reads_is_an_error_without_its_value() {
+        for (query, named) in [
+            ("sslmod=verify-full", "sslmod"),
+            ("sslmode=allow", "verify-full"),
+            ("sslrootcert=ca.crt", "absolute"),
+            ("sslpassword=hunter2", "sslpassword"),
+            ("options=-c%20x=hunter2", "options"),
         ] {
-            assert_eq!(replaced(url).as_deref(), expected, "{url}");
+            let wrong = format!("postgres://u@h/d?{query}").parse::<StoreUrl>();
+            let message = wrong.unwrap_err().to_string();
+            assert!(message.contains(named), "{query}: {message}");
+            assert!(!message.contains("hunter2"), "{message}");
         }
+        for right in ["sslmode=verify-full&sslrootcert=/ca.crt", "host=/run/pg"] {
+            let url = format!("postgres://u@h/d?{right}").parse::<StoreUrl>();
+            assert!(url.is_ok(), "{right}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_put_in_whole_and_noticed() {
+        for plain in ["postgres://u@h/d", "postgres://u@h/d?sslmode=verify-full"] {
+            let url: StoreUrl = plain.parse().unwrap();
+            assert!(!url.holds_password());
+            let with = url.with_password("p@ss/w?rd &=%");
+            assert!(with.holds_password());
+            let again: StoreUrl = with.expose().parse().unwrap();
+            let settled = again.expose_settled();
+            let said = "password=p%40ss%2Fw%3Frd%20%26%3D%25";
+            assert!(settled.ends_with(said), "{settled}");
+            assert!(settled.contains("&host=h&port=5432&user=u"), "{settled}");
+            assert_eq!(with.to_string(), "postgres://u@h/d");
+            // A warden takes it as it is.
+            assert!(settled.parse::<StoreUrl>().is_ok(), "{settled}");
+        }
+        let url: StoreUrl = "postgres://u:p@h/d".parse().unwrap();
+        assert!(url.holds_password());
+        let file: StoreUrl = "/a.db".parse().unwrap();
+        assert!(!file.clone().with_password("x").holds_password());
     }
 }

@@ -2,7 +2,7 @@
 //! alike, so that, pasted into the same shell, it works on the same and on nothing else.
 //!
 //! What the environment says (`TENURE_DB` and the like) it says to the next command too, and need not
-//! be repeated. A password is never repeated: the command says where it goes.
+//! be repeated. So no password is: none was named on a command line.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -12,15 +12,10 @@ use tenure_store::StoreUrl;
 
 use crate::cli::Global;
 
-/// What stands for a password: a shell that has none asks for it.
-const PASSWORD: &str = "${PGPASSWORD:?the password, as it stands in the address}";
-
 /// How store and configuration were named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// Before the program's name.
-    variables: String,
-    /// After it.
+    /// After the program's name.
     flags: String,
 }
 
@@ -40,11 +35,7 @@ impl Caller {
     fn name_store(&mut self, url: &StoreUrl) {
         match url {
             StoreUrl::Sqlite(path) => self.flag("--db", &absolute(path)),
-            StoreUrl::Postgres(whole) => match url.with_password_as(PASSWORD) {
-                None => self.flag("--db", whole),
-                // Not as a flag, which everybody on the machine can read.
-                Some(url) => self.variables = format!("TENURE_DB=\"{url}\" "),
-            },
+            StoreUrl::Postgres(whole) => self.flag("--db", whole),
         }
     }
 
@@ -54,7 +45,7 @@ impl Caller {
 
     /// A command of ours: `tenure`, with this after it.
     pub fn tenure(&self, words: impl Display) -> String {
-        format!("{}tenure{} {words}", self.variables, self.flags)
+        format!("tenure{} {words}", self.flags)
     }
 
     /// The same for what is a command line already; one of another program stays as it is.
@@ -117,13 +108,9 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_left_to_the_shell() {
+    fn a_server_is_named_as_it_was() {
         let named = caller(Some("postgres://u@h/d?sslmode=require"), None).tenure("list");
         assert_eq!(named, "tenure --db 'postgres://u@h/d?sslmode=require' list");
-        let named = caller(Some("postgres://u:se$cret@h/d"), Some("/x.toml")).tenure("list");
-        let expected =
-            format!("TENURE_DB=\"postgres://u:{PASSWORD}@h/d\" tenure --config /x.toml list");
-        assert_eq!(named, expected);
     }
 
     #[test]

@@ -126,6 +126,8 @@ impl From<OpenError> for Failure {
             | OpenError::Foreign { .. }
             | OpenError::Newer { .. }
             | OpenError::Older { .. }
+            | OpenError::Denied { .. }
+            | OpenError::MayNotMigrate { .. }
             | OpenError::ReadOnly { .. }
             | OpenError::NetworkFilesystem { .. }
             | OpenError::OldSqlite { .. } => Code::Failed,

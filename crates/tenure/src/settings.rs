@@ -52,9 +52,10 @@ pub fn settings(
         profiles: config.profiles.clone(),
         hooks: config.hooks.clone(),
         // Nothing of Tenure's own is passed on, however wide a `pass_env` is: TENURE_DB may hold a
-        // password. Nor is what the service manager tells the dispatcher alone.
+        // password. Nor is what the service manager tells the dispatcher alone, nor what leads libpq's
+        // likes to the server.
         environment: std::env::vars_os()
-            .filter(|(name, _)| !is_ours(name))
+            .filter(|(name, _)| !(is_ours(name) || store.is_shared() && is_of_a_server(name)))
             .collect(),
         state,
         folder,
@@ -99,6 +100,11 @@ fn is_ours(name: &OsString) -> bool {
     name.as_encoded_bytes()
         .starts_with(tenure_guard::env::PREFIX.as_bytes())
         || FROM_THE_MANAGER.iter().any(|known| name == known)
+}
+
+/// `PGPASSWORD` and its kind. Where the store is a file they are nothing of ours.
+fn is_of_a_server(name: &OsString) -> bool {
+    name.as_encoded_bytes().starts_with(b"PG")
 }
 
 fn host_name() -> String {

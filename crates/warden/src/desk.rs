@@ -140,10 +140,13 @@ impl Desk {
                         let (clerk, ringer) = (Rc::clone(&clerk), Rc::clone(&ringer));
                         let finished = finished.clone();
                         let unanswered = job.unanswered();
+                        clerk.begun();
+                        let work = Rc::clone(&clerk);
                         let work =
-                            tokio::task::spawn_local(async move { clerk.carry_out(job).await });
+                            tokio::task::spawn_local(async move { work.carry_out(job).await });
                         tokio::task::spawn_local(async move {
                             let done = answer(work, unanswered).await;
+                            clerk.finished();
                             // The bell rings already where it cannot be rung; where the warden is
                             // gone there is nobody to tell.
                             let _ = finished.send(done);
@@ -190,22 +193,6 @@ struct Clerk {
     errands: Cell<usize>,
 }
 
-/// An errand under way.
-struct UnderWay<'a>(&'a Cell<usize>);
-
-impl<'a> UnderWay<'a> {
-    fn new(errands: &'a Cell<usize>) -> Self {
-        errands.set(errands.get() + 1);
-        Self(errands)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
 impl Clerk {
     /// Waits for a job; closes the store where none comes and none is under way.
     async fn next(&self, waiting: &mut Receiver<Job>) -> Option<Job> {
@@ -222,12 +209,20 @@ impl Clerk {
         }
     }
 
+    fn begun(&self) {
+        self.errands.set(self.errands.get() + 1);
+    }
+
+    /// However it ended.
+    fn finished(&self) {
+        self.errands.set(self.errands.get() - 1);
+    }
+
     fn close(&self) {
         self.store.take();
     }
 
     async fn carry_out(&self, job: Job) -> Done {
-        let _under_way = UnderWay::new(&self.errands);
         match job {
             Job::Write { id, errand } => Done::Written {
                 id,

@@ -15,6 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::unistd::{Uid, User};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::process::{self, Process, Signal};
 use crate::wait::wait_until;
@@ -202,6 +203,36 @@ impl Server {
         format!("postgres://postgres@{listen}/{name}")
     }
 
+    /// Executes statements on a database of this server, past every rule of ours.
+    ///
+    /// # Panics
+    /// Where the server refuses one.
+    pub fn execute(&self, database: &str, statements: &str) {
+        let statements = sqlx::AssertSqlSafe(statements.to_owned());
+        runtime().block_on(async {
+            let mut connection = PgConnection::connect(database)
+                .await
+                .expect("it lets us in");
+            let done = sqlx::raw_sql(statements).execute(&mut connection).await;
+            done.expect("the statements are right");
+        });
+    }
+
+    /// The one number that a query answers.
+    ///
+    /// # Panics
+    /// Where the server refuses it.
+    pub fn number(&self, database: &str, query: &str) -> i64 {
+        let query = sqlx::AssertSqlSafe(query.to_owned());
+        runtime().block_on(async {
+            let mut connection = PgConnection::connect(database)
+                .await
+                .expect("it lets us in");
+            let number = sqlx::query_scalar(query).fetch_one(&mut connection).await;
+            number.expect("the query is right")
+        })
+    }
+
     /// Stops all of it: what is asked of it waits, as on a link that is down.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
@@ -279,6 +310,13 @@ impl Drop for Server {
             process.signal(Signal::CONT);
         }
     }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made")
 }
 
 /// Writes a file that is its owner's alone, as PostgreSQL wants its key.

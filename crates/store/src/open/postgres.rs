@@ -8,8 +8,8 @@ use sqlx::postgres::PgConnectOptions;
 use super::{Intent, Opened};
 use crate::database::Address;
 use crate::error::OpenError;
-use crate::migrate::{self, MIGRATIONS, in_time};
-use crate::url::StoreUrl;
+use crate::migrate::{self, MIGRATIONS, in_time, unavailable};
+use crate::url::{StoreUrl, unreadable_file};
 use crate::writer::DEADLINE;
 
 /// What the server gives up by itself, so that nothing of ours lingers there and holds others up: a
@@ -21,12 +21,19 @@ const LIMITS: [(&str, &str); 3] = [
     ("idle_in_transaction_session_timeout", "3000"),
 ];
 
+/// With these the server's codes begin where it lets somebody not in: no such role or another password
+/// (28), no such database (3D), no permission (42501).
+const DENIALS: [&str; 3] = ["28", "3D", "42501"];
+
 pub(super) async fn open(
     url: &StoreUrl,
     address: &str,
     intent: Intent<'_>,
 ) -> Result<Option<Opened>, OpenError> {
     let what = url.to_string();
+    if let Some(problem) = unreadable_file(address) {
+        return Err(OpenError::Address { url: what, problem });
+    }
     let options = PgConnectOptions::from_str(address)
         .map_err(|error| OpenError::Address {
             url: what.clone(),
@@ -36,8 +43,8 @@ pub(super) async fn open(
         .options(LIMITS)
         .disable_statement_logging();
     let address = Address::Postgres(Box::new(options));
-    let connecting = address.connect().await;
-    let mut connection = connecting.map_err(|error| migrate::refuse(&what, &error))?;
+    let reached = address.reach().await;
+    let mut connection = reached.map_err(|error| unreached(&what, &error))?;
     let opened = match intent {
         Intent::Create(birth) => {
             Some(migrate::migrate(connection, &what, MIGRATIONS, birth).await?)
@@ -54,4 +61,19 @@ pub(super) async fn open(
         known,
         file: None,
     }))
+}
+
+/// Who is not let in waits in vain.
+fn unreached(what: &str, error: &sqlx::Error) -> OpenError {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    let is_denied = code.is_some_and(|code| DENIALS.iter().any(|denial| code.starts_with(denial)));
+    if is_denied {
+        return OpenError::Denied {
+            what: what.to_owned(),
+            problem: error.to_string(),
+        };
+    }
+    unavailable(what, &error.to_string())
 }

@@ -171,8 +171,14 @@ protocol = "exit"
 
     /// A relative path means the folder of whoever wrote it.
     fn take_relative_store_from(&mut self, folder: &Path) -> Result<(), Failure> {
-        let store = self.table.get_mut("store").and_then(Value::as_table_mut);
-        if let Some(Value::String(text)) = store.and_then(|store| store.get_mut("url")) {
+        let Some(store) = self.table.get_mut("store").and_then(Value::as_table_mut) else {
+            return Ok(());
+        };
+        if let Some(Value::String(path)) = store.get_mut("password_file") {
+            let absolute = super::absolute(folder, Path::new(path));
+            *path = absolute.display().to_string();
+        }
+        if let Some(Value::String(text)) = store.get_mut("url") {
             let url: StoreUrl = text
                 .parse()
                 .map_err(|error| Failure::usage(format!("{}: {error}", self.origin)))?;

@@ -45,11 +45,16 @@ impl Merged {
     /// # Errors
     /// What only all layers together can get wrong: a profile without a command.
     pub fn resolve(&self) -> Result<Config, Failure> {
-        let shape: Shape = self
+        let mut shape: Shape = self
             .values
             .clone()
             .try_deserialize()
             .map_err(|error| Failure::new(Code::Usage, error))?;
+        // The file goes with the address that the configuration has.
+        let origin = self.origin_of("store.url");
+        if matches!(origin.as_deref(), Some("--db" | "TENURE_DB")) {
+            shape.store.password_file = None;
+        }
         shape
             .validate()
             .and_then(|()| resolve(&shape))
@@ -85,6 +90,16 @@ fn resolve(shape: &Shape) -> Result<Config, Problem> {
         key: "store.url".to_owned(),
         what: error.to_string(),
     })?;
+    let password_file = shape.store.password_file.clone();
+    if password_file.is_some() && store.as_ref().is_some_and(StoreUrl::holds_password) {
+        return Err(Problem {
+            key: "store.password_file".to_owned(),
+            what: "the address has a password as well: take it out there".to_owned(),
+        });
+    }
+    if let Some(StoreUrl::Postgres(_)) = store {
+        keep_to_ourselves(shape)?;
+    }
     let profiles = shape
         .profiles
         .iter()
@@ -92,6 +107,7 @@ fn resolve(shape: &Shape) -> Result<Config, Problem> {
         .collect::<Result<BTreeMap<_, _>, Problem>>()?;
     Ok(Config {
         store,
+        password_file,
         slots: dispatcher
             .slots
             .ok_or_else(|| missing("dispatcher.slots"))?,
@@ -108,6 +124,22 @@ fn resolve(shape: &Shape) -> Result<Config, Problem> {
         profiles,
         hooks: super::hooks::resolve(&shape.hooks, &PASS_ENV),
     })
+}
+
+/// What leads to the store is not for workers: they have a server of their own, or none.
+fn keep_to_ourselves(shape: &Shape) -> Result<(), Problem> {
+    for (name, profile) in &shape.profiles {
+        let ours = profile.passes_on().iter();
+        if let Some(pattern) = ours.clone().find(|pattern| pattern.starts_with("PG")) {
+            return Err(Problem {
+                key: format!("profiles.{name}.pass_env"),
+                what: format!(
+                    "{pattern:?} would give workers what leads to the store: set what they need of a server in `env`"
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn log_max_bytes(said: Option<&str>) -> Result<u64, Problem> {

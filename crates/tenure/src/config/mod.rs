@@ -8,6 +8,7 @@ mod hooks;
 mod isolation;
 mod layer;
 mod merge;
+mod password;
 mod shape;
 mod show;
 mod size;
@@ -44,6 +45,9 @@ pub struct Flags {
 pub struct Config {
     /// Where the store is, where a layer says so; else it is in the state folder.
     pub store: Option<StoreUrl>,
+    /// Which file has the password of that server, where the configuration names the server: a
+    /// password is sent to no other.
+    pub password_file: Option<PathBuf>,
     /// Workers at once.
     pub slots: u32,
     /// How long a claim stands without renewal.
@@ -90,20 +94,28 @@ impl Config {
         let addresses = [("TENURE_DB", &flags.db_variable), ("--db", &flags.db)];
         for (origin, address) in addresses {
             if let Some(address) = address {
+                if origin == "--db" {
+                    refuse_password(address)?;
+                }
                 layers.push(Layer::address(origin, address, &cwd()?)?);
             }
         }
         Merged::of(layers)
     }
 
-    /// Where the store is.
+    /// Where the store is, its password included.
     ///
     /// # Errors
-    /// Where no layer says so and there is no state folder either.
+    /// Where no layer says so and there is no state folder either; where its password cannot be read.
     pub fn store_url(&self) -> Result<StoreUrl, Failure> {
-        match &self.store {
-            Some(url) => Ok(url.clone()),
-            None => Ok(StoreUrl::Sqlite(crate::folders::state()?.join("tenure.db"))),
+        let Some(url) = &self.store else {
+            return Ok(StoreUrl::Sqlite(crate::folders::state()?.join("tenure.db")));
+        };
+        match (&self.password_file, url) {
+            (Some(path), StoreUrl::Postgres(_)) => {
+                Ok(url.clone().with_password(&password::read(path)?))
+            }
+            (Some(_), StoreUrl::Sqlite(_)) | (None, _) => Ok(url.clone()),
         }
     }
 
@@ -118,6 +130,17 @@ impl Config {
             defaults: self.defaults.clone(),
         };
         self.profiles.iter().map(publish).collect()
+    }
+}
+
+/// What stands on a command line is seen by everybody on the machine, and stays in histories.
+fn refuse_password(address: &str) -> Result<(), Failure> {
+    match address.parse::<StoreUrl>() {
+        Ok(url) if url.holds_password() => Err(Failure::usage(format!(
+            "--db {url}: a password on a command line is seen by others: leave it out, and give it by store.password_file, by ~/.pgpass or by PGPASSWORD; or give the whole address by TENURE_DB"
+        ))),
+        // What is no address is refused as such.
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

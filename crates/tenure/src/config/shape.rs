@@ -2,6 +2,7 @@
 //! `None` and falls through to the layer beneath.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -46,6 +47,7 @@ pub struct Shape {
 #[serde(deny_unknown_fields)]
 pub struct StoreShape {
     pub url: Option<String>,
+    pub password_file: Option<PathBuf>,
 }
 
 /// `[dispatcher]`
@@ -225,6 +227,11 @@ impl ProfileShape {
         }
         self.isolation(name)?;
         limits(&format!("profiles.{name}"), &self.limits())
+    }
+
+    /// Which variables its workers inherit, where it says so.
+    pub fn passes_on(&self) -> &[String] {
+        self.pass_env.as_deref().unwrap_or_default()
     }
 
     /// The profile, once all layers have spoken.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use config::{Value, ValueKind};
+use config::{Map, Value, ValueKind};
 use tenure_store::StoreUrl;
 
 use super::Merged;
@@ -47,10 +47,13 @@ impl Merged {
         let mut shown = self.values.clone();
         let origin = self.origin_of("store.url");
         let url = ValueKind::String(store.to_string());
-        let table = [("url".to_owned(), Value::new(origin.as_ref(), url))];
+        let url = Value::new(origin.as_ref(), url);
         if let ValueKind::Table(root) = &mut shown.kind {
-            let table = ValueKind::Table(table.into_iter().collect());
-            root.insert("store".to_owned(), Value::new(None, table));
+            let store = root.entry("store".to_owned());
+            let store = store.or_insert_with(|| Value::new(None, ValueKind::Table(Map::new())));
+            if let ValueKind::Table(store) = &mut store.kind {
+                store.insert("url".to_owned(), url);
+            }
         }
         shown
     }

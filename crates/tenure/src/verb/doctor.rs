@@ -10,6 +10,7 @@ mod kernel;
 mod leftovers;
 mod limits;
 mod programs;
+mod server;
 mod store;
 mod unit;
 
@@ -126,6 +127,7 @@ pub async fn run(global: &Global, args: &Doctor) -> Result<(), Failure> {
     };
     if let Some(store) = &store {
         findings.push(store::served(store, served.as_ref()).await);
+        findings.extend(server::look(store).await);
     }
     findings.extend(clock::look(store.as_ref()).await);
     findings.extend(kernel::look(served.as_ref()));

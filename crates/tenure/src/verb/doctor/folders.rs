@@ -28,7 +28,7 @@ pub fn look(global: &Global, place: &Place) -> Vec<Finding> {
 
 /// The layer that names the store, where it names a password too.
 fn secret_origin(global: &Global, place: &Place) -> Option<String> {
-    let has_password = place.url.expose() != place.url.to_string();
+    let has_password = place.url.holds_password() && place.config.password_file.is_none();
     let merged = Config::merge(&global.flags()).ok()?;
     merged.origin_of("store.url").filter(|_| has_password)
 }

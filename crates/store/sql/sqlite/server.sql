@@ -1,0 +1,2 @@
+-- A file has no server.
+SELECT 1 AS number WHERE 0
