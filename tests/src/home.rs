@@ -99,21 +99,22 @@ impl Home {
     /// # Panics
     /// As [`Home::with`], and where the address is none.
     pub fn on(url: &str, more: &str) -> Self {
-        let mut config = table("[store]");
-        merge(&mut config, table(more));
-        let store = toml::Table::from_iter([("url".to_owned(), url.into())]);
-        config.insert("store".to_owned(), store.into());
-        let mut home = Self::with(&config.to_string());
+        let mut home = Self::new();
         home.store = url.parse().expect("the address of a store");
+        home.configure(more);
         home
     }
 
-    /// Writes the configuration anew: the tests' own, and this over it.
+    /// Writes the configuration anew: the tests' own, where a server is, and this over it.
     ///
     /// # Panics
     /// Where it is no TOML.
     pub fn configure(&self, more: &str) {
         let mut config = table(CONFIG);
+        if let StoreUrl::Postgres(url) = &self.store {
+            let store = toml::Table::from_iter([("url".to_owned(), url.as_str().into())]);
+            config.insert("store".to_owned(), store.into());
+        }
         merge(&mut config, table(more));
         self.write(&self.config, &config.to_string());
     }
