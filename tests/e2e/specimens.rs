@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 use tenure_guard::{BlockKind, Reason, Report, ReportId, Tenure, env};
 use tenure_store::StoreUrl;
 use tenure_store::life::{End, Exit};
@@ -14,7 +14,7 @@ use tenure_store::process::ProcessId;
 use tenure_store::start::Start;
 use tenure_tests::home::OpenStore;
 use tenure_tests::process::{Process, Signal};
-use tenure_tests::{Dispatcher, Home, wait_until};
+use tenure_tests::{Dispatcher, Home, postgres, wait_until};
 
 use crate::claimed;
 
@@ -24,11 +24,28 @@ const BEFORE: &str = "[profiles.painter]\ncommand = ['true']\nskills = ['oil']\n
 const SINCE: &str = "[profiles.painter]\ncommand = ['true']\nskills = ['chalk']\n\
     [profiles.reviewer]\ncommand = ['true']";
 
+/// What stands in the address of a server, and is shown nowhere.
+const PASSWORD: &str = "hunter2";
+
+/// A home on a server's database, with a password in its address, which the tests' server does not ask
+/// for; none where there is no server.
+fn on_a_server(config: &str) -> Option<Home> {
+    let url = postgres::database()?;
+    let user = "postgres@";
+    assert!(url.contains(user), "{url}");
+    let url = url.replacen(user, &format!("postgres:{PASSWORD}@"), 1);
+    Some(Home::on(&url, config))
+}
+
 /// What is found.
 #[track_caller]
 fn diagnosed(home: &Home) -> Vec<Value> {
-    let said = home.tenure(&["diagnose", "--json"]).json();
-    said.as_array().expect("an array of findings").clone()
+    let said = home.tenure(&["diagnose", "--json"]);
+    assert!(!said.out.contains(PASSWORD), "{said}");
+    said.json()
+        .as_array()
+        .expect("an array of findings")
+        .clone()
 }
 
 #[track_caller]
@@ -55,17 +72,22 @@ fn mended(home: &Home, rule: &str, task: i64) {
 
 /// Changes what no verb changes: how long ago something was.
 fn past_the_store(home: &Home, statement: String) {
-    let StoreUrl::Sqlite(path) = home.store_url() else {
-        panic!("the specimens lie in a file");
-    };
-    let options = SqliteConnectOptions::new().filename(path);
+    let statement = AssertSqlSafe(statement);
     let open = home.store();
-    open.wait(async {
-        let mut connection = options.connect().await?;
-        connection.execute(AssertSqlSafe(statement)).await?;
-        Ok::<_, sqlx::Error>(())
-    })
-    .unwrap();
+    let done = open.wait(async {
+        match home.store_url() {
+            StoreUrl::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path);
+                let mut connection = options.connect().await?;
+                connection.execute(statement).await.map(drop)
+            }
+            StoreUrl::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await?;
+                connection.execute(statement).await.map(drop)
+            }
+        }
+    });
+    done.unwrap();
 }
 
 fn hours_ago(home: &Home, task: i64, hours: i64) {
@@ -215,6 +237,17 @@ fn so_it_is_where_store_and_configuration_are_named_on_the_command_line() {
     every_stuck_state_is_mended(&Home::apart(BEFORE));
 }
 
+#[test]
+fn so_it_is_on_a_server_and_no_password_is_shown() {
+    if let Some(home) = on_a_server(BEFORE) {
+        every_stuck_state_is_mended(&home);
+        for verb in [&["diagnose"][..], &["explain", "1"]] {
+            let said = home.tenure(verb);
+            assert!(!said.out.contains(PASSWORD), "{said}");
+        }
+    }
+}
+
 fn every_stuck_state_is_mended(home: &Home) {
     let (stopped, killed, warden) = deserted_runs(home);
     let skills = home.add_for("painter", &["--title", "x", "--skill", "oil"]);
@@ -307,55 +340,57 @@ fn served(home: &Home) {
     serve.wait().unwrap();
 }
 
-#[test]
-fn a_task_that_a_stopped_dispatcher_does_not_take_is_stranded_until_that_goes_on() {
-    let home = Home::new();
-    let dispatcher: Dispatcher = home.serve();
-    assert_eq!(diagnosed(&home), Vec::<Value>::new());
-    home.stop(dispatcher.process());
-    let task = home.add(&[], &["exit", "0"]);
-    let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
-    let reason = &explained.ok().json()["reasons"][0];
-    assert_eq!(reason["code"], "dispatcher_stopped", "{reason:#}");
-    mended(&home, "stranded_in_ready", task);
-    home.until(task, "done");
-    assert_eq!(diagnosed(&home), Vec::<Value>::new());
-}
-
-#[test]
-fn what_waits_by_design_is_no_warning_and_a_profile_that_cannot_start_says_why() {
-    let home = Home::with(
-        "[dispatcher]\nslots = 1\n[profiles.absent]\ncommand = ['/no/such/program']\nmax_failures = 20\n\
-         backoff = { base = '1h', max = '1h' }",
-    );
-    let _dispatcher = home.serve();
-    let tasks: Vec<i64> = (0..3)
-        .map(|_| home.add_for("absent", &["--title", "x"]))
-        .collect();
-    for task in &tasks {
-        home.until(*task, "scheduled");
+on_both!(
+    a_task_that_a_stopped_dispatcher_does_not_take_is_stranded_until_that_goes_on,
+    "",
+    |home| {
+        let dispatcher: Dispatcher = home.serve();
+        assert_eq!(diagnosed(home), Vec::<Value>::new());
+        home.stop(dispatcher.process());
+        let task = home.add(&[], &["exit", "0"]);
+        let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
+        let reason = &explained.ok().json()["reasons"][0];
+        assert_eq!(reason["code"], "dispatcher_stopped", "{reason:#}");
+        mended(home, "stranded_in_ready", task);
+        home.until(task, "done");
+        assert_eq!(diagnosed(home), Vec::<Value>::new());
     }
-    let held = home.add_for("absent", &["--title", "x"]);
-    wait_until("the profile is held back", || {
-        let found = of_rule(&home, "held_back", held)?;
-        (found["facts"]["why"] == "cannot_spawn").then_some(())
-    });
-    home.add(&[], &["append", &home.at("began"), "x", "hang"]);
-    home.until_written("began");
-    let waits = home.add(&[], &["exit", "0"]);
-    hours_ago(&home, waits, 2);
-    let full = of_rule(&home, "held_back", waits).expect("all slots are taken");
-    assert_eq!(full["facts"]["why"], "slots_full");
-    assert_eq!(full["mend"], Value::Null);
-    let found = diagnosed(&home);
-    let all_by_design = found.iter().all(|one| one["severity"] == "info");
-    assert!(all_by_design, "{found:#?}");
-    let _ = home.tenure(&["diagnose"]).ok();
-    let one = home
-        .tenure(&["diagnose", &waits.to_string(), "--json"])
-        .json();
-    assert_eq!(one, Value::from(vec![full]));
-}
+);
+
+on_both!(
+    what_waits_by_design_is_no_warning_and_a_profile_that_cannot_start_says_why,
+    "[dispatcher]\nslots = 1\n[profiles.absent]\ncommand = ['/no/such/program']\nmax_failures = 20\n\
+     backoff = { base = '1h', max = '1h' }",
+    |home| {
+        let _dispatcher = home.serve();
+        let tasks: Vec<i64> = (0..3)
+            .map(|_| home.add_for("absent", &["--title", "x"]))
+            .collect();
+        for task in &tasks {
+            home.until(*task, "scheduled");
+        }
+        let held = home.add_for("absent", &["--title", "x"]);
+        wait_until("the profile is held back", || {
+            let found = of_rule(home, "held_back", held)?;
+            (found["facts"]["why"] == "cannot_spawn").then_some(())
+        });
+        home.add(&[], &["append", &home.at("began"), "x", "hang"]);
+        home.until_written("began");
+        let waits = home.add(&[], &["exit", "0"]);
+        hours_ago(home, waits, 2);
+        let full = of_rule(home, "held_back", waits).expect("all slots are taken");
+        assert_eq!(full["facts"]["why"], "slots_full");
+        assert_eq!(full["mend"], Value::Null);
+        let found = diagnosed(home);
+        let all_by_design = found.iter().all(|one| one["severity"] == "info");
+        assert!(all_by_design, "{found:#?}");
+        let _ = home.tenure(&["diagnose"]).ok();
+        let one = home
+            .tenure(&["diagnose", &waits.to_string(), "--json"])
+            .json();
+        assert_eq!(one, Value::from(vec![full]));
+    }
+);
 
 #[test]
 fn where_there_is_no_store_nothing_is_wrong_and_no_task_is_known() {
