@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 use tenure_guard::{BlockKind, Reason, Report, ReportId, Tenure, env};
-use tenure_store::StoreUrl;
 use tenure_store::life::{End, Exit};
 use tenure_store::process::ProcessId;
 use tenure_store::start::Start;
 use tenure_tests::home::OpenStore;
 use tenure_tests::process::{Process, Signal};
-use tenure_tests::{Dispatcher, Home, postgres, wait_until};
+use tenure_tests::{Database, Dispatcher, Home, postgres, wait_until};
 
 use crate::claimed;
+
+on_both!(
+    a_task_that_a_stopped_dispatcher_does_not_take_is_stranded_until_that_goes_on,
+    what_waits_by_design_is_no_warning_and_a_profile_that_cannot_start_says_why,
+);
 
 /// Profiles of which the tasks were added, and what became of the configuration since.
 const BEFORE: &str = "[profiles.painter]\ncommand = ['true']\nskills = ['oil']\n\
@@ -70,32 +72,11 @@ fn mended(home: &Home, rule: &str, task: i64) {
     });
 }
 
-/// Changes what no verb changes: how long ago something was.
-fn past_the_store(home: &Home, statement: String) {
-    let statement = AssertSqlSafe(statement);
-    let open = home.store();
-    let done = open.wait(async {
-        match home.store_url() {
-            StoreUrl::Sqlite(path) => {
-                let options = SqliteConnectOptions::new().filename(path);
-                let mut connection = options.connect().await?;
-                connection.execute(statement).await.map(drop)
-            }
-            StoreUrl::Postgres(url) => {
-                let mut connection = PgConnection::connect(url).await?;
-                connection.execute(statement).await.map(drop)
-            }
-        }
-    });
-    done.unwrap();
-}
-
 fn hours_ago(home: &Home, task: i64, hours: i64) {
     let back = hours * 3_600_000;
-    past_the_store(
-        home,
-        format!("UPDATE tasks SET since = since - {back} WHERE id = {task}"),
-    );
+    home.forge(format!(
+        "UPDATE tasks SET since = since - {back} WHERE id = {task}"
+    ));
 }
 
 /// Runs of a task by hand, each to such an end, before anything else that is ready.
@@ -340,57 +321,53 @@ fn served(home: &Home) {
     serve.wait().unwrap();
 }
 
-on_both!(
-    a_task_that_a_stopped_dispatcher_does_not_take_is_stranded_until_that_goes_on,
-    "",
-    |home| {
-        let dispatcher: Dispatcher = home.serve();
-        assert_eq!(diagnosed(home), Vec::<Value>::new());
-        home.stop(dispatcher.process());
-        let task = home.add(&[], &["exit", "0"]);
-        let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
-        let reason = &explained.ok().json()["reasons"][0];
-        assert_eq!(reason["code"], "dispatcher_stopped", "{reason:#}");
-        mended(home, "stranded_in_ready", task);
-        home.until(task, "done");
-        assert_eq!(diagnosed(home), Vec::<Value>::new());
-    }
-);
+fn a_task_that_a_stopped_dispatcher_does_not_take_is_stranded_until_that_goes_on(on: Database) {
+    let home = on.home();
+    let dispatcher: Dispatcher = home.serve();
+    assert_eq!(diagnosed(&home), Vec::<Value>::new());
+    home.stop(dispatcher.process());
+    let task = home.add(&[], &["exit", "0"]);
+    let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
+    let reason = &explained.ok().json()["reasons"][0];
+    assert_eq!(reason["code"], "dispatcher_stopped", "{reason:#}");
+    mended(&home, "stranded_in_ready", task);
+    home.until(task, "done");
+    assert_eq!(diagnosed(&home), Vec::<Value>::new());
+}
 
-on_both!(
-    what_waits_by_design_is_no_warning_and_a_profile_that_cannot_start_says_why,
-    "[dispatcher]\nslots = 1\n[profiles.absent]\ncommand = ['/no/such/program']\nmax_failures = 20\n\
-     backoff = { base = '1h', max = '1h' }",
-    |home| {
-        let _dispatcher = home.serve();
-        let tasks: Vec<i64> = (0..3)
-            .map(|_| home.add_for("absent", &["--title", "x"]))
-            .collect();
-        for task in &tasks {
-            home.until(*task, "scheduled");
-        }
-        let held = home.add_for("absent", &["--title", "x"]);
-        wait_until("the profile is held back", || {
-            let found = of_rule(home, "held_back", held)?;
-            (found["facts"]["why"] == "cannot_spawn").then_some(())
-        });
-        home.add(&[], &["append", &home.at("began"), "x", "hang"]);
-        home.until_written("began");
-        let waits = home.add(&[], &["exit", "0"]);
-        hours_ago(home, waits, 2);
-        let full = of_rule(home, "held_back", waits).expect("all slots are taken");
-        assert_eq!(full["facts"]["why"], "slots_full");
-        assert_eq!(full["mend"], Value::Null);
-        let found = diagnosed(home);
-        let all_by_design = found.iter().all(|one| one["severity"] == "info");
-        assert!(all_by_design, "{found:#?}");
-        let _ = home.tenure(&["diagnose"]).ok();
-        let one = home
-            .tenure(&["diagnose", &waits.to_string(), "--json"])
-            .json();
-        assert_eq!(one, Value::from(vec![full]));
+fn what_waits_by_design_is_no_warning_and_a_profile_that_cannot_start_says_why(on: Database) {
+    let home = on.home_with(
+        "[dispatcher]\nslots = 1\n[profiles.absent]\ncommand = ['/no/such/program']\n\
+        max_failures = 20\nbackoff = { base = '1h', max = '1h' }",
+    );
+    let _dispatcher = home.serve();
+    let tasks: Vec<i64> = (0..3)
+        .map(|_| home.add_for("absent", &["--title", "x"]))
+        .collect();
+    for task in &tasks {
+        home.until(*task, "scheduled");
     }
-);
+    let held = home.add_for("absent", &["--title", "x"]);
+    wait_until("the profile is held back", || {
+        let found = of_rule(&home, "held_back", held)?;
+        (found["facts"]["why"] == "cannot_spawn").then_some(())
+    });
+    home.add(&[], &["append", &home.at("began"), "x", "hang"]);
+    home.until_written("began");
+    let waits = home.add(&[], &["exit", "0"]);
+    hours_ago(&home, waits, 2);
+    let full = of_rule(&home, "held_back", waits).expect("all slots are taken");
+    assert_eq!(full["facts"]["why"], "slots_full");
+    assert_eq!(full["mend"], Value::Null);
+    let found = diagnosed(&home);
+    let all_by_design = found.iter().all(|one| one["severity"] == "info");
+    assert!(all_by_design, "{found:#?}");
+    let _ = home.tenure(&["diagnose"]).ok();
+    let one = home
+        .tenure(&["diagnose", &waits.to_string(), "--json"])
+        .json();
+    assert_eq!(one, Value::from(vec![full]));
+}
 
 #[test]
 fn where_there_is_no_store_nothing_is_wrong_and_no_task_is_known() {
