@@ -121,7 +121,7 @@ fn no_suggested_command_shows_a_password(on: Database) {
 
 fn what_holds_a_task_back_is_named_with_the_way_out(on: Database) {
     let home = on.home_with(
-        [
+        &[
             Home::profile("one", "max_running = 1", &["wait-for", "go"]),
             Home::profile("other", "", &["exit", "0"]),
         ]
