@@ -45,6 +45,8 @@ pub(crate) enum Event {
     Draining,
     /// What people or limits asked of our runs.
     Asks(Vec<(RunId, Ask)>),
+    /// The same, as an answer to [`crate::action::Action::ReadAsks`]; empty where it could not be read.
+    AsksRead(Vec<(RunId, Ask)>),
     /// A warden handed over the end of its run.
     Over {
         /// Which run.

@@ -133,13 +133,14 @@ impl Store {
         self.write(Publish(dispatcher)).await
     }
 
-    /// Notes that a dispatcher lives. On SQLite its lock says so, and nothing is written.
+    /// Notes that a dispatcher lives; whether its row is still there. On SQLite its lock says so, and
+    /// nothing is written.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn dispatcher_seen(&self, id: DispatcherId) -> Result<(), Error> {
+    pub async fn dispatcher_seen(&self, id: DispatcherId) -> Result<bool, Error> {
         match self.url() {
-            StoreUrl::Sqlite(_) => Ok(()),
+            StoreUrl::Sqlite(_) => Ok(true),
             StoreUrl::Postgres(_) => self.write_at_once(Seen(id)).await,
         }
     }
@@ -379,12 +380,11 @@ impl Write for Publish {
 struct Seen(DispatcherId);
 
 impl Write for Seen {
-    type Answer = ();
+    type Answer = bool;
 
-    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &mut Transaction) -> Result<bool, Error> {
         let now = tx.now().await?;
-        tx.execute(&sql::SEEN, values![self.0, now]).await?;
-        Ok(())
+        Ok(tx.execute(&sql::SEEN, values![self.0, now]).await? > 0)
     }
 }
 

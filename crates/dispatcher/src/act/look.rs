@@ -60,12 +60,11 @@ impl Edge {
     pub(super) fn read_asks(&self) {
         let (store, wakes, id) = (self.store.clone(), self.wakes.clone(), self.settings.id);
         tokio::spawn(async move {
-            match store.asks(id).await {
-                Ok(asks) => {
-                    let _ = wakes.send(Wake::Event(Event::Asks(asks)));
-                }
-                Err(error) => tracing::warn!(error = %error, "cannot read what was asked"),
-            }
+            let asks = store.asks(id).await.unwrap_or_else(|error| {
+                tracing::warn!(error = %error, "cannot read what was asked");
+                Vec::new()
+            });
+            let _ = wakes.send(Wake::Event(Event::AsksRead(asks)));
             learn_of_draining(&store, id, &wakes).await;
         });
     }
@@ -109,8 +108,15 @@ impl Edge {
 
     pub(super) fn sign_of_life(&self) {
         let (store, wakes, id) = (self.store.clone(), self.wakes.clone(), self.settings.id);
+        let row = self.row.clone();
         tokio::spawn(async move {
-            if let Err(error) = store.dispatcher_seen(id).await {
+            let seen = match store.dispatcher_seen(id).await {
+                // It was silent for so long that its row was cleared away.
+                Ok(false) => store.publish(row).await,
+                Ok(true) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = seen {
                 tracing::warn!(error = %error, "cannot give a sign of life");
             }
             learn_of_draining(&store, id, &wakes).await;

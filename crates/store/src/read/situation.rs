@@ -104,7 +104,8 @@ pub struct Serving {
     pub seen_at: Option<Timestamp>,
 }
 
-/// A dispatcher that is gone without a word, while runs of it are open.
+/// A dispatcher that does not live any more, while runs of it are open: it was killed, its host is silent,
+/// or it left its workers to their wardens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
     /// It.

@@ -28,7 +28,7 @@ pub struct Stats {
     pub ends: Vec<Tally>,
     /// The dispatchers that live.
     pub dispatchers: Vec<Serving>,
-    /// Those that are gone without a word, while runs of them are open.
+    /// Those that are gone while runs of them are open.
     pub gone: Vec<Gone>,
     /// What may not start.
     pub pauses: Vec<Pause>,
