@@ -153,7 +153,7 @@ pub enum OpenError {
     },
     /// The tables are missing or old, and this role may not make them.
     #[error(
-        "{what} needs tables of schema version {known}, which this role may not make ({problem}): let their owner do it once, TENURE_DB=postgres://OWNER@HOST/DATABASE tenure serve"
+        "{what} needs tables of schema version {known}, which this role may not make ({problem}): let their owner do it once, TENURE_DB=postgres://OWNER@HOST/DATABASE tenure resume"
     )]
     MayNotMigrate {
         /// Which store, without a password.
