@@ -41,8 +41,7 @@ impl Database {
     ///
     /// # Panics
     /// As [`Home::with`], and where there is no server.
-    pub fn home_with(self, more: impl AsRef<str>) -> Home {
-        let more = more.as_ref();
+    pub fn home_with(self, more: &str) -> Home {
         match self {
             Self::Sqlite => Home::with(more),
             Self::Postgresql => {
