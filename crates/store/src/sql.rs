@@ -49,10 +49,8 @@ macro_rules! statements {
 statements! {
     shared {
         ADD_BATCH = "add_batch",
-        ADD_LINK = "add_link",
         ADD_PAUSE = "add_pause",
         ADD_SUCCESSOR = "add_successor",
-        ADD_TASK = "add_task",
         ADOPT = "adopt",
         ASK = "ask",
         ASKS = "asks",
@@ -170,8 +168,6 @@ statements! {
         STUCK_ABOVE = "stuck_above",
         TALLIES = "tallies",
         TASK = "task",
-        TASK_BY_KEY = "task_by_key",
-        TASK_BY_REQUEST = "task_by_request",
         TROUBLED = "troubled",
         UNBEGUN = "unbegun",
         UNFINISHED = "unfinished",
@@ -189,6 +185,8 @@ statements! {
     }
     each {
         ADD_EVENTS = "add_events",
+        ADD_LINKS = "add_links",
+        ADD_TASKS = "add_tasks",
         ADD_TALLIES = "add_tallies",
         BELONGS = "belongs",
         BLOCKED_LONG = "blocked_long",
@@ -214,7 +212,7 @@ statements! {
         NEXT_DUE = "next_due",
         NOW = "now",
         OVERDUE = "overdue",
-        PARENT = "parent",
+        PARENT_STANDINGS = "parent_standings",
         PAUSED_TASKS = "paused_tasks",
         READY_LONGEST = "ready_longest",
         READY_PROFILES = "ready_profiles",
@@ -222,6 +220,8 @@ statements! {
         LACKS = "lacks",
         SERVER = "server",
         SETTLE_IN = "settle_in",
+        TASKS_BY_KEY = "tasks_by_key",
+        TASKS_BY_REQUEST = "tasks_by_request",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
     }
