@@ -332,6 +332,7 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         "events_of_batch",
         "gc_dispatchers",
         "gc_events_page",
+        "last_dispatcher",
         "living",
         "lock_schema",
         "meta",

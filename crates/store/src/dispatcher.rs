@@ -223,6 +223,11 @@ impl WhoMayLive {
         }
     }
 
+    /// Whether a dispatcher that did not sign off is proved dead.
+    pub(crate) fn is_proved_dead(&self, process: &ProcessId) -> bool {
+        !self.is_any || self.is_dead(process)
+    }
+
     fn is_dead(&self, process: &ProcessId) -> bool {
         let proof = self.is_dead.as_ref();
         proof.is_some_and(|is_dead| is_dead(process))
@@ -289,6 +294,41 @@ pub(crate) async fn known(
     };
     let seen_at = timestamp(row.seen_at)?;
     Ok(Some((row.read()?, tx.is_shared().then_some(seen_at))))
+}
+
+/// A dispatcher that was there once, and the times of its life.
+pub(crate) struct Past {
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) started_at: jiff::Timestamp,
+    /// When it gave its last sign of life; on SQLite when it was published last, or signed off.
+    pub(crate) seen_at: jiff::Timestamp,
+    /// When it signed off, or when that was done for it.
+    pub(crate) retired_at: Option<jiff::Timestamp>,
+}
+
+/// The dispatcher that was there last, living or not.
+pub(crate) async fn last(tx: &mut Transaction) -> Result<Option<Past>, Error> {
+    let found: Option<PastRow> = tx.fetch_one(&sql::LAST_DISPATCHER, Vec::new()).await?;
+    let Some(PastRow {
+        published,
+        retired_at,
+    }) = found
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Past {
+        started_at: timestamp(published.started_at)?,
+        seen_at: timestamp(published.seen_at)?,
+        retired_at: retired_at.map(timestamp).transpose()?,
+        dispatcher: published.read()?,
+    }))
+}
+
+#[derive(FromRow)]
+struct PastRow {
+    #[sqlx(flatten)]
+    published: Published,
+    retired_at: Option<i64>,
 }
 
 #[derive(FromRow)]

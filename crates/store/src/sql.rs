@@ -111,6 +111,7 @@ statements! {
         IS_THERE = "is_there",
         LANES = "lanes",
         LANES_OF_BATCH = "lanes_of_batch",
+        LAST_DISPATCHER = "last_dispatcher",
         LIMITS_OF_RUN = "limits_of_run",
         LINK_BEHIND = "link_behind",
         LIST = "list",

@@ -35,6 +35,7 @@ codes! {
     Running = "running": "its worker runs",
     Ending = "ending": "it reported, or was asked to end; it closes when its whole tree is dead",
     Unattended = "unattended": "its run is open, and its dispatcher is gone; the next one takes it up",
+    WardenStopped = "warden_stopped": "the process of its run's warden is stopped, and can do nothing for it",
     WaitsForParent = "waits_for_parent": "a parent has not come to the end that it waits for",
     ParentBlocked = "parent_blocked": "a parent waits for a person",
     ParentGaveUp = "parent_gave_up": "a parent was given up, and does not come by itself",

@@ -8,11 +8,13 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use tenure_guard::{Reason as Verdict, RunId};
+use tenure_store::duration;
 use tenure_store::event::EventKind;
 use tenure_store::life::{Ask, End, Exit, Outcome, RunStatus};
 use tenure_store::read::{RunView, Situation};
 
 use super::{Code, running, signal};
+use crate::verb::seconds;
 
 /// A run, told at length.
 #[derive(Debug, Serialize)]
@@ -230,10 +232,30 @@ fn evidence(run: &RunView) -> Vec<String> {
     }
     if let Some(ask) = run.ask {
         said.push(format!("it was asked to end: {}", running::asked(run, ask)));
+        said.extend(over(run, ask));
     }
     said.extend(run.seen.iter().flat_map(|end| of_end(run, end)));
     said.extend(of_tree(run));
     said
+}
+
+/// Which limit it was over, and what of it is known.
+fn over(run: &RunView, ask: Ask) -> Option<String> {
+    match ask {
+        Ask::Timeout => run
+            .limits
+            .max_runtime
+            .map(|limit| format!("it was over max_runtime = {}", duration::format(limit))),
+        Ask::Silence => run.limits.heartbeat_timeout.map(|limit| {
+            let last = match run.heartbeat_at {
+                Some(time) => format!("the last one came at {}", seconds(time)),
+                None => "it never sent one".to_owned(),
+            };
+            let limit = duration::format(limit);
+            format!("it sent no heartbeat for heartbeat_timeout = {limit}: {last}")
+        }),
+        Ask::Cancel | Ask::Stop | Ask::Block | Ask::Archive | Ask::Reclaim | Ask::Shutdown => None,
+    }
 }
 
 /// What was seen of it.

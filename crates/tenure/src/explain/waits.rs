@@ -9,14 +9,14 @@ use tenure_store::event::EventKind;
 use tenure_store::life::{Outcome, TaskStatus};
 use tenure_store::read::{Holder, Pause, RunView, Situation};
 
-use super::{Code, Reason, parents, rest, running, serving};
+use super::{Code, Reason, Seen, parents, rest, running, serving};
 use crate::caller::quoted;
 
 /// How many tasks are named in words; programs get all that were read.
 const NAMED: usize = 10;
 
 /// Why it stands there, what would have to change first before the rest.
-pub fn reasons(situation: &Situation, stopped: &HashSet<DispatcherId>) -> Vec<Reason> {
+pub fn reasons(situation: &Situation, seen: &Seen) -> Vec<Reason> {
     let mut reasons = match situation.task.status {
         TaskStatus::Todo => [
             parents::reasons(situation),
@@ -25,11 +25,11 @@ pub fn reasons(situation: &Situation, stopped: &HashSet<DispatcherId>) -> Vec<Re
         ]
         .concat(),
         TaskStatus::Scheduled => {
-            let lasting = serving::lasting(situation, stopped);
+            let lasting = serving::lasting(situation, &seen.stopped);
             [time(situation), pauses(situation), lasting].concat()
         }
-        TaskStatus::Ready => ready(situation, stopped),
-        TaskStatus::Running => vec![running::reason(situation)],
+        TaskStatus::Ready => ready(situation, &seen.stopped),
+        TaskStatus::Running => running::reasons(situation, seen.is_warden_stopped),
         TaskStatus::Blocked => vec![rest::blocked(situation)],
         TaskStatus::Done => vec![rest::done(situation)],
         TaskStatus::Cancelled => vec![rest::cancelled(situation)],
@@ -165,6 +165,6 @@ fn order(situation: &Situation) -> Reason {
             "a moment passes; where it stands here for long, something is wrong with the dispatcher",
         )
         .since(task.since)
-        .command("tenure diagnose"),
+        .command(format!("tenure diagnose {}", task.id)),
     }
 }
