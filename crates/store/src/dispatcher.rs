@@ -86,7 +86,7 @@ const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// How long a dispatcher of a shared store counts as living after it was last seen.
-const LIVING: Duration = Duration::from_secs(30);
+pub(crate) const LIVING: Duration = Duration::from_secs(30);
 
 /// A dispatcher gives a sign of life every 14 s: after this long one has failed to come.
 const LATE: Duration = Duration::from_secs(20);

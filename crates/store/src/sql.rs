@@ -162,6 +162,8 @@ statements! {
         SEEN = "seen",
         SEEN_AT = "seen_at",
         SET_META = "set_meta",
+        SHUT_OUT = "shut_out",
+        SHUT_OUT_OF_OLD = "shut_out_of_old",
         SET_RESULT = "set_result",
         STANDING = "standing",
         START = "start",
@@ -182,6 +184,7 @@ statements! {
         WAITS_FOR = "waits_for",
         WAIT_BEHIND = "wait_behind",
         VAIN_LINKS = "vain_links",
+        VERSIONS = "versions",
         WAIVE = "waive",
         WAIVE_VAIN = "waive_vain",
     }
