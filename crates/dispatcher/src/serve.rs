@@ -244,6 +244,7 @@ fn row(settings: &Settings, socket: PathBuf) -> Result<Dispatcher, Error> {
         host_name: settings.host.name.clone(),
         socket,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        knows: tenure_store::known_schema(),
         slots: settings.slots,
         profiles: settings.published(),
         labels: settings.labels.clone(),

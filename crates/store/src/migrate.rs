@@ -241,7 +241,11 @@ async fn bring(
         let ran = connection.run(script).await;
         ran.map_err(|error| unmade(what, known, &error))?;
     }
-    let version = values![store.instance.to_string(), known, compatible_from(migrations)];
+    let version = values![
+        store.instance.to_string(),
+        known,
+        compatible_from(migrations)
+    ];
     let written = tx.execute(&sql::SET_META, version).await;
     written.map_err(refused)?;
     if let Some(marker) = &store.marker {
@@ -347,7 +351,7 @@ async fn meta(connection: &mut Connection, what: &str) -> Result<(InstanceId, i6
 }
 
 /// The schema version for which this program was written.
-pub(crate) fn known() -> i64 {
+pub fn known() -> i64 {
     version(MIGRATIONS)
 }
 

@@ -56,6 +56,8 @@ statements! {
         ADOPT = "adopt",
         ASK = "ask",
         ASKS = "asks",
+        ASKS_IN_LANE = "asks_in_lane",
+        ASKS_OF_TASK = "asks_of_task",
         ASK_ASSIGNEE = "ask_assignee",
         ASK_AS_HOLDER = "ask_as_holder",
         BATCH_OF_TASK = "batch_of_task",

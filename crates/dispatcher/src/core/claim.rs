@@ -100,7 +100,9 @@ impl Core {
         self.claim = Claiming::Idle;
         let claims = match answer {
             Ok(claims) => claims,
-            Err(error @ tenure_store::Error::Outgrown { .. }) => return vec![Action::GiveUp(error)],
+            Err(error @ tenure_store::Error::Outgrown { .. }) => {
+                return vec![Action::GiveUp(error)];
+            }
             Err(_) => {
                 self.recover = true;
                 self.look_by(now + STORE_PAUSE);

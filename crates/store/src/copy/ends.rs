@@ -133,7 +133,13 @@ pub(super) async fn reading_at_rest(
 fn other_tables(what: String, end: &Known, found: i64, known: i64) -> CopyError {
     let Some(marker) = &end.marker else {
         let compatible_from = found;
-        return OpenError::Newer { what, found, compatible_from, known }.into();
+        return OpenError::Newer {
+            what,
+            found,
+            compatible_from,
+            known,
+        }
+        .into();
     };
     let source_store = match marker.role {
         Role::Source => what.clone(),

@@ -151,11 +151,15 @@ async fn nobody_is_shut_out_who_lives() {
     let (_folder, path) = place();
     let mut connection = bring_to(&path, &and_then(&[additive()])).await.unwrap();
     let known = known();
-    for (id, knows) in [(DispatcherId::random(), known), (DispatcherId::random(), known + 1)] {
+    for (id, knows) in [
+        (DispatcherId::random(), known),
+        (DispatcherId::random(), known + 1),
+    ] {
         let row = values![id, knows];
         let publish = sql::Statement {
             name: "a dispatcher",
-            sqlite: "INSERT INTO dispatchers (id, host_id, host_name, boot_id, pid, socket, version,
+            sqlite:
+                "INSERT INTO dispatchers (id, host_id, host_name, boot_id, pid, socket, version,
                          slots, profiles, started_at, seen_at, schema_version)
                      VALUES ($1, '', 'behind' || $2, '', 7, '', '0.0.9', 1, '[]', 0, 1, $2)",
             postgres: "",

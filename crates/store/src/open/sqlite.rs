@@ -171,7 +171,8 @@ async fn create(path: &Path, birth: Option<&Birth>) -> Result<(), OpenError> {
     let connection = connection.map_err(|error| refused(path, &error))?;
     let mut connection = Connection::Sqlite(Box::new(connection));
     keep_a_log(&mut connection, path).await?;
-    let (connection, _) = migrate::migrate(connection, &what, Some(path), MIGRATIONS, birth).await?;
+    let (connection, _) =
+        migrate::migrate(connection, &what, Some(path), MIGRATIONS, birth).await?;
     let closed = connection.close().await;
     closed.map_err(|error| unavailable(&what, &error.to_string()))?;
     match fs::hard_link(&unfinished.0, path) {

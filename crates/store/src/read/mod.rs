@@ -6,6 +6,7 @@ mod outlook;
 mod rows;
 mod situation;
 mod stats;
+mod told;
 
 pub use outlook::{Outlook, Standstill};
 pub use rows::{
@@ -15,6 +16,7 @@ pub use rows::{
 pub(crate) use situation::pauses;
 pub use situation::{Counted, Holder, Pause, Place, Serving, Situation, WaitedFor};
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
+pub use told::Told;
 
 use tenure_guard::{RunId, TaskId};
 

@@ -304,6 +304,6 @@ fn an_adopted_warden_renews_only_when_the_next_dispatcher_is_gone_too() {
     });
     go(&post);
     let run = records.closed(&tenure);
-    assert_eq!(run.outcome, Some(Outcome::Completed));
+    assert_eq!(run.known_outcome(), Some(Outcome::Completed));
     assert_eq!(post.exit_code(), Some(0));
 }
