@@ -60,8 +60,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Begins a transaction that writes, and reads in the same breath whose the tables are; nothing where
-    /// there are none.
+    /// Begins a transaction that writes, and reads in the same breath whose the tables are, which stays so
+    /// until its end; nothing where there are none.
     pub(crate) async fn begin_to_write(&mut self) -> Result<Option<Versions>, sqlx::Error> {
         match self {
             Self::Sqlite(connection) => {
@@ -70,7 +70,12 @@ impl Connection {
                 rows.last().map(Versions::from_row).transpose()
             }
             Self::Postgres(connection) => {
-                let begin = concat!("BEGIN;\n", include_str!("../sql/versions.sql"));
+                let begin = concat!(
+                    "BEGIN;\n",
+                    include_str!("../sql/postgres/share_tables.sql"),
+                    ";\n",
+                    include_str!("../sql/versions.sql"),
+                );
                 let rows = sqlx::raw_sql(begin).fetch_all(&mut **connection).await?;
                 rows.last().map(Versions::from_row).transpose()
             }

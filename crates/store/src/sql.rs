@@ -205,6 +205,7 @@ statements! {
         FREE_CHILDREN = "free_children",
         GOING_ON = "going_on",
         HOLD_CHILDREN = "hold_children",
+        HAVE_TABLES_ALONE = "have_tables_alone",
         HOLD_MOVE = "hold_move",
         LAPSED = "lapsed",
         LAPSES = "lapses",
@@ -225,6 +226,7 @@ statements! {
         LACKS = "lacks",
         SERVER = "server",
         SETTLE_IN = "settle_in",
+        SHARE_TABLES = "share_tables",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
     }

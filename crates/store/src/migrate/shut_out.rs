@@ -63,9 +63,10 @@ impl Step {
         tx: &mut Transaction,
         file: Option<&Path>,
     ) -> Result<Vec<String>, Error> {
+        tx.number(&sql::HAVE_TABLES_ALONE, Vec::new()).await?;
         if let Connection::Postgres(_) = tx.connection() {
-            // Whoever writes has read this table first.
-            let alone = "LOCK TABLE store IN ACCESS EXCLUSIVE MODE";
+            // Before version 4 a dispatcher that signs on does not share the tables so.
+            let alone = "LOCK TABLE dispatchers IN EXCLUSIVE MODE";
             tx.connection().run(alone).await?;
         }
         let now = tx.now().await?;
