@@ -5,6 +5,7 @@ use std::fs::File;
 
 use sqlx::{Connection, Executor, PgConnection};
 use tenure_guard::TaskId;
+use tenure_store::copy::{self, CopyError};
 use tenure_store::life::{Outcome, Recurrence, TaskStatus};
 use tenure_store::read::{EventFilter, TaskFilter, Told};
 use tenure_store::suspects::Scope;
@@ -62,6 +63,17 @@ async fn a_newer_store_that_lets_us_is_worked_on_and_stays_as_new(world: World) 
     assert_eq!(version, known_schema() + 1);
     let from = world.number("SELECT compatible_from FROM store").await;
     assert_eq!(from, known_schema());
+    // Moved by us it would lose what we do not know of.
+    let to = StoreUrl::Sqlite(world.folder().join("moved.db"));
+    for refused in [
+        copy::plan(&world.url, &to).await.map(|_| ()),
+        copy::Move::begin(&world.url, &to).await.map(|_| ()),
+    ] {
+        match refused {
+            Err(CopyError::NewerTables { found, .. }) => assert_eq!(found, version),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 async fn who_was_shut_out_meanwhile_writes_nothing(world: World) {

@@ -262,7 +262,6 @@ fn an_older_dispatcher_that_lives_is_named_and_not_shut_out(on: Database) {
         "UPDATE dispatchers SET retired_at = {now} WHERE id = '{id}'"
     ));
     drop(lock);
-    let task = home.add(&[], &["exit", "0"]);
     let _dispatcher = home.serve();
-    home.until(task, "done");
+    home.until(home.add(&[], &["exit", "0"]), "done");
 }

@@ -132,14 +132,7 @@ pub(super) async fn reading_at_rest(
 /// though this program may be able to work with them.
 fn other_tables(what: String, end: &Known, found: i64, known: i64) -> CopyError {
     let Some(marker) = &end.marker else {
-        let compatible_from = found;
-        return OpenError::Newer {
-            what,
-            found,
-            compatible_from,
-            known,
-        }
-        .into();
+        return CopyError::NewerTables { what, found, known };
     };
     let source_store = match marker.role {
         Role::Source => what.clone(),
