@@ -405,12 +405,13 @@ async fn on_a_server_a_living_dispatcher_is_named_and_not_shut_out() {
     Store::open(&url).await.unwrap();
 }
 
-/// Waits until somebody waits for a lock in this database.
-async fn somebody_waits(address: &str) {
+/// Waits until this waits for a lock in that database.
+async fn until_it_waits<T>(waiting: &tokio::task::JoinHandle<T>, address: &str) {
     let mut looking = PgConnection::connect(address).await.unwrap();
     let waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
                  AND datname = current_database()";
     while looking.fetch_optional(waits).await.unwrap().is_none() {
+        assert!(!waiting.is_finished(), "it did not wait");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
@@ -438,7 +439,7 @@ async fn on_a_server_whoever_signs_on_meanwhile_is_seen() {
             tx.execute(sqlx::raw_sql(SHARE)).await.unwrap();
         }
         let migrating = tokio::spawn(async move { Store::open(&url).await });
-        somebody_waits(&address).await;
+        until_it_waits(&migrating, &address).await;
         if !first {
             tx.execute(sign_on()).await.unwrap();
         }
@@ -464,7 +465,7 @@ async fn on_a_server_whoever_begins_to_write_while_it_is_shut_out_writes_nothing
     tx.execute(cut).await.unwrap();
     let store = world.store.clone();
     let adding = tokio::spawn(async move { store.add(task()).await });
-    somebody_waits(address).await;
+    until_it_waits(&adding, address).await;
     tx.commit().await.unwrap();
     let added = adding.await.unwrap();
     assert!(matches!(added, Err(Error::Outgrown { .. })), "{added:?}");
