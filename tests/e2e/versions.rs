@@ -158,8 +158,11 @@ fn who_is_shut_out_stands_down_and_its_worker_and_report_wait_for_a_newer_one(on
             "say", &said, "append", &began, "x", "wait-for", &go, "complete", "well", "exit", "0",
         ],
     );
+    let ends = home.at("ends");
+    let ending = home.add(&[], &["wait-for", &ends, "exit", "0"]);
     let mut dispatcher = home.serve();
     home.until_written("began");
+    home.until(ending, "running");
     let newer = known_schema() + 1;
     let set = |from: i64| {
         home.forge(format!(
@@ -167,6 +170,8 @@ fn who_is_shut_out_stands_down_and_its_worker_and_report_wait_for_a_newer_one(on
         ));
     };
     set(newer);
+    // An end that it sees and cannot write any more is its warden's to keep.
+    home.touch("ends");
     // Whatever it looks for or renews next, it finds it.
     assert_eq!(dispatcher.ended(), Some(1), "{}", dispatcher.log());
     let log = dispatcher.log();
@@ -191,6 +196,7 @@ fn who_is_shut_out_stands_down_and_its_worker_and_report_wait_for_a_newer_one(on
     assert_eq!(outcomes(&shown), ["completed"], "{shown:#}");
     assert_eq!(runs(&shown)[0]["report"]["complete"]["summary"], "well");
     assert_eq!(home.read("began"), "x\n");
+    assert_eq!(outcomes(&home.until(ending, "done")), ["completed"]);
     dispatcher.signal(Signal::TERM);
     assert_eq!(dispatcher.ended(), Some(0));
 }
