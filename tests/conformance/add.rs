@@ -16,6 +16,7 @@ on_both!(
     a_key_with_other_content_is_taken,
     a_submission_is_taken_whole_or_not_at_all,
     siblings_may_stand_in_any_order,
+    thousands_come_at_once_each_behind_its_parent_and_under_its_key,
     a_circle_is_refused_by_name,
     what_a_task_cannot_be_is_refused_by_field_and_value,
     many_adds_at_once_are_all_kept_and_a_bad_one_among_them_fails_alone,
@@ -150,6 +151,43 @@ async fn siblings_may_stand_in_any_order(world: World) {
     let statuses: Vec<_> = rows.iter().map(|row| row.status).collect();
     let [ready, done] = [TaskStatus::Ready, TaskStatus::Done];
     assert_eq!(statuses, [ready, done, done]);
+}
+
+/// Two of three wait for the one before them; of some both have keys.
+fn thousands() -> Vec<NewTask> {
+    let one = |number: usize| NewTask {
+        after: match number % 3 {
+            0 => Vec::new(),
+            _ => vec![Parent::Sibling(number - 1)],
+        },
+        key: (number % 300 < 2).then(|| format!("key {number}")),
+        ..task()
+    };
+    (0..2500).map(one).collect()
+}
+
+async fn thousands_come_at_once_each_behind_its_parent_and_under_its_key(world: World) {
+    let first = world.store.submit("file", thousands()).await.unwrap();
+    let ids: Vec<TaskId> = first.tasks.iter().map(|added| added.id).collect();
+    assert!(ids.is_sorted() && ids.len() == 2500);
+    let behind =
+        "SELECT count(*) FROM task_links WHERE child_id = parent_id + 1 AND met_at IS NULL";
+    assert_eq!(world.number(behind).await, 1666);
+    let waiting = "SELECT count(*) FROM tasks WHERE status = 'todo' AND pending_parents = 1";
+    assert_eq!(world.number(waiting).await, 1666);
+    let ready = "SELECT count(*) FROM tasks WHERE status = 'ready' AND pending_parents = 0";
+    assert_eq!(world.number(ready).await, 834);
+    let second = world.store.submit("file", thousands()).await.unwrap();
+    let found: Vec<TaskId> = second
+        .tasks
+        .iter()
+        .filter(|added| !added.created)
+        .map(|added| added.id)
+        .collect();
+    let keyed = (0..2500).filter(|number| number % 300 < 2);
+    let keyed: Vec<TaskId> = keyed.map(|number| ids[number]).collect();
+    assert_eq!(found, keyed);
+    assert_eq!(count(&world).await, 5000 - 18);
 }
 
 async fn a_circle_is_refused_by_name(world: World) {

@@ -324,6 +324,7 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
     let small = [
         "add_batch",
         "add_events",
+        "add_tasks",
         "belongs",
         "children_to_tell",
         "claim_run",

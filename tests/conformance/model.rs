@@ -130,6 +130,8 @@ struct ModelTask {
     streaks: Streaks,
     /// Later than this it is not scheduled for; the store's jitter is taken over after an end.
     not_before: Option<i64>,
+    /// From when its place in the order counts: since it was added, or begun anew after it was over.
+    queued_at: i64,
     attempts: u32,
 }
 
@@ -294,6 +296,7 @@ impl Model {
             links,
             streaks: Streaks::default(),
             not_before: None,
+            queued_at: self.now,
             attempts: 0,
         };
         self.tasks.insert(added, model);
@@ -320,13 +323,13 @@ impl Model {
 
     async fn claim(&mut self, world: &World, room: u32) {
         self.promote();
-        let expected: Vec<TaskId> = self
-            .tasks
-            .iter()
+        let ready = self.tasks.iter();
+        let mut expected: Vec<TaskId> = ready
             .filter(|(_, task)| task.status == TaskStatus::Ready)
             .map(|(id, _)| *id)
-            .take(room as usize)
             .collect();
+        expected.sort_by_key(|id| (self.tasks[id].queued_at, *id));
+        expected.truncate(room as usize);
         let claims = world.store.claim(world.wanted(room)).await.unwrap();
         let found: Vec<TaskId> = claims
             .claimed
@@ -472,6 +475,9 @@ impl Model {
                     task.streaks = task.streaks.after_unblock(task.block);
                 } else if by == Move::Retried {
                     task.streaks = Streaks::default();
+                    if status.is_finished() {
+                        task.queued_at = self.now;
+                    }
                     for parent in vain {
                         task.links.entry(parent).and_modify(|(_, met)| *met = true);
                     }

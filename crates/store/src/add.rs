@@ -2,33 +2,28 @@
 
 mod before;
 mod links;
+mod row;
+mod sheet;
 
 use std::sync::Arc;
 
-use serde_json::json;
 use sqlx::FromRow;
 pub use tenure_guard::wire::Added;
 use tenure_guard::wire::MAX_ADDED;
 use tenure_guard::{AddId, RunId, TaskId, Tenure};
 
-use crate::clock::{millis, timestamp};
-use crate::connection::Number;
 use crate::error::Error;
-use crate::event::EventKind;
 use crate::ids::BatchId;
-use crate::lane::Lane;
-use crate::life::{Rest, TaskStatus};
 use crate::offered::Offered;
 use crate::open::Store;
 use crate::sql;
 use crate::standing::{Asking, refusal};
-use crate::task::{NewTask, NotBefore, Work};
+use crate::task::NewTask;
 use crate::transaction::Transaction;
 use crate::validate;
-use crate::value::{Value, values};
+use crate::value::values;
 use crate::writer::Write;
-use before::{by_key, by_request, fingerprint};
-use links::{Link, links, resolve};
+use sheet::sheets;
 
 /// What became of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,8 +165,8 @@ impl Write for Arc<Submission> {
             batch = batch_of(tx, worker.task).await?;
         }
         let mut added = vec![None; self.tasks.len()];
-        for place in &self.order {
-            added[*place] = Some(self.add(tx, *place, batch, &added).await?);
+        for sheet in sheets(&self.tasks, &self.order) {
+            self.add_sheet(tx, &sheet, batch, &mut added).await?;
         }
         Ok(Written {
             batch,
@@ -184,154 +179,6 @@ impl Submission {
     fn request(&self, place: usize) -> String {
         format!("{}:{place}", self.request)
     }
-
-    async fn add(
-        &self,
-        tx: &mut Transaction,
-        place: usize,
-        batch: Option<BatchId>,
-        added: &[Option<Added>],
-    ) -> Result<Added, Error> {
-        let task = &self.tasks[place];
-        let request = self.request(place);
-        if let Some(added) = by_request(tx, &request).await? {
-            return Ok(added);
-        }
-        if let Some(worker) = &self.worker {
-            count(tx, worker).await?;
-        }
-        let parents = resolve(task, added)?;
-        let fingerprint = match &task.key {
-            Some(_) => Some(fingerprint(task, &parents)?),
-            None => None,
-        };
-        let keyed = task.key.as_deref().zip(fingerprint.as_deref());
-        if let Some((key, fingerprint)) = keyed
-            && let Some(found) = by_key(tx, key, fingerprint).await?
-        {
-            return Ok(found);
-        }
-        let limit_key = task.limit_key.as_ref();
-        let recurrence = task.recurrence.as_ref().map(serde_json::to_string);
-        let recurrence = recurrence.transpose()?;
-        let links = links(tx, &parents).await?;
-        let row = row(tx, task, &links, batch).await?;
-        let mut columns = row.columns;
-        columns.extend(values![
-            task.key.as_deref(),
-            fingerprint.as_deref(),
-            request.as_str(),
-            tx.now().await?,
-            row.queued_at,
-            Lane::of(
-                &task.skills,
-                &task.requires,
-                limit_key.map(|limit| (limit.key.as_str(), limit.limit)),
-            )
-            .text()?,
-            limit_key.map(|limit| limit.key.as_str()),
-            limit_key.map(|limit| limit.limit),
-            recurrence,
-            task.created_by.as_str(),
-            self.worker.as_ref().map(|worker| worker.run),
-            serde_json::to_string(&task.requires)?,
-        ]);
-        let Some(Number { number }) = tx.fetch_one(&sql::ADD_TASK, columns).await? else {
-            // Another writer added the key between the two looks.
-            let (key, fingerprint) = keyed.unwrap_or_default();
-            return by_key(tx, key, fingerprint)
-                .await?
-                .ok_or_else(|| Error::Unavailable(format!("key {key:?} is being added")));
-        };
-        let id = TaskId(number);
-        if task.recurrence.is_some() {
-            tx.execute(&sql::BEGIN_SERIES, values![id]).await?;
-        }
-        for link in &links {
-            let link = values![link.parent, id, link.kind, link.met_at];
-            tx.execute(&sql::ADD_LINK, link).await?;
-        }
-        let payload = json!({
-            "title": task.title(),
-            "assignee": task.work.profile(),
-            "batch_id": batch,
-            "status": row.status,
-            "by": task.created_by,
-        });
-        tx.event(id, None, EventKind::Added, &payload);
-        Ok(Added { id, created: true })
-    }
-}
-
-/// The first columns of a new task, and where it stands.
-async fn row(
-    tx: &mut Transaction,
-    task: &NewTask,
-    links: &[Link],
-    batch: Option<BatchId>,
-) -> Result<Row, Error> {
-    let now = tx.now().await?;
-    let not_before = not_before(task, now)?;
-    let pending = links.iter().filter(|link| link.met_at.is_none()).count();
-    let pending = i64::try_from(pending).unwrap_or(i64::MAX);
-    let status = Rest {
-        waits_for_parents: pending > 0,
-        // What recurs begins when its time has come, also where that is now.
-        waits_for_time: task.recurrence.is_some() || not_before.is_some_and(|time| time > now),
-    }
-    .status();
-    let command = match &task.work {
-        Work::Command(argv) => Some(serde_json::to_string(argv)?),
-        Work::Assignee(_) => None,
-    };
-    let columns = values![
-        batch,
-        task.name.as_deref(),
-        task.title(),
-        task.body.as_str(),
-        task.work.profile(),
-        command,
-        task.cwd.as_path(),
-        serde_json::to_string(&task.env)?,
-        serde_json::to_string(&task.skills)?,
-        serde_json::to_string(&task.limits)?,
-        task.priority,
-        status,
-        pending,
-        not_before,
-    ];
-    Ok(Row {
-        columns,
-        status,
-        queued_at: not_before.map_or(now, |time| time.max(now)),
-    })
-}
-
-/// When the task may start at the earliest; of one that recurs, its first time.
-fn not_before(task: &NewTask, now: i64) -> Result<Option<i64>, Error> {
-    let said = task.not_before.map(|time| match time {
-        NotBefore::At(time) => time.as_millisecond(),
-        NotBefore::In(wait) => now.saturating_add(millis(wait)),
-    });
-    let Some(recurrence) = &task.recurrence else {
-        return Ok(said);
-    };
-    let first = recurrence.times.first(timestamp(said.unwrap_or(now))?);
-    first
-        .map(|first| Some(first.as_millisecond()))
-        .ok_or_else(|| {
-            Error::Invalid(format!(
-                "{} never comes after the time given: name an earlier one",
-                recurrence.times
-            ))
-        })
-}
-
-struct Row {
-    columns: Vec<Value>,
-    status: TaskStatus,
-    /// From when its place in the order is counted.
-    queued_at: i64,
 }
 
 /// The batch of a task, where it has one.

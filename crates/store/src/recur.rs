@@ -186,11 +186,12 @@ async fn replace(tx: &mut Transaction, task: TaskId, earlier: &[TaskId]) -> Resu
 
 async fn wait_behind(tx: &mut Transaction, task: TaskId, earlier: &[TaskId]) -> Result<(), Error> {
     let now = tx.now().await?;
-    for parent in earlier {
-        let never: Option<i64> = None;
-        let link = values![*parent, task, LinkKind::AnyEnd, never];
-        tx.execute(&sql::ADD_LINK, link).await?;
-    }
+    let links: Vec<_> = earlier
+        .iter()
+        .map(|parent| json!([parent, task, LinkKind::AnyEnd.name(), null]))
+        .collect();
+    tx.execute(&sql::ADD_LINKS, values![json!(links).to_string()])
+        .await?;
     let status = after_due(task, !earlier.is_empty())?;
     tx.execute(&sql::WAIT_BEHIND, values![task, status, now])
         .await?;

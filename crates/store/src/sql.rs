@@ -49,10 +49,8 @@ macro_rules! statements {
 statements! {
     shared {
         ADD_BATCH = "add_batch",
-        ADD_LINK = "add_link",
         ADD_PAUSE = "add_pause",
         ADD_SUCCESSOR = "add_successor",
-        ADD_TASK = "add_task",
         ADOPT = "adopt",
         ASK = "ask",
         ASKS = "asks",
@@ -86,6 +84,7 @@ statements! {
         COUNT_LINKS = "count_links",
         COUNT_OF_ASSIGNEE = "count_of_assignee",
         COUNT_OF_BATCH = "count_of_batch",
+        DISPATCHER = "dispatcher",
         DRAIN = "drain",
         DRAIN_AT = "drain_at",
         EARLIER_ATTEMPTS = "earlier_attempts",
@@ -172,8 +171,6 @@ statements! {
         STUCK_ABOVE = "stuck_above",
         TALLIES = "tallies",
         TASK = "task",
-        TASK_BY_KEY = "task_by_key",
-        TASK_BY_REQUEST = "task_by_request",
         TROUBLED = "troubled",
         UNBEGUN = "unbegun",
         UNFINISHED = "unfinished",
@@ -192,6 +189,8 @@ statements! {
     }
     each {
         ADD_EVENTS = "add_events",
+        ADD_LINKS = "add_links",
+        ADD_TASKS = "add_tasks",
         ADD_TALLIES = "add_tallies",
         BELONGS = "belongs",
         BLOCKED_LONG = "blocked_long",
@@ -218,7 +217,7 @@ statements! {
         NEXT_DUE = "next_due",
         NOW = "now",
         OVERDUE = "overdue",
-        PARENT = "parent",
+        PARENT_STANDINGS = "parent_standings",
         PAUSED_TASKS = "paused_tasks",
         READY_LONGEST = "ready_longest",
         READY_PROFILES = "ready_profiles",
@@ -227,6 +226,8 @@ statements! {
         SERVER = "server",
         SETTLE_IN = "settle_in",
         SHARE_TABLES = "share_tables",
+        TASKS_BY_KEY = "tasks_by_key",
+        TASKS_BY_REQUEST = "tasks_by_request",
         WISHED_RUN = "wished_run",
         WISHED_TASK = "wished_task",
     }

@@ -43,7 +43,7 @@ pub enum NotBefore {
 }
 
 /// A task that must be done first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parent {
     /// One that is in the store.

@@ -15,6 +15,16 @@ pub(crate) enum Value {
     Text(Option<String>),
 }
 
+impl Value {
+    /// As a part of a list that is bound as a whole.
+    pub(crate) fn into_json(self) -> serde_json::Value {
+        match self {
+            Self::Number(number) => number.into(),
+            Self::Text(text) => text.into(),
+        }
+    }
+}
+
 /// The values of a statement, in the order of its parameters.
 macro_rules! values {
     ($($value:expr),* $(,)?) => { vec![$($crate::value::Value::from($value)),*] };

@@ -56,7 +56,7 @@ pub(crate) async fn awaited(
     task: TaskId,
     after: TaskId,
 ) -> Result<Awaited, Error> {
-    let found = tx.fetch_one::<Standing>(&sql::PARENT, values![after]);
+    let found = tx.fetch_one::<Standing>(&sql::PARENT_STANDINGS, values![format!("[{after}]")]);
     let Some(Standing { status }) = found.await? else {
         return Ok(Awaited::Gone);
     };
