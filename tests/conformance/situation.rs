@@ -189,7 +189,7 @@ async fn ends_are_counted_by_day_profile_and_outcome(world: World) {
         .map(|tally| {
             (
                 tally.profile.as_str(),
-                tally.outcome,
+                tally.outcome.known().copied().unwrap(),
                 tally.runs,
                 tally.mean_ms,
             )

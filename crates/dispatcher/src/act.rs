@@ -187,7 +187,7 @@ impl Edge {
             Action::SignOff => self.sign_off(),
             Action::KeepPlace(reason) => self.keep_place(reason),
             // The loop's own.
-            Action::Finish(_) => {}
+            Action::Finish(_) | Action::GiveUp(_) => {}
         }
     }
 

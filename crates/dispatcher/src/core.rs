@@ -241,6 +241,8 @@ impl Core {
             Event::Control(control) => self.control(now, control),
             Event::HandOn => self.hand_on(),
             Event::SignedOff(answer) => self.signed_off(now, answer),
+            // What runs is its warden's, until a newer dispatcher adopts it.
+            Event::Outgrown(error) => vec![Action::GiveUp(error)],
             Event::Reloaded(rules) => {
                 self.rules = rules;
                 // What kept a profile from starting may be what was mended.

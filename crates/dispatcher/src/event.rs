@@ -107,6 +107,8 @@ pub(crate) enum Event {
     HandOn,
     /// The store was told that we are gone: whether it took that, or we were asked to drain before.
     SignedOff(Result<bool, tenure_store::Error>),
+    /// A newer program made the store's tables another one's than ours.
+    Outgrown(tenure_store::Error),
     /// New settings are in force.
     Reloaded(Rules),
 }

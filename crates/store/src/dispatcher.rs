@@ -15,10 +15,10 @@ use crate::error::Error;
 use crate::held::Held;
 use crate::ids::{BatchId, DispatcherId};
 use crate::life::LimitsLayer;
-use crate::migrate;
 use crate::moved::small;
 use crate::open::Store;
 use crate::process::ProcessId;
+use crate::read::Told;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::url::StoreUrl;
@@ -40,10 +40,10 @@ pub struct PublishedProfile {
     pub max_running: Option<u32>,
     /// What it says about limits.
     #[serde(default)]
-    pub limits: LimitsLayer,
+    pub limits: Told<LimitsLayer>,
     /// What `[defaults]` says beneath it.
     #[serde(default)]
-    pub defaults: LimitsLayer,
+    pub defaults: Told<LimitsLayer>,
 }
 
 /// A dispatcher's row.
@@ -59,6 +59,8 @@ pub struct Dispatcher {
     pub socket: PathBuf,
     /// Which version of Tenure it is.
     pub version: String,
+    /// Which schema version it knows: what a store written for a later one asks may be beyond it.
+    pub knows: i64,
     /// How many workers it runs at once.
     pub slots: u32,
     /// What it can run.
@@ -87,7 +89,7 @@ const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// How long a dispatcher of a shared store counts as living after it was last seen.
-const LIVING: Duration = Duration::from_secs(30);
+pub(crate) const LIVING: Duration = Duration::from_secs(30);
 
 /// A dispatcher gives a sign of life every 14 s: after this long one has failed to come.
 const LATE: Duration = Duration::from_secs(20);
@@ -340,6 +342,7 @@ struct Published {
     pid: i64,
     socket: String,
     version: String,
+    schema_version: i64,
     slots: i64,
     profiles: String,
     batch_id: Option<i64>,
@@ -370,6 +373,7 @@ impl Published {
             host_name: self.host_name,
             socket: self.socket.into(),
             version: self.version,
+            knows: self.schema_version,
             slots: small(self.slots)?,
             profiles: serde_json::from_str(&self.profiles)?,
             batch: self.batch_id.map(BatchId),
@@ -410,7 +414,7 @@ impl Write for Publish {
             dispatcher.process.start_ticks.cast_signed(),
             dispatcher.process.inode.cast_signed(),
             serde_json::to_string(&dispatcher.labels)?,
-            migrate::known(),
+            dispatcher.knows,
         ];
         tx.execute(&sql::PUBLISH, row).await?;
         Ok(())

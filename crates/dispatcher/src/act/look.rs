@@ -86,7 +86,10 @@ impl Edge {
             let end = BootInstant::now() + lease;
             let renewed = match store.renew(tenures, lease).await {
                 Ok(renewed) => renewed,
-                Err(error) => return tracing::warn!(error = %error, "cannot renew leases"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot renew leases");
+                    return tell_where_outgrown(&wakes, error);
+                }
             };
             let mut asks = Vec::new();
             for ((run, out), renewed) in lines.into_iter().zip(renewed) {
@@ -118,6 +121,7 @@ impl Edge {
             };
             if let Err(error) = seen {
                 tracing::warn!(error = %error, "cannot give a sign of life");
+                tell_where_outgrown(&wakes, error);
             }
             learn_of_draining(&store, id, &wakes).await;
         });
@@ -182,6 +186,13 @@ impl Edge {
                 Err(error) => tracing::warn!(error = %error, "cannot look ahead"),
             }
         });
+    }
+}
+
+/// A store whose tables are not ours any more is no store to wait for.
+fn tell_where_outgrown(wakes: &UnboundedSender<Wake>, error: Error) {
+    if let Error::Outgrown { .. } = error {
+        let _ = wakes.send(Wake::Event(Event::Outgrown(error)));
     }
 }
 

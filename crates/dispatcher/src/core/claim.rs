@@ -133,10 +133,16 @@ impl Core {
     ) -> Vec<Action> {
         let again = self.claim == Claiming::UnderWay { again: true };
         self.claim = Claiming::Idle;
-        let Ok(claims) = answer else {
-            self.recover = true;
-            self.look_by(now + STORE_PAUSE);
-            return Vec::new();
+        let claims = match answer {
+            Ok(claims) => claims,
+            Err(error @ tenure_store::Error::Outgrown { .. }) => {
+                return vec![Action::GiveUp(error)];
+            }
+            Err(_) => {
+                self.recover = true;
+                self.look_by(now + STORE_PAUSE);
+                return Vec::new();
+            }
         };
         if claims.draining {
             return self.drain();

@@ -544,6 +544,23 @@ fn whoever_was_asked_to_leave_keeps_its_place_until_it_does() {
 }
 
 #[test]
+fn whoever_is_shut_out_by_a_newer_version_finishes_and_ends_nothing_of_its_runs() {
+    let outgrown = || tenure_store::Error::Outgrown {
+        found: 9,
+        compatible_from: 9,
+        known: 4,
+    };
+    let mut world = World::with(2, false);
+    world.open(1);
+    let actions = world.tell(Event::Outgrown(outgrown()));
+    assert!(matches!(actions[..], [Action::GiveUp(_)]), "{actions:?}");
+    let mut idle = World::with(2, false);
+    idle.tell(Event::Look);
+    let actions = idle.tell(Event::Claimed(Err(outgrown())));
+    assert!(matches!(actions[..], [Action::GiveUp(_)]), "{actions:?}");
+}
+
+#[test]
 fn whoever_cannot_sign_off_goes_on_as_before() {
     let mut world = World::with(2, false);
     world.tell(Event::HandOn);

@@ -7,6 +7,7 @@ mod outlook;
 mod rows;
 mod situation;
 mod stats;
+mod told;
 
 pub use last_served::{Departure, LastServed};
 pub use outlook::{Outlook, Standstill};
@@ -19,6 +20,7 @@ pub use situation::{
     CalledOff, Counted, Gone, Holder, Pause, Place, Serving, Situation, WaitedFor,
 };
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
+pub use told::Told;
 
 use tenure_guard::{RunId, TaskId};
 

@@ -9,6 +9,7 @@ use super::decode::{EventColumns, RunColumns, Shown, show_all};
 use super::last_served::{LastServed, last_served};
 use super::one_task;
 use super::rows::{Detail, RunView, TaskRow};
+use crate::asks::beyond_us;
 use crate::clock::timestamp;
 use crate::dispatcher::{Dispatcher, Living, WhoMayLive, dispatcher_id, known, living};
 use crate::error::Error;
@@ -56,6 +57,8 @@ pub struct Situation {
     pub running_with_key: Vec<Holder>,
     /// Its place in the order, where it is ready.
     pub place: Option<Place>,
+    /// What it asks that this program, and any that knows no later schema version, does not understand.
+    pub beyond: Option<String>,
 }
 
 impl Situation {
@@ -232,6 +235,7 @@ impl Store {
                 running_of_key,
                 running_with_key,
                 place: place(tx, &row).await?,
+                beyond: beyond_us(tx, task).await?,
                 task: row,
             })
         })

@@ -37,6 +37,7 @@ fn dispatcher() -> Serving {
             host_name: "name".into(),
             socket: "/run/tenure.sock".into(),
             version: "0.1.0".into(),
+            knows: tenure_store::known_schema(),
             slots: 4,
             profiles: vec![PublishedProfile {
                 name: "reviewer".into(),
@@ -117,6 +118,7 @@ fn lane() -> Waiting {
         number: 1,
         since: ago(Duration::from_secs(1)),
         changed_at: ago(Duration::from_hours(9)),
+        beyond: None,
     }
 }
 
@@ -129,7 +131,7 @@ fn troubled(streaks: Streaks) -> Troubled {
         streaks,
         newest: Some(EndedRun {
             run: RunId(3),
-            outcome: Outcome::Failed,
+            outcome: Outcome::Failed.into(),
             reason: "exit 1".into(),
             stood_down: None,
         }),
@@ -252,6 +254,24 @@ fn a_dispatcher_that_is_stopped_or_gives_no_sign_of_life_is_named_at_once() {
     around.serving.remove(0);
     around.serving[0].quiet_since = Some(NOW);
     fires(&idle, &[("no_dispatcher", Some("tenure serve"))]);
+}
+
+#[test]
+fn what_only_a_newer_dispatcher_knows_is_named_until_one_lives() {
+    let mut facts = facts(vec![dispatcher()]);
+    facts.suspects.lanes = vec![Waiting {
+        beyond: Some("limits: unknown field `max_cost`".into()),
+        since: ago(Duration::from_hours(3)),
+        ..lane()
+    }];
+    fires(&facts, &[("beyond_dispatchers", None)]);
+    let mut newer = dispatcher();
+    newer.dispatcher.knows += 1;
+    newer.runs = 4;
+    facts.around_mut().serving.push(newer);
+    fires(&facts, &[("held_back", None)]);
+    facts.around_mut().serving[1].runs = 0;
+    fires(&facts, &[("stranded_in_ready", Some("kill -HUP 4242"))]);
 }
 
 #[test]

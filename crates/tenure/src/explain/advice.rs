@@ -43,7 +43,7 @@ pub fn steps(situation: &Situation) -> Vec<Step> {
     }
     // What lapsed was on a host that nobody here can look at.
     let newest = situation.runs.first();
-    let is_here = |run: &&RunView| !matches!(run.seen, Some(End::Lapsed { .. }));
+    let is_here = |run: &&RunView| !matches!(run.known_end(), Some(End::Lapsed { .. }));
     if newest
         .filter(is_here)
         .is_some_and(|run| run.tree_unverified)

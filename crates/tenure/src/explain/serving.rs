@@ -117,6 +117,14 @@ fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
         )
         .command(format!("tenure edit {} --clear-skills", task.id)),
         Obstacle::NoLabels(_) => unlabelled(situation, met),
+        Obstacle::TooOld => Reason::new(
+            Code::BeyondDispatchers,
+            format!(
+                "a newer tenure added it, and no living dispatcher knows all that it asks ({}): {who}",
+                situation.beyond.as_deref().unwrap_or_default()
+            ),
+            "the newer tenure is installed on a host that has its profile, and serves there",
+        ),
         Obstacle::Quiet(since) => Reason::new(
             Code::NoDispatcher,
             format!("the dispatcher gives no sign of life: {who}"),

@@ -7,7 +7,7 @@ use tenure_guard::TaskId;
 use tenure_store::DispatcherId;
 use tenure_store::event::EventKind;
 use tenure_store::life::{Outcome, TaskStatus};
-use tenure_store::read::{Holder, Pause, RunView, Situation};
+use tenure_store::read::{Holder, Pause, RunView, Situation, Told};
 
 use super::{Code, Reason, Seen, parents, rest, running, serving};
 use crate::caller::quoted;
@@ -45,11 +45,11 @@ fn time(situation: &Situation) -> Vec<Reason> {
         return Vec::new();
     };
     let last = situation.runs.first();
-    let words = match last.and_then(|run| run.outcome.map(|outcome| (run, outcome))) {
-        Some((run, Outcome::Deferred)) => {
+    let words = match last.and_then(|run| Some((run, run.outcome.as_ref()?))) {
+        Some((run, Told::Known(Outcome::Deferred))) => {
             format!("run {} put the task off: {}", run.run_id, why(run))
         }
-        Some((run, Outcome::Completed)) => {
+        Some((run, Told::Known(Outcome::Completed))) => {
             format!("it was asked for that time, after run {}", run.run_id)
         }
         Some((run, outcome)) => format!(

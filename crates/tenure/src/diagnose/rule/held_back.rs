@@ -99,6 +99,7 @@ fn by_design(facts: &Facts, met: &[Met]) -> Option<(&'static str, String)> {
         | Obstacle::NoProfile
         | Obstacle::NoSkills(_)
         | Obstacle::NoLabels(_)
+        | Obstacle::TooOld
         | Obstacle::Quiet(_)
         | Obstacle::Stopped => return None,
         Obstacle::Drains(_) => (

@@ -304,6 +304,13 @@ fn benign() -> Vec<Case> {
             seen(exited(json!("unobserved"))),
         ),
         ended(
+            "by a newer version",
+            Code::EndUnknown,
+            "preempted",
+            "a more urgent task took its place",
+            seen(json!({"end": "preempted", "by": 9})),
+        ),
+        ended(
             "SIGTERM to its warden",
             Code::InterruptedSignal,
             "interrupted",

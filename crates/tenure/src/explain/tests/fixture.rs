@@ -111,6 +111,7 @@ pub fn dispatcher() -> Serving {
             host_name: "here".into(),
             socket: "/run/tenure".into(),
             version: "0.1.0".into(),
+            knows: tenure_store::known_schema(),
             slots: 4,
             profiles: vec![PublishedProfile {
                 name: "counter".into(),
@@ -148,6 +149,7 @@ pub fn alone(special: Value) -> Situation {
         running_of_key: 0,
         running_with_key: Vec::new(),
         place: None,
+        beyond: None,
     }
 }
 

@@ -149,6 +149,10 @@ fn kept() -> Vec<Case> {
     other.dispatcher.profiles.clear();
     two.dispatchers.push(other);
     let drain = Some(at("2026-11-23T11:55:00Z"));
+    let beyond = Situation {
+        beyond: Some("limits: unknown field `max_cost`".into()),
+        ..alone(json!({"limits": {"max_cost": 7}}))
+    };
     let paused_task = alone(json!({"paused_at": "2026-11-23T11:59:00Z"}));
     vec![
         case("the store is paused", Code::PausedStore, paused(None)),
@@ -178,6 +182,7 @@ fn kept() -> Vec<Case> {
             Code::LabelMissing,
             served(|serving| serving.dispatcher.profiles[0].requires = vec!["gpu".into()]),
         ),
+        case("a newer version's task", Code::BeyondDispatchers, beyond),
         case(
             "a drain",
             Code::Draining,
