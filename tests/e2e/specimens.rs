@@ -373,10 +373,13 @@ fn what_waits_by_design_is_no_warning_and_a_profile_that_cannot_start_says_why(o
     let all_by_design = found.iter().all(|one| one["severity"] == "info");
     assert!(all_by_design, "{found:#?}");
     let _ = home.tenure(&["diagnose"]).ok();
-    let one = home
-        .tenure(&["diagnose", &waits.to_string(), "--json"])
-        .json();
-    assert_eq!(one, Value::from(vec![full]));
+    // How long it waits is told too, and grows from one look to the next.
+    let of_one = home.tenure(&["diagnose", &waits.to_string(), "--json"]);
+    let of_one = of_one.json();
+    assert_eq!(of_one.as_array().map(Vec::len), Some(1), "{of_one:#}");
+    for key in ["rule", "task", "facts"] {
+        assert_eq!(of_one[0][key], full[key], "{of_one:#}");
+    }
 }
 
 #[test]
