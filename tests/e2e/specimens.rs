@@ -229,6 +229,15 @@ fn so_it_is_on_a_server_and_no_password_is_shown() {
     }
 }
 
+/// `explain` says of a run that nobody attends that its warden is stopped, too.
+#[track_caller]
+fn is_told_with_its_warden(home: &Home, task: i64) {
+    let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
+    let reasons = &explained.ok().json()["reasons"];
+    assert_eq!(reasons[0]["code"], "warden_stopped", "{reasons:#}");
+    assert_eq!(reasons[1]["code"], "unattended", "{reasons:#}");
+}
+
 fn every_stuck_state_is_mended(home: &Home) {
     let (stopped, killed, warden) = deserted_runs(home);
     let skills = home.add_for("painter", &["--title", "x", "--skill", "oil"]);
@@ -275,10 +284,7 @@ fn every_stuck_state_is_mended(home: &Home) {
     let run = home.show(failing)["runs"][0]["run_id"].as_i64().unwrap();
     let orphan = Orphan::of(home, run);
 
-    let explained = home.tenure(&["explain", &stopped.to_string(), "--json"]);
-    let reasons = &explained.ok().json()["reasons"];
-    assert_eq!(reasons[0]["code"], "warden_stopped", "{reasons:#}");
-    assert_eq!(reasons[1]["code"], "unattended", "{reasons:#}");
+    is_told_with_its_warden(home, stopped);
     assert_eq!(home.tenure(&["diagnose"]).code, 1);
     for (rule, task) in [
         ("lease_overdue", stopped),
