@@ -229,6 +229,15 @@ fn so_it_is_on_a_server_and_no_password_is_shown() {
     }
 }
 
+/// `explain` says of a run that nobody attends that its warden is stopped, too.
+#[track_caller]
+fn is_told_with_its_warden(home: &Home, task: i64) {
+    let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
+    let reasons = &explained.ok().json()["reasons"];
+    assert_eq!(reasons[0]["code"], "warden_stopped", "{reasons:#}");
+    assert_eq!(reasons[1]["code"], "unattended", "{reasons:#}");
+}
+
 fn every_stuck_state_is_mended(home: &Home) {
     let (stopped, killed, warden) = deserted_runs(home);
     let skills = home.add_for("painter", &["--title", "x", "--skill", "oil"]);
@@ -275,10 +284,7 @@ fn every_stuck_state_is_mended(home: &Home) {
     let run = home.show(failing)["runs"][0]["run_id"].as_i64().unwrap();
     let orphan = Orphan::of(home, run);
 
-    let explained = home.tenure(&["explain", &stopped.to_string(), "--json"]);
-    let reasons = &explained.ok().json()["reasons"];
-    assert_eq!(reasons[0]["code"], "warden_stopped", "{reasons:#}");
-    assert_eq!(reasons[1]["code"], "unattended", "{reasons:#}");
+    is_told_with_its_warden(home, stopped);
     assert_eq!(home.tenure(&["diagnose"]).code, 1);
     for (rule, task) in [
         ("lease_overdue", stopped),
@@ -373,10 +379,13 @@ fn what_waits_by_design_is_no_warning_and_a_profile_that_cannot_start_says_why(o
     let all_by_design = found.iter().all(|one| one["severity"] == "info");
     assert!(all_by_design, "{found:#?}");
     let _ = home.tenure(&["diagnose"]).ok();
-    let one = home
-        .tenure(&["diagnose", &waits.to_string(), "--json"])
-        .json();
-    assert_eq!(one, Value::from(vec![full]));
+    // How long it waits is told too, and grows from one look to the next.
+    let of_one = home.tenure(&["diagnose", &waits.to_string(), "--json"]);
+    let of_one = of_one.json();
+    assert_eq!(of_one.as_array().map(Vec::len), Some(1), "{of_one:#}");
+    for key in ["rule", "task", "facts"] {
+        assert_eq!(of_one[0][key], full[key], "{of_one:#}");
+    }
 }
 
 #[test]
