@@ -26,19 +26,31 @@ const MILLION: &str = "
                          WHEN i % 100 = 2 THEN 'scheduled' ELSE 'done' END AS status
           FROM generate_series(1, 1000000) AS i) AS each";
 
+/// The three lanes, and eight tasks that are wanted: of each, and then as they were chosen.
+const LANES_AND_ROOM: &str = r#"'[{"profile":"plain","lane":""},{"profile":"plain","lane":"x"},
+    {"profile":"plain","lane":"xx"}]', 8"#;
+const LANES_ROOM_AND_BATCH: &str = r#"'[{"profile":"plain","lane":""},{"profile":"plain","lane":"x"},
+    {"profile":"plain","lane":"xx"}]', 8, 1"#;
+const PLANNED: &str = r#"'[{"profile":"plain","lane":"","tasks":[3,6,9]},
+    {"profile":"plain","lane":"xx","tasks":[1,2,4,5,7]}]'"#;
+const PLANNED_OF_BATCH: &str = r#"'[{"profile":"plain","lane":"","tasks":[3,6,9]},
+    {"profile":"plain","lane":"xx","tasks":[1,2,4,5,7]}]', 1"#;
+
 /// The statements of a claim and of a page of tasks: the types of what they take, examples of it, and
 /// the index by which they find it.
-const ASKED: [(&str, &str, &str, &str); 12] = [
+const ASKED: [(&str, &str, &str, &str); 14] = [
+    ("places", "TEXT, BIGINT", LANES_AND_ROOM, "ready_by_lane"),
     (
-        "candidates",
-        "TEXT, BIGINT, TEXT",
-        r#"'plain', 8, '["","x","xx"]'"#,
-        "ready_by_lane",
+        "places_of_batch",
+        "TEXT, BIGINT, BIGINT",
+        LANES_ROOM_AND_BATCH,
+        "ready_by_batch",
     ),
+    ("candidates", "TEXT", PLANNED, "ready_by_lane"),
     (
         "candidates_of_batch",
-        "TEXT, BIGINT, TEXT, BIGINT",
-        r#"'plain', 8, '["","x","xx"]', 1"#,
+        "TEXT, BIGINT",
+        PLANNED_OF_BATCH,
         "ready_by_batch",
     ),
     ("lanes", "TEXT", "'plain'", "ready_by_lane"),

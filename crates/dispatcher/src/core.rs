@@ -62,6 +62,8 @@ pub(crate) struct Core {
     rules: Rules,
     mode: Mode,
     claim: Claiming,
+    /// How long after a claim that found others at what it wanted the next one is made.
+    moment: Duration,
     looking: Looking,
     /// When leases of other hosts are looked at.
     watch: Watch,
@@ -123,6 +125,7 @@ impl Core {
         Self {
             mode: Mode::Serving,
             claim: Claiming::Idle,
+            moment: claim::MOMENT,
             looking: Looking::At(now),
             watch: match rules.lease_of_others {
                 Some(_) => Watch::At(now),

@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** at most one claim is under way, so that room is never given away twice.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tenure_store::claim::{Claimed, Claims};
 
@@ -12,6 +12,11 @@ use super::run::{Origin, Run, Stage};
 use super::{Core, Mode, STORE_PAUSE};
 use crate::Finished;
 use crate::action::Action;
+
+/// How long after a claim that found others at what it wanted another one is made: their transactions
+/// are over by then. Doubled, up to the poll, while that brings nothing, so that whoever holds something
+/// for long is not asked for it all the time.
+pub(super) const MOMENT: Duration = Duration::from_millis(20);
 
 /// Whether a claim is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +115,14 @@ impl Core {
         if let Some(due_at) = self.due_at {
             self.look_by(due_at);
         }
+        if claims.contended {
+            self.look_by(now + self.moment);
+        }
+        self.moment = if claims.contended && claims.claimed.is_empty() {
+            (self.moment * 2).min(self.rules.poll)
+        } else {
+            MOMENT
+        };
         let asked = claims.asked.then(|| self.read_asks()).flatten();
         let nothing_left = claims.claimed.is_empty() && self.runs.is_empty() && !again;
         let mut actions: Vec<Action> = claims

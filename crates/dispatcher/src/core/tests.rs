@@ -69,9 +69,7 @@ impl World {
         let claimed = runs.iter().map(|&run| claimed(run)).collect();
         self.tell(Event::Claimed(Ok(Claims {
             claimed,
-            next_due: None,
-            draining: false,
-            asked: false,
+            ..Claims::default()
         })))
     }
 
@@ -441,8 +439,7 @@ fn a_time_that_comes_while_every_slot_is_taken_comes_all_the_same() {
     world.tell(Event::Claimed(Ok(Claims {
         claimed: vec![claimed(1)],
         next_due: Some(Duration::from_secs(2)),
-        asked: false,
-        draining: false,
+        ..Claims::default()
     })));
     let none = world.tell(Event::Look);
     assert!(claim(&none).is_none(), "{none:?}");
@@ -461,15 +458,45 @@ fn a_time_that_comes_while_every_slot_is_taken_comes_all_the_same() {
 }
 
 #[test]
+fn who_finds_others_at_what_it_wants_looks_again_in_a_moment_and_less_and_less_often() {
+    let mut world = World::with(2, false);
+    world.tell(Event::Look);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let contended = Claims {
+            contended: true,
+            ..Claims::default()
+        };
+        let none = world.tell(Event::Claimed(Ok(contended)));
+        assert!(none.is_empty(), "{none:?}");
+        waits.push(world.core.wake_at() - world.now);
+        world.now = world.core.wake_at();
+        let actions = world.tell(Event::Time);
+        assert!(claim(&actions).is_some(), "{actions:?}");
+    }
+    assert!(waits[0] < Duration::from_millis(100), "{waits:?}");
+    let grows = waits
+        .windows(2)
+        .all(|pair| pair[0] < pair[1] || pair[1] == POLL);
+    assert!(grows, "{waits:?}");
+    // What brings something, or finds nothing, begins anew.
+    world.claimed(&[1]);
+    world.tell(Event::Look);
+    world.tell(Event::Claimed(Ok(Claims {
+        contended: true,
+        ..Claims::default()
+    })));
+    assert_eq!(world.core.wake_at() - world.now, waits[0]);
+}
+
+#[test]
 fn what_a_claim_asked_of_a_run_of_ours_is_read_at_once() {
     let mut world = World::with(2, false);
     world.open(1);
     world.tell(Event::Look);
     let actions = world.tell(Event::Claimed(Ok(Claims {
-        claimed: Vec::new(),
-        next_due: None,
         asked: true,
-        draining: false,
+        ..Claims::default()
     })));
     assert!(matches!(actions[..], [Action::ReadAsks]), "{actions:?}");
 }
