@@ -188,6 +188,18 @@ async fn dispatchers_that_signed_off_go(world: World) {
     let cleared = world.store.clear_dispatchers(world.now(), false);
     assert_eq!(cleared.await.unwrap().count, 1);
     assert_eq!(count(&world.store).await, 0);
+    // One that was killed never signs off. In a file whoever comes next does it for all that are dead.
+    let hour = 3_600_000;
+    for (id, ago) in [("lately", hour), ("long ago", 25 * hour)] {
+        let seen = world.now() - ago;
+        world
+            .execute(&format!(
+                "INSERT INTO dispatchers (id, host_id, host_name, boot_id, pid, socket, version, slots, profiles, started_at, seen_at) VALUES ('{id}', 'h', 'h', 'b', 1, '/s', '1', 1, '[]', 0, {seen})"
+            ))
+            .await;
+    }
+    let gone = u64::from(world.is_shared());
+    assert_eq!(count(&world.store).await, gone);
 }
 
 async fn what_was_cleared_away_is_an_event(world: World) {

@@ -1,6 +1,7 @@
 //! Dispatchers that come after others: they take up what lives, close what is dead, and know what
 //! happened while none was there.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tenure_store::DispatcherId;
@@ -99,9 +100,16 @@ fn an_ask_made_while_no_dispatcher_lived_reaches_an_adopted_worker_with_its_grac
 fn a_claim_whose_dispatcher_died_before_the_start_costs_nothing_and_is_ready_at_once(on: Database) {
     let home = on.home_with("[defaults]\nmax_failures = 1");
     let done = home.at("done");
+    drop(home.serve());
     let task = home.add(&[], &["append", &done, "x"]);
     let open = home.store();
-    claimed::claim(&open);
+    let dispatcher = DispatcherId::random();
+    let row = Row {
+        process: dead(&home),
+        ..row(&home, dispatcher)
+    };
+    open.wait(open.store.publish(row)).unwrap();
+    claimed::claim_as(&open, dispatcher, Duration::from_mins(1));
     let _dispatcher = home.serve();
     let shown = home.until(task, "done");
     assert_eq!(outcomes(&shown), ["never_started", "completed"]);
@@ -289,13 +297,27 @@ fn a_run_of_an_earlier_boot_is_lost_and_costs_the_task_no_failure(on: Database) 
     assert_eq!(home.read("done"), "x\n");
 }
 
+fn host_id(home: &Home) -> String {
+    let host_id = std::fs::read_to_string(home.state().join("host-id")).unwrap();
+    host_id.trim().to_owned()
+}
+
+/// A process of this home's host that is dead.
+fn dead(home: &Home) -> ProcessId {
+    let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    let process = tenure_warden::process::Process::of(pid, &host_id(home)).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    process.id().clone()
+}
+
 /// The row of a dispatcher of another boot under this home's host id.
 fn row(home: &Home, id: DispatcherId) -> Row {
-    let host_id = std::fs::read_to_string(home.state().join("host-id")).unwrap();
     Row {
         id,
         process: ProcessId {
-            host_id: host_id.trim().to_owned(),
+            host_id: host_id(home),
             boot_id: "another boot".into(),
             pid_namespace: 1,
             pid: 1,
@@ -326,7 +348,7 @@ fn a_clone_of_a_host_is_refused_with_the_file_that_makes_it_one() {
     let row = row(&home, twin);
     open.wait(open.store.publish(row)).unwrap();
     let mut serve = home.command(&["serve"]);
-    let mut child = serve.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = serve.stderr(Stdio::piped()).spawn().unwrap();
     let status = wait_until("the clone is refused", || {
         open.wait(open.store.dispatcher_seen(twin)).unwrap();
         child.try_wait().unwrap()

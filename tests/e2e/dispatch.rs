@@ -95,7 +95,7 @@ fn never_more_workers_than_slots_run_at_once(on: Database) {
 }
 
 fn never_more_workers_of_a_profile_run_at_once_than_it_allows(on: Database) {
-    let home = on.home_with(capped_profile());
+    let home = on.home_with(&capped_profile());
     let seen = most_at_once(&home, 4, |_| home.add_for("capped", &[]));
     assert_eq!(seen, 1);
 }

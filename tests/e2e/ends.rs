@@ -28,7 +28,7 @@ on_both!(
 fn a_clean_exit_without_a_report_is_a_violation_and_at_its_limit_the_task_stays_blocked(
     on: Database,
 ) {
-    let home = on.home_with(Home::profile(
+    let home = on.home_with(&Home::profile(
         "mute",
         "violation_limit = 2\nprotocol = 'report'",
         &["exit", "0"],

@@ -1,7 +1,6 @@
 //! `explain` and `stats`, over real processes: each reason, provoked.
 
 use serde_json::Value;
-use tenure_store::StoreUrl;
 use tenure_tests::process::{Process, Signal};
 use tenure_tests::said::Said;
 use tenure_tests::{Database, Home, wait_until};
@@ -121,7 +120,7 @@ fn no_suggested_command_shows_a_password(on: Database) {
 
 fn what_holds_a_task_back_is_named_with_the_way_out(on: Database) {
     let home = on.home_with(
-        [
+        &[
             Home::profile("one", "max_running = 1", &["wait-for", "go"]),
             Home::profile("other", "", &["exit", "0"]),
         ]
@@ -161,10 +160,7 @@ fn what_holds_a_task_back_is_named_with_the_way_out(on: Database) {
 
     dispatcher.crash();
     let explained = explain(&home, first);
-    // A killed dispatcher of a shared store counts as living for a while.
-    if matches!(home.store_url(), StoreUrl::Sqlite(_)) {
-        assert_eq!(codes(&explained), ["unattended"]);
-    }
+    assert_eq!(codes(&explained), ["unattended"]);
     let _dispatcher = home.serve();
     home.touch("go");
     home.until(child, "done");

@@ -148,10 +148,7 @@ fn what_requires_a_label_runs_where_a_dispatcher_has_it_and_nobody_is_left_guess
     let Some((_turn, one, two)) = two_hosts(&trainer) else {
         return;
     };
-    two.configure(&format!(
-        "[store]\nurl = '{}'\n[dispatcher]\nlabels = ['gpu']\n{trainer}",
-        two.store_url().expose()
-    ));
+    two.configure(&format!("[dispatcher]\nlabels = ['gpu']\n{trainer}"));
     let _first = one.serve();
     let second = two.serve();
     // The host that adds has not what the one has that runs it.

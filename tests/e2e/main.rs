@@ -46,6 +46,7 @@ mod environment;
 mod experiments;
 mod explain;
 mod fence;
+mod fleet;
 mod freeing;
 mod guard;
 mod hooks;

@@ -121,7 +121,7 @@ fn a_worker_that_needs_another_task_first_waits_behind_it(on: Database) {
 }
 
 fn a_rule_about_an_exit_speaks_for_worker_profile_and_flag(on: Database) {
-    let home = on.home_with(Home::profile(
+    let home = on.home_with(&Home::profile(
         "careful",
         "on_exit = { 2 = 'block:capability', SIGKILL = 'block:operator' }",
         &["exit", "2"],

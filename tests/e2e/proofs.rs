@@ -5,7 +5,12 @@ use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
-use tenure_tests::{Said, postgres, program, skip};
+use tenure_tests::{Database, Said, postgres, program, skip};
+
+on_both!(
+    a_dispatcher_that_is_killed_again_and_again_loses_no_task_and_doubles_no_effect,
+    every_worker_is_adopted_or_closed_rightly_however_its_dispatcher_is_restarted,
+);
 
 /// How long a short form may take on a machine that does much else.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -29,15 +34,15 @@ fn a_stranger_with_a_dead_ones_number_is_never_taken_for_it() {
     proves("pid-reuse", &["--count", "200", "--dispatchers", "2"]);
 }
 
-#[test]
-fn a_dispatcher_that_is_killed_again_and_again_loses_no_task_and_doubles_no_effect() {
+fn a_dispatcher_that_is_killed_again_and_again_loses_no_task_and_doubles_no_effect(on: Database) {
     // Some thirty kills.
-    proves("kill-loop", &["--rounds", "1", "--tasks", "200"]);
+    let few = ["--rounds", "1", "--tasks", "200"];
+    proves("kill-loop", &[&few[..], on.flag()].concat());
 }
 
-#[test]
-fn every_worker_is_adopted_or_closed_rightly_however_its_dispatcher_is_restarted() {
-    proves("restart-loop", &["--restarts", "9", "--population", "20"]);
+fn every_worker_is_adopted_or_closed_rightly_however_its_dispatcher_is_restarted(on: Database) {
+    let few = ["--restarts", "9", "--population", "20"];
+    proves("restart-loop", &[&few[..], on.flag()].concat());
 }
 
 #[test]

@@ -26,7 +26,7 @@ on_both!(
 
 /// A home whose `shell` workers work there, with a first attempt only.
 fn home(on: Database, workspace: &str) -> Home {
-    on.home_with(format!(
+    on.home_with(&format!(
         "[defaults]\nmax_failures = 1\n[profiles.shell]\nworkspace = '{workspace}'"
     ))
 }

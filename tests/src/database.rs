@@ -13,6 +13,22 @@ pub enum Database {
 }
 
 impl Database {
+    /// What a program's flag `--postgres` asks for: with 0 a file, else a server.
+    pub fn of_flag(postgres: u64) -> Self {
+        match postgres {
+            0 => Self::Sqlite,
+            _ => Self::Postgresql,
+        }
+    }
+
+    /// The flag that asks a program for it.
+    pub fn flag(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["--postgres", "0"],
+            Self::Postgresql => &["--postgres", "1"],
+        }
+    }
+
     /// A home on a new store, with the tests' own configuration.
     ///
     /// # Panics
@@ -25,8 +41,7 @@ impl Database {
     ///
     /// # Panics
     /// As [`Home::with`], and where there is no server.
-    pub fn home_with(self, more: impl AsRef<str>) -> Home {
-        let more = more.as_ref();
+    pub fn home_with(self, more: &str) -> Home {
         match self {
             Self::Sqlite => Home::with(more),
             Self::Postgresql => {

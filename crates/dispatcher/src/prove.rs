@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use tenure_store::orphan::Orphan;
+use tenure_store::process::ProcessId;
 use tenure_warden::process::Process;
 
 use crate::orphan::{Facts, Fate, Proof, fate};
@@ -22,42 +23,64 @@ pub(crate) struct Seen {
 /// Looks at the processes, off the loop: reading them takes system calls for each.
 pub(crate) async fn prove(orphans: Vec<Orphan>, is_shared: bool, host: String) -> Vec<Seen> {
     let proving = tokio::task::spawn_blocking(move || {
-        let prove = |orphan| prove_one(orphan, is_shared, &host);
+        let own = Process::of(nix::unistd::getpid().as_raw(), &host).ok();
+        let here = Here {
+            is_shared,
+            host: &host,
+            own: own.as_ref().map(Process::id),
+        };
+        let prove = |orphan| here.prove(orphan);
         orphans.into_iter().map(prove).collect::<Vec<_>>()
     });
     proving.await.unwrap_or_default()
 }
 
-fn prove_one(orphan: Orphan, is_shared: bool, host: &str) -> Seen {
-    let dispatcher = match &orphan.dispatcher_process {
-        Some(id) => Process::find(id, host).map_or(Proof::Nothing, |found| Proof::from(&found)),
-        None => Proof::Nothing,
-    };
-    let warden = orphan
-        .warden
-        .as_ref()
-        .map(|warden| (warden, Process::find(&warden.process, host)));
-    let (proof, process, answers) = match warden {
-        None => (None, None, false),
-        Some((_, Err(_))) => (Some(Proof::Nothing), None, false),
-        Some((warden, Ok(found))) => {
-            let proof = Proof::from(&found);
-            // Where its process cannot be looked at, only its socket can tell that it lives.
-            let answers = proof == Proof::Elsewhere && is_listened_to(&warden.socket);
-            (Some(proof), found.alive(), answers)
+/// Where it is looked from.
+struct Here<'a> {
+    is_shared: bool,
+    host: &'a str,
+    /// Our own process. A dispatcher that lived in it is over: it became this one in place.
+    own: Option<&'a ProcessId>,
+}
+
+impl Here<'_> {
+    fn prove(&self, orphan: Orphan) -> Seen {
+        let Self {
+            is_shared,
+            host,
+            own,
+        } = *self;
+        let dispatcher = match &orphan.dispatcher_process {
+            Some(id) if own == Some(id) => Proof::Dead,
+            Some(id) => Process::find(id, host).map_or(Proof::Nothing, |found| Proof::from(&found)),
+            None => Proof::Nothing,
+        };
+        let warden = orphan
+            .warden
+            .as_ref()
+            .map(|warden| (warden, Process::find(&warden.process, host)));
+        let (proof, process, answers) = match warden {
+            None => (None, None, false),
+            Some((_, Err(_))) => (Some(Proof::Nothing), None, false),
+            Some((warden, Ok(found))) => {
+                let proof = Proof::from(&found);
+                // Where its process cannot be looked at, only its socket can tell that it lives.
+                let answers = proof == Proof::Elsewhere && is_listened_to(&warden.socket);
+                (Some(proof), found.alive(), answers)
+            }
+        };
+        let fate = fate(Facts {
+            is_shared,
+            is_lapsed: orphan.is_lapsed,
+            dispatcher,
+            warden: proof,
+            answers,
+        });
+        Seen {
+            orphan,
+            fate,
+            process,
         }
-    };
-    let fate = fate(Facts {
-        is_shared,
-        is_lapsed: orphan.is_lapsed,
-        dispatcher,
-        warden: proof,
-        answers,
-    });
-    Seen {
-        orphan,
-        fate,
-        process,
     }
 }
 

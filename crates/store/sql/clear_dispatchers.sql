@@ -1,4 +1,4 @@
--- Dispatchers that signed off before a time and hold nothing.
+-- Dispatchers that signed off before a time, or died without a word before another, and hold nothing.
 DELETE FROM dispatchers
-WHERE retired_at < $1
+WHERE (retired_at < $1 OR (retired_at IS NULL AND seen_at < $2))
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.dispatcher_id = dispatchers.id AND r.ended_at IS NULL)

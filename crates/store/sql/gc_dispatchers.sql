@@ -1,4 +1,4 @@
--- How many dispatchers signed off before a time and hold nothing.
+-- How many dispatchers signed off before a time, or died without a word before another, and hold nothing.
 SELECT count(*) AS number FROM dispatchers d
-WHERE d.retired_at < $1
+WHERE (d.retired_at < $1 OR (d.retired_at IS NULL AND d.seen_at < $2))
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.dispatcher_id = d.id AND r.ended_at IS NULL)

@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -172,22 +173,27 @@ impl Store {
         self.write(Retire(id)).await
     }
 
-    /// Dispatchers that were seen within the last half minute and did not retire. On SQLite the
-    /// lock decides, so a killed one is not listed.
+    /// Dispatchers that were seen within the last half minute, did not retire, and are not proved dead
+    /// ([`Store::count_out`]). On SQLite the lock decides, so a killed one is not listed.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn living_dispatchers(&self) -> Result<Vec<Dispatcher>, Error> {
-        let may_live = self.may_be_served();
-        let living = self.read(async |tx| living(tx, may_live).await).await?;
+        let who = self.who_may_live();
+        let living = self.read(async |tx| living(tx, &who).await).await?;
         Ok(living.into_iter().map(|one| one.dispatcher).collect())
     }
 
-    /// Whether some dispatcher may live: on SQLite one that is killed has lost its lock.
-    pub(crate) fn may_be_served(&self) -> bool {
-        match self.url() {
+    /// Who may live as far as that is no matter of the database: on SQLite one that is killed has lost
+    /// its lock.
+    pub(crate) fn who_may_live(&self) -> WhoMayLive {
+        let is_any = match self.url() {
             StoreUrl::Sqlite(path) => is_held(path),
             StoreUrl::Postgres(_) => true,
+        };
+        WhoMayLive {
+            is_any,
+            is_dead: self.proof_of_death(),
         }
     }
 
@@ -198,17 +204,43 @@ impl Store {
     }
 }
 
+/// Proves that a process is dead; what cannot be looked at from here is not.
+pub(crate) type IsDead = dyn Fn(&ProcessId) -> bool + Send + Sync;
+
+/// Who may live, as far as that is no matter of the database.
+pub(crate) struct WhoMayLive {
+    is_any: bool,
+    is_dead: Option<Arc<IsDead>>,
+}
+
+impl WhoMayLive {
+    /// Whoever gave a sign of life lately, where anybody may.
+    pub(crate) fn by_signs(is_any: bool) -> Self {
+        Self {
+            is_any,
+            is_dead: None,
+        }
+    }
+
+    fn is_dead(&self, process: &ProcessId) -> bool {
+        let proof = self.is_dead.as_ref();
+        proof.is_some_and(|is_dead| is_dead(process))
+    }
+}
+
 /// A dispatcher that lives.
 pub(crate) struct Living {
     pub(crate) dispatcher: Dispatcher,
     /// Since when it gives no sign of life, where that is too long.
     pub(crate) quiet_since: Option<jiff::Timestamp>,
+    /// When it gave its last sign of life; on SQLite its lock says that it lives.
+    pub(crate) seen_at: Option<jiff::Timestamp>,
     pub(crate) started_at: jiff::Timestamp,
 }
 
 /// The dispatchers that live, where any may.
-pub(crate) async fn living(tx: &mut Transaction, may_live: bool) -> Result<Vec<Living>, Error> {
-    if !may_live {
+pub(crate) async fn living(tx: &mut Transaction, who: &WhoMayLive) -> Result<Vec<Living>, Error> {
+    if !who.is_any {
         return Ok(Vec::new());
     }
     // The lock of a file gives no signs of life, and needs none.
@@ -219,20 +251,43 @@ pub(crate) async fn living(tx: &mut Transaction, may_live: bool) -> Result<Vec<L
     } else {
         (0, 0)
     };
-    let rows = published(tx, after).await?;
-    let living = rows.into_iter().map(|row| {
-        let quiet_since = (row.seen_at < late).then_some(row.seen_at);
-        Ok(Living {
-            quiet_since: quiet_since.map(timestamp).transpose()?,
-            started_at: timestamp(row.started_at)?,
-            dispatcher: row.read()?,
-        })
-    });
-    living.collect()
+    let is_shared = tx.is_shared();
+    let mut living = Vec::new();
+    for row in published(tx, after).await? {
+        let seen_at = timestamp(row.seen_at)?;
+        let is_late = row.seen_at < late;
+        let started_at = timestamp(row.started_at)?;
+        let dispatcher = row.read()?;
+        if who.is_dead(&dispatcher.process) {
+            continue;
+        }
+        living.push(Living {
+            quiet_since: is_late.then_some(seen_at),
+            seen_at: is_shared.then_some(seen_at),
+            started_at,
+            dispatcher,
+        });
+    }
+    Ok(living)
 }
 
 async fn published(tx: &mut Transaction, after: i64) -> Result<Vec<Published>, Error> {
     tx.fetch(&sql::LIVING, values![after]).await
+}
+
+/// A dispatcher that was published once, living or not, and its last sign of life, where it gives any.
+pub(crate) async fn known(
+    tx: &mut Transaction,
+    id: DispatcherId,
+) -> Result<Option<(Dispatcher, Option<jiff::Timestamp>)>, Error> {
+    let Some(row) = tx
+        .fetch_one::<Published>(&sql::DISPATCHER, values![id])
+        .await?
+    else {
+        return Ok(None);
+    };
+    let seen_at = timestamp(row.seen_at)?;
+    Ok(Some((row.read()?, tx.is_shared().then_some(seen_at))))
 }
 
 #[derive(FromRow)]

@@ -18,7 +18,7 @@ use crate::hook::Untold;
 use crate::life::TaskStatus;
 use crate::open::Store;
 use crate::sql;
-use crate::transaction::Transaction;
+use crate::transaction::{DAY_MS, Transaction};
 use crate::value::{Value, values};
 use crate::writer::Write;
 
@@ -192,14 +192,17 @@ impl Store {
         .await
     }
 
-    /// Removes, or only counts, dispatchers that signed off long ago.
+    /// Removes, or only counts, dispatchers that signed off long ago, or that a day ago or longer gave
+    /// their last sign of life and were not heard of since.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn clear_dispatchers(&self, before: i64, dry_run: bool) -> Result<Amount, Error> {
         let count = if dry_run {
-            let count =
-                async |tx: &mut Transaction| tx.number(&sql::GC_DISPATCHERS, values![before]).await;
+            let count = async |tx: &mut Transaction| {
+                let ages = dispatcher_ages(tx, before).await?;
+                tx.number(&sql::GC_DISPATCHERS, ages).await
+            };
             self.read(count).await?.unsigned_abs()
         } else {
             self.write(Dispatchers { before }).await?
@@ -377,9 +380,20 @@ impl Write for Dispatchers {
     type Answer = u64;
 
     async fn apply(&self, tx: &mut Transaction) -> Result<u64, Error> {
-        tx.execute(&sql::CLEAR_DISPATCHERS, values![self.before])
-            .await
+        let ages = dispatcher_ages(tx, self.before).await?;
+        tx.execute(&sql::CLEAR_DISPATCHERS, ages).await
     }
+}
+
+/// Before when a dispatcher that goes signed off, and before when one that did not was last seen. In a
+/// file one that lives gives no signs of life, and whoever comes next signs all others off.
+async fn dispatcher_ages(tx: &mut Transaction, before: i64) -> Result<Vec<Value>, Error> {
+    let unseen = if tx.is_shared() {
+        before.min(tx.now().await? - DAY_MS)
+    } else {
+        0
+    };
+    Ok(values![before, unseen])
 }
 
 struct Noted {

@@ -4,17 +4,20 @@ mod filesystem;
 mod postgres;
 mod sqlite;
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::clock::{Clock, timestamp};
 use crate::connection::Connection;
 use crate::copy::Birth;
 use crate::database::{Address, Database, Readers, Spare};
+use crate::dispatcher::IsDead;
 use crate::error::{Error, OpenError};
 use crate::ids::InstanceId;
 use crate::migrate::Known;
+use crate::process::ProcessId;
 use crate::transaction::Transaction;
 use crate::url::StoreUrl;
 use crate::watch::{Origin, Watch};
@@ -40,6 +43,16 @@ struct Shared {
     readers: Readers,
     /// When the file was last written to as a poll found nothing in it.
     quiet: Mutex<Option<LastWritten>>,
+    is_dead: OnceLock<ProofOfDeath>,
+}
+
+/// How the death of a dispatcher is proved, where the store was told.
+struct ProofOfDeath(Arc<IsDead>);
+
+impl fmt::Debug for ProofOfDeath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProofOfDeath")
+    }
 }
 
 /// A file and which one it was when it was opened.
@@ -155,6 +168,7 @@ impl Store {
                 renewals,
                 readers,
                 quiet: Mutex::new(None),
+                is_dead: OnceLock::new(),
             }),
         })
     }
@@ -167,6 +181,19 @@ impl Store {
     /// Where it is.
     pub fn url(&self) -> &StoreUrl {
         &self.shared.url
+    }
+
+    /// From now on a dispatcher whose process is proved dead does not count as living, although it gave
+    /// a sign of life lately. Processes are not the store's to look at; what was told first stands.
+    pub fn count_out(&self, is_dead: impl Fn(&ProcessId) -> bool + Send + Sync + 'static) {
+        let proof = ProofOfDeath(Arc::new(is_dead));
+        // Whoever was first knows as much.
+        let _ = self.shared.is_dead.set(proof);
+    }
+
+    pub(crate) fn proof_of_death(&self) -> Option<Arc<IsDead>> {
+        let proof = self.shared.is_dead.get();
+        proof.map(|proof| Arc::clone(&proof.0))
     }
 
     /// Checks that the open file is still the one at the path: a replaced WAL database splits

@@ -84,6 +84,7 @@ statements! {
         COUNT_LINKS = "count_links",
         COUNT_OF_ASSIGNEE = "count_of_assignee",
         COUNT_OF_BATCH = "count_of_batch",
+        DISPATCHER = "dispatcher",
         DRAIN = "drain",
         DRAIN_AT = "drain_at",
         EARLIER_ATTEMPTS = "earlier_attempts",

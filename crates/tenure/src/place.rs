@@ -9,6 +9,7 @@ use tenure_store::{Store, StoreUrl};
 use crate::cli::Global;
 use crate::config::{Config, Merged};
 use crate::failure::Failure;
+use crate::here;
 
 /// How long a poke may take: a dispatcher that hangs looks at the store by itself anyway.
 const POKE_PATIENCE: Duration = Duration::from_secs(1);
@@ -68,7 +69,9 @@ impl Place {
     /// # Errors
     /// The store's.
     pub async fn open(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.url).await?)
+        let store = Store::open(&self.url).await?;
+        here::count_out_the_dead(&store);
+        Ok(store)
     }
 
     /// Opens the store to read; `None` where there is none yet.
@@ -76,7 +79,11 @@ impl Place {
     /// # Errors
     /// The store's.
     pub async fn read(&self) -> Result<Option<Store>, Failure> {
-        Ok(Store::open_existing(&self.url).await?)
+        let store = Store::open_existing(&self.url).await?;
+        if let Some(store) = &store {
+            here::count_out_the_dead(store);
+        }
+        Ok(store)
     }
 
     /// Opens the store to read about this task.

@@ -2,7 +2,8 @@
 //! batch are done; and does that in round after round.
 //!
 //! ```text
-//! cargo build -p tenure-tests --bins && target/debug/kill-loop [--rounds N] [--tasks N] [--seed S]
+//! cargo build -p tenure-tests --bins && target/debug/kill-loop \
+//!     [--rounds N] [--tasks N] [--seed S] [--postgres 1]
 //! ```
 //!
 //! Each worker appends its task's id to one file, once, and ends in one of some ways that complete.
@@ -20,9 +21,9 @@ use rand::{RngExt, SeedableRng};
 use tenure_tests::flags::Flags;
 use tenure_tests::ledger::Ledger;
 use tenure_tests::process::Signal;
-use tenure_tests::{Dispatcher, Home, program, wait_until};
+use tenure_tests::{Database, Dispatcher, Home, program, wait_until};
 
-const FLAGS: [(&str, u64); 3] = [("rounds", 20), ("tasks", 200), ("seed", 1)];
+const FLAGS: [(&str, u64); 4] = [("rounds", 20), ("tasks", 200), ("seed", 1), ("postgres", 0)];
 
 /// How long the first dispatcher lives at most, from the start of its program: some are killed before
 /// they are ready, most of them in the midst of their work.
@@ -41,12 +42,13 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let (rounds, tasks, seed) = (flags.get("rounds"), flags.count("tasks"), flags.get("seed"));
+    let database = Database::of_flag(flags.get("postgres"));
     let began = Instant::now();
     let (mut kills, mut in_vain, mut wrong) = (0, 0, 0);
     for round in 0..rounds {
         // A seed of its own, so that a round can be repeated alone.
         let seed = seed + round;
-        let found = play(seed, tasks);
+        let found = play(database, seed, tasks);
         kills += found.kills;
         in_vain += found.in_vain;
         wrong += found.wrong.len();
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
         }
     }
     println!(
-        "seed {seed}: {rounds} rounds of {tasks} tasks, {kills} dispatchers killed, {in_vain} claims in vain, {wrong} wrong; {:.1} s",
+        "{database:?}, seed {seed}: {rounds} rounds of {tasks} tasks, {kills} dispatchers killed, {in_vain} claims in vain, {wrong} wrong; {:.1} s",
         began.elapsed().as_secs_f64()
     );
     ExitCode::from(u8::from(wrong > 0))
@@ -68,9 +70,9 @@ struct Found {
     wrong: Vec<String>,
 }
 
-fn play(seed: u64, tasks: usize) -> Found {
+fn play(database: Database, seed: u64, tasks: usize) -> Found {
     let mut random = StdRng::seed_from_u64(seed);
-    let home = Home::with(CONFIG);
+    let home = database.home_with(CONFIG);
     let file = home.write("work/tasks.toml", &batch(&mut random, tasks));
     let _ = home.tenure(&["submit", &file.display().to_string()]).ok();
     let mut dispatcher = home.serve();

@@ -2,7 +2,8 @@
 //! another way: SIGKILL, SIGTERM under `on_stop = "detach"`, an upgrade in place.
 //!
 //! ```text
-//! cargo build -p tenure-tests --bins && target/debug/restart-loop [--restarts N] [--population N] [--seed S]
+//! cargo build -p tenure-tests --bins && target/debug/restart-loop \
+//!     [--restarts N] [--population N] [--seed S] [--postgres 1]
 //! ```
 //!
 //! Each worker lives for a random time and ends as its title says. Every recorded end must be that one:
@@ -20,9 +21,14 @@ use rand::{RngExt, SeedableRng};
 use tenure_tests::flags::Flags;
 use tenure_tests::ledger::Ledger;
 use tenure_tests::process::Signal;
-use tenure_tests::{Dispatcher, Home, program, wait_until};
+use tenure_tests::{Database, Dispatcher, Home, program, wait_until};
 
-const FLAGS: [(&str, u64); 3] = [("restarts", 1000), ("population", 100), ("seed", 1)];
+const FLAGS: [(&str, u64); 4] = [
+    ("restarts", 1000),
+    ("population", 100),
+    ("seed", 1),
+    ("postgres", 0),
+];
 
 /// How long a dispatcher lives after it was ready, at most.
 const LIFE: Duration = Duration::from_millis(300);
@@ -49,7 +55,8 @@ fn main() -> ExitCode {
     let (restarts, population) = (flags.get("restarts"), flags.get("population"));
     let seed = flags.get("seed");
     let began = Instant::now();
-    let mut show = Show::open(seed, population);
+    let database = Database::of_flag(flags.get("postgres"));
+    let mut show = Show::open(database, seed, population);
     for number in 0..restarts {
         show.fill();
         thread::sleep(LIFE.mul_f64(show.random.random()));
@@ -73,12 +80,12 @@ struct Show {
 }
 
 impl Show {
-    fn open(seed: u64, population: u64) -> Self {
+    fn open(database: Database, seed: u64, population: u64) -> Self {
         let population = i64::try_from(population).expect("a population");
         // More than the population, so that those that end before the restart leave enough.
         let slots = population * 3 / 2;
         let config = format!("[dispatcher]\nslots = {slots}\non_stop = 'detach'\n{LIMITS}");
-        let home = Home::with(&config);
+        let home = database.home_with(&config);
         let dispatcher = home.serve();
         let ledger = Ledger::of(&home);
         Self {

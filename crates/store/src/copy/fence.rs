@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use super::layout::TABLES;
 use super::{CopyError, Marker};
 use crate::connection::Connection;
-use crate::dispatcher::{Living, living};
+use crate::dispatcher::{Living, WhoMayLive, living};
 use crate::error::Error;
 use crate::orphan::open_runs;
 use crate::sql;
@@ -102,7 +102,9 @@ pub(super) async fn put_up(
 /// store's lock is the caller's.
 pub(super) async fn at_rest(tx: &mut Transaction, what: &str) -> Result<(), CopyError> {
     let is_shared = tx.is_shared();
-    if let Some(Living { dispatcher, .. }) = living(tx, is_shared).await?.first() {
+    if let Some(Living { dispatcher, .. }) =
+        living(tx, &WhoMayLive::by_signs(is_shared)).await?.first()
+    {
         return Err(CopyError::Served {
             what: what.to_owned(),
             by: format!(

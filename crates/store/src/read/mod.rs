@@ -13,7 +13,7 @@ pub use rows::{
     Related, RunView, TaskFilter, TaskRow,
 };
 pub(crate) use situation::pauses;
-pub use situation::{Counted, Holder, Pause, Place, Serving, Situation, WaitedFor};
+pub use situation::{Counted, Gone, Holder, Pause, Place, Serving, Situation, WaitedFor};
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
 
 use tenure_guard::{RunId, TaskId};

@@ -207,11 +207,11 @@ impl Store {
         batch: Option<BatchId>,
         tasks: &[TaskId],
     ) -> Result<Outlook, Error> {
-        let may_live = self.may_be_served();
+        let who = self.who_may_live();
         self.read(async |tx| {
             let facts = Facts {
                 pauses: pauses(tx).await?,
-                served: living(tx, may_live)
+                served: living(tx, &who)
                     .await?
                     .into_iter()
                     .map(|living| living.dispatcher.batch)

@@ -9,7 +9,7 @@ use super::decode::{EventColumns, RunColumns, Shown, show_all};
 use super::one_task;
 use super::rows::{Detail, RunView, TaskRow};
 use crate::clock::timestamp;
-use crate::dispatcher::{Dispatcher, Living, dispatcher_id, living};
+use crate::dispatcher::{Dispatcher, Living, WhoMayLive, dispatcher_id, known, living};
 use crate::error::Error;
 use crate::event::Event;
 use crate::ids::DispatcherId;
@@ -100,6 +100,19 @@ pub struct Serving {
     /// Since when it gives no sign of life, where that is too long; on SQLite its lock says that it
     /// lives.
     pub quiet_since: Option<Timestamp>,
+    /// When it gave its last sign of life; on SQLite its lock says that it lives.
+    pub seen_at: Option<Timestamp>,
+}
+
+/// A dispatcher that is gone without a word, while runs of it are open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// It.
+    pub dispatcher: Dispatcher,
+    /// When it gave its last sign of life; on SQLite there are none.
+    pub seen_at: Option<Timestamp>,
+    /// So many of its runs are open: under their wardens, or not closed yet.
+    pub runs: u64,
 }
 
 /// What may not start: the store as a whole, or a profile.
@@ -172,7 +185,7 @@ impl Store {
     /// [`Error::NoSuchTask`], [`Error::Unavailable`].
     pub async fn situation(&self, task: TaskId) -> Result<Situation, Error> {
         // Asked before the moment that is read: a lock is no part of the database.
-        let may_live = self.may_be_served();
+        let who = self.who_may_live();
         self.read(async |tx| {
             let row = one_task(tx, task).await?;
             let newest = values![task, Situation::RUNS];
@@ -190,7 +203,7 @@ impl Store {
                 parents: show_all(parents)?,
                 stuck_above: stuck_above(tx, task).await?,
                 children: children(tx, task).await?,
-                dispatchers: serving(tx, may_live).await?,
+                dispatchers: serving(tx, &who).await?,
                 pauses: pauses(tx).await?,
                 running_of_profile: tx
                     .number(&sql::RUNNING_OF_PROFILE, values![row.assignee.as_str()])
@@ -213,8 +226,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn serving(&self) -> Result<Vec<Serving>, Error> {
-        let may_live = self.may_be_served();
-        self.read(async |tx| serving(tx, may_live).await).await
+        let who = self.who_may_live();
+        self.read(async |tx| serving(tx, &who).await).await
     }
 }
 
@@ -283,21 +296,23 @@ pub(crate) async fn pauses(tx: &mut Transaction) -> Result<Vec<Pause>, Error> {
 }
 
 /// The living dispatchers with their open runs.
-pub(super) async fn serving(tx: &mut Transaction, may_live: bool) -> Result<Vec<Serving>, Error> {
+pub(super) async fn serving(tx: &mut Transaction, who: &WhoMayLive) -> Result<Vec<Serving>, Error> {
     let counts = open_runs(tx).await?;
-    let living = living(tx, may_live).await?;
+    let living = living(tx, who).await?;
     living
         .into_iter()
         .map(
             |Living {
                  dispatcher,
                  quiet_since,
+                 seen_at,
                  started_at,
              }| {
                 let count = counts.iter().find(|row| row.id == dispatcher.id);
                 Ok(Serving {
                     started_at,
                     quiet_since,
+                    seen_at,
                     dispatcher,
                     runs: count.map_or(0, |row| row.number.unsigned_abs()),
                     newest: count.map(|row| timestamp(row.newest)).transpose()?,
@@ -305,6 +320,24 @@ pub(super) async fn serving(tx: &mut Transaction, may_live: bool) -> Result<Vec<
             },
         )
         .collect()
+}
+
+/// Who is gone while runs of it are open; `serving` live.
+pub(super) async fn gone(tx: &mut Transaction, serving: &[Serving]) -> Result<Vec<Gone>, Error> {
+    let mut gone = Vec::new();
+    for row in open_runs(tx).await? {
+        if serving.iter().any(|one| one.dispatcher.id == row.id) {
+            continue;
+        }
+        if let Some((dispatcher, seen_at)) = known(tx, row.id).await? {
+            gone.push(Gone {
+                dispatcher,
+                seen_at,
+                runs: row.number.unsigned_abs(),
+            });
+        }
+    }
+    Ok(gone)
 }
 
 #[derive(FromRow)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::situation::{Pause, Serving, pauses, serving};
+use super::situation::{Gone, Pause, Serving, gone, pauses, serving};
 use crate::clock::timestamp;
 use crate::error::Error;
 use crate::life::Outcome;
@@ -28,6 +28,8 @@ pub struct Stats {
     pub ends: Vec<Tally>,
     /// The dispatchers that live.
     pub dispatchers: Vec<Serving>,
+    /// Those that are gone without a word, while runs of them are open.
+    pub gone: Vec<Gone>,
     /// What may not start.
     pub pauses: Vec<Pause>,
 }
@@ -86,14 +88,16 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn stats(&self) -> Result<Stats, Error> {
-        let may_live = self.may_be_served();
+        let who = self.who_may_live();
         self.read(async |tx| {
+            let dispatchers = serving(tx, &who).await?;
             Ok(Stats {
                 at: timestamp(tx.now().await?)?,
                 unfinished: unfinished(tx).await?,
                 profiles: by_profile(tx).await?,
                 ends: ends(tx).await?,
-                dispatchers: serving(tx, may_live).await?,
+                gone: gone(tx, &dispatchers).await?,
+                dispatchers,
                 pauses: pauses(tx).await?,
             })
         })

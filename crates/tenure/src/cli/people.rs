@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use tenure_guard::{BlockKind, TaskId};
-use tenure_store::{DispatcherId, duration};
+use tenure_store::duration;
 
-use super::value::{block_kind, dispatcher_id, json, task_id, words};
+use super::value::{block_kind, json, task_id, words};
 
 #[derive(Debug, Args)]
 #[command(
@@ -180,9 +180,9 @@ pub struct Pause {
 
 #[derive(Debug, Args)]
 pub struct Drain {
-    /// Which dispatcher; without it the only living one
-    #[arg(value_name = "DISPATCHER", value_parser = dispatcher_id)]
-    pub id: Option<DispatcherId>,
+    /// Which dispatcher, by its id, or all of a host, by its name; without it the only living one
+    #[arg(value_name = "DISPATCHER|HOST")]
+    pub which: Option<String>,
     /// Why, for the record
     #[arg(long, allow_hyphen_values = true)]
     pub reason: Option<String>,

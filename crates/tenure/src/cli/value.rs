@@ -6,9 +6,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use tenure_guard::{BlockKind, MalformedId, RunId, TaskId};
+use tenure_store::duration;
 use tenure_store::life::{Backoff, BackoffBy, OnExit, TempfailExit};
 use tenure_store::task::NotBefore;
-use tenure_store::{DispatcherId, duration};
 
 use crate::config::variable_problem;
 
@@ -21,12 +21,6 @@ pub fn task_id(text: &str) -> Result<TaskId, MalformedId> {
 /// A run's id; as [`task_id`].
 pub(super) fn run_id(text: &str) -> Result<RunId, MalformedId> {
     id(text, RunId)
-}
-
-/// A dispatcher's id.
-pub(super) fn dispatcher_id(text: &str) -> Result<DispatcherId, String> {
-    let parsed = text.parse();
-    parsed.map_err(|_| "a dispatcher's id is expected, as its log and `tenure drain` say it".into())
 }
 
 fn id<Id: FromStr<Err = MalformedId>>(text: &str, of: fn(i64) -> Id) -> Result<Id, MalformedId> {

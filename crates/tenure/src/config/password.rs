@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::failure::Failure;
 
 /// A password is a line; what is longer is another file.
-const LONGEST: u64 = 1024;
+const LONGEST: u16 = 1024;
 
 /// What others than the owner may do with it: nothing, but the group of a file that root owns may read
 /// it, which is how a service is given one.
@@ -57,11 +57,12 @@ pub fn read(path: &Path) -> Result<String, Failure> {
         return Err(refuse(problem));
     }
     let mut text = String::new();
-    let read = file.take(LONGEST + 1).read_to_string(&mut text);
+    let read = file.take(u64::from(LONGEST) + 1).read_to_string(&mut text);
     read.map_err(unreadable)?;
     let password = text.strip_suffix('\n').unwrap_or(&text);
     let password = password.strip_suffix('\r').unwrap_or(password);
-    let is_a_line = (1..=1024).contains(&password.len()) && !password.contains(char::is_control);
+    let is_a_line = (1..=usize::from(LONGEST)).contains(&password.len())
+        && !password.contains(char::is_control);
     if !is_a_line {
         return Err(refuse(format!(
             "{} is to hold one line, the password, and holds something else",

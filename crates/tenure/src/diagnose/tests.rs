@@ -53,6 +53,7 @@ fn dispatcher() -> Serving {
         newest: None,
         started_at: ago(Duration::from_hours(9)),
         quiet_since: None,
+        seen_at: None,
     }
 }
 

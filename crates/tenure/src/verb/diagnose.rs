@@ -18,7 +18,7 @@ use crate::diagnose::{Facts, Finding, Here, Left, Severity, Surroundings, judge}
 use crate::failure::{Code, Failure};
 use crate::offered;
 use crate::place::Place;
-use crate::{carriers, escape, folders, output, stopped};
+use crate::{carriers, escape, folders, here, output};
 
 /// So long a task may be blocked before somebody should have spoken of it.
 const BLOCKED_LONG: Duration = Duration::from_hours(24);
@@ -100,7 +100,7 @@ async fn surroundings(
     };
     Ok(Surroundings {
         serving,
-        stopped: stopped::among(living.iter()),
+        stopped: here::stopped(living.iter()),
         offered: offered::of(living, &place.config),
         runs,
         left,

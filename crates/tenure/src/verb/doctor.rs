@@ -126,7 +126,7 @@ pub async fn run(global: &Global, args: &Doctor) -> Result<(), Failure> {
         None => None,
     };
     if let Some(store) = &store {
-        findings.push(store::served(store, served.as_ref()).await);
+        findings.extend(store::served(store, served.as_ref()).await);
         findings.extend(server::look(store).await);
     }
     findings.extend(clock::look(store.as_ref()).await);

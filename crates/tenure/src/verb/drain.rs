@@ -1,4 +1,5 @@
-//! `drain`: lets a dispatcher take nothing new, finish its runs and leave, wherever it is.
+//! `drain`: lets a dispatcher, or all of a host, take nothing new, finish its runs and leave, wherever
+//! it is.
 
 use std::time::Duration;
 
@@ -12,78 +13,113 @@ use crate::follow::Changes;
 use crate::place::{self, Place};
 use crate::{escape, output};
 
-/// Asks it, and waits until it has left.
+/// Asks those that are meant, and waits until they have left.
 pub async fn run(global: &Global, args: Drain) -> Result<(), Failure> {
     let Some(store) = Place::find(global)?.writable().await? else {
         return Err(nobody());
     };
-    let dispatcher = choose(store.living_dispatchers().await?, args.id)?;
-    let id = dispatcher.id;
+    let meant = choose(store.living_dispatchers().await?, args.which.as_deref())?;
     let mut changes = Changes::of(&store).await;
-    let asked = match store.drain(id, place::by(), args.reason).await? {
+    for dispatcher in &meant {
+        ask(&store, dispatcher, args.reason.clone()).await?;
+    }
+    place::poke(&store).await;
+    if args.no_wait {
+        return Ok(());
+    }
+    let mut waited_for: Vec<DispatcherId> = meant.iter().map(|one| one.id).collect();
+    let left = leave(&store, &mut waited_for, &mut changes);
+    let patience = args.timeout.unwrap_or(Duration::MAX);
+    match tokio::time::timeout(patience, left).await {
+        Ok(left) => left,
+        Err(_) => Err(Failure::new(
+            Code::Later,
+            anyhow::anyhow!(
+                "{} asked to drain, which stands, but its runs have not ended yet",
+                listed(&waited_for)
+            ),
+        )),
+    }
+}
+
+async fn ask(
+    store: &Store,
+    dispatcher: &Dispatcher,
+    reason: Option<String>,
+) -> Result<(), Failure> {
+    let id = dispatcher.id;
+    let asked = match store.drain(id, place::by(), reason).await? {
         Drained::Asked => "is asked",
         Drained::AskedBefore => "was asked before",
         Drained::Gone => return Err(gone(id)),
     };
-    place::poke(&store).await;
     let host = escape::line(&dispatcher.host_name);
     output::line(format!(
         "dispatcher {id} on {host} {asked} to drain: it takes nothing new, and leaves when its runs have ended"
-    ))?;
-    if args.no_wait {
-        return Ok(());
-    }
-    let left = left(&store, id, &mut changes);
-    let patience = args.timeout.unwrap_or(Duration::MAX);
-    match tokio::time::timeout(patience, left).await {
-        Ok(left) => left?,
-        Err(_) => {
-            return Err(Failure::new(
-                Code::Later,
-                anyhow::anyhow!(
-                    "dispatcher {id} is asked to drain, which stands, but its runs have not ended yet"
-                ),
-            ));
-        }
-    }
-    output::line(format!("dispatcher {id} has left"))
+    ))
 }
 
-async fn left(store: &Store, id: DispatcherId, changes: &mut Changes) -> Result<(), Failure> {
-    while store
-        .living_dispatchers()
-        .await?
-        .iter()
-        .any(|living| living.id == id)
-    {
+/// Tells of each as it leaves, until none is left.
+async fn leave(
+    store: &Store,
+    waited_for: &mut Vec<DispatcherId>,
+    changes: &mut Changes,
+) -> Result<(), Failure> {
+    loop {
+        let living = store.living_dispatchers().await?;
+        let has_left = |id: &DispatcherId| living.iter().all(|one| one.id != *id);
+        for id in waited_for.extract_if(.., |id| has_left(id)) {
+            output::line(format!("dispatcher {id} has left"))?;
+        }
+        if waited_for.is_empty() {
+            return Ok(());
+        }
         changes.next().await;
     }
-    Ok(())
 }
 
-/// The one that is meant; where several live it must be said which.
-fn choose(mut living: Vec<Dispatcher>, id: Option<DispatcherId>) -> Result<Dispatcher, Failure> {
+/// Those that are meant; where several live it must be said which.
+fn choose(mut living: Vec<Dispatcher>, which: Option<&str>) -> Result<Vec<Dispatcher>, Failure> {
+    if living.is_empty() {
+        return Err(nobody());
+    }
     let there_are = living
         .iter()
-        .map(|one| format!("{} on {}", one.id, one.host_name))
+        .map(|one| format!("{} on {}", one.id, escape::line(&one.host_name)))
         .collect::<Vec<_>>()
         .join(", ");
-    if let Some(id) = id {
-        living.retain(|one| one.id == id);
-        return living.pop().ok_or_else(|| match there_are.as_str() {
-            "" => nobody(),
-            there_are => Failure::new(
-                Code::NoSuch,
-                anyhow::anyhow!("no living dispatcher has the id {id}: there are {there_are}"),
+    let Some(which) = which else {
+        return match living.as_slice() {
+            [_] => Ok(living),
+            _ => Err(Failure::usage(format!(
+                "several dispatchers live: say which of {there_are}, by its id or by the name of its host"
+            ))),
+        };
+    };
+    let id = which.parse().ok();
+    living.retain(|one| Some(one.id) == id || one.host_name == which);
+    let [first, others @ ..] = living.as_slice() else {
+        return Err(Failure::new(
+            Code::NoSuch,
+            anyhow::anyhow!(
+                "no living dispatcher has the id {which:?}, or is on a host of that name: there are {there_are}"
             ),
-        });
+        ));
+    };
+    let host = &first.process.host_id;
+    if others.iter().any(|one| one.process.host_id != *host) {
+        return Err(Failure::usage(format!(
+            "several hosts are called {which:?}: say which dispatcher of {there_are}"
+        )));
     }
-    match (living.pop(), living.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(Failure::usage(format!(
-            "several dispatchers live: say which of {there_are}"
-        ))),
-        (None, _) => Err(nobody()),
+    Ok(living)
+}
+
+fn listed(ids: &[DispatcherId]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    match ids.as_slice() {
+        [only] => format!("dispatcher {only} is"),
+        _ => format!("each of the dispatchers {} is", ids.join(", ")),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cli::{Global, One};
 use crate::explain::{Seen, explain, page};
 use crate::failure::Failure;
 use crate::place::Place;
-use crate::{log_tail, output, stopped};
+use crate::{here, log_tail, output};
 
 /// Explains.
 pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
@@ -16,7 +16,7 @@ pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
     let dispatchers = situation.dispatchers.iter();
     let seen = Seen {
         own: place.config.published(),
-        stopped: stopped::among(dispatchers.map(|one| &one.dispatcher)),
+        stopped: here::stopped(dispatchers.map(|one| &one.dispatcher)),
         log_tail: log.map(log_tail::read).unwrap_or_default(),
     };
     let caller = Caller::of(global);

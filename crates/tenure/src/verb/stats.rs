@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tenure_store::duration;
-use tenure_store::read::{OfProfile, Pause, Serving, Stats, Tally, Unfinished};
+use tenure_store::read::{Gone, OfProfile, Pause, Serving, Stats, Tally, Unfinished};
 
 use crate::cli::{Global, Stats as Args};
 use crate::failure::Failure;
@@ -45,6 +45,8 @@ struct Shown<'a> {
     ends: &'a [Tally],
     /// Who dispatches.
     dispatchers: Vec<ShownDispatcher<'a>>,
+    /// Who is gone without a word, while runs of it are open.
+    gone: Vec<ShownGone<'a>>,
     /// What may not start.
     pauses: &'a [Pause],
 }
@@ -56,11 +58,24 @@ struct ShownDispatcher<'a> {
     host: &'a str,
     pid: i32,
     version: &'a str,
+    labels: &'a [String],
+    /// Its last sign of life; null on SQLite, where its lock says that it lives.
+    seen_at: Option<jiff::Timestamp>,
     slots: u32,
     runs: u64,
     batch_id: Option<tenure_store::BatchId>,
     drain_at: Option<jiff::Timestamp>,
     held: &'a [tenure_store::held::Held],
+}
+
+/// A dispatcher that is gone.
+#[derive(Serialize)]
+struct ShownGone<'a> {
+    id: tenure_store::DispatcherId,
+    host: &'a str,
+    /// Its last sign of life; null on SQLite.
+    seen_at: Option<jiff::Timestamp>,
+    runs: u64,
 }
 
 impl<'a> Shown<'a> {
@@ -74,6 +89,9 @@ impl<'a> Shown<'a> {
             dispatchers: stats.map_or_else(Vec::new, |stats| {
                 stats.dispatchers.iter().map(ShownDispatcher::of).collect()
             }),
+            gone: stats.map_or_else(Vec::new, |stats| {
+                stats.gone.iter().map(ShownGone::of).collect()
+            }),
             pauses: stats.map_or(&[], |stats| &stats.pauses),
         }
     }
@@ -82,18 +100,34 @@ impl<'a> Shown<'a> {
 impl<'a> ShownDispatcher<'a> {
     fn of(serving: &'a Serving) -> Self {
         let Serving {
-            dispatcher, runs, ..
+            dispatcher,
+            runs,
+            seen_at,
+            ..
         } = serving;
         Self {
             id: dispatcher.id,
             host: &dispatcher.host_name,
             pid: dispatcher.process.pid,
             version: &dispatcher.version,
+            labels: &dispatcher.labels,
+            seen_at: *seen_at,
             slots: dispatcher.slots,
             runs: *runs,
             batch_id: dispatcher.batch,
             drain_at: dispatcher.drain_at,
             held: &dispatcher.held,
+        }
+    }
+}
+
+impl<'a> ShownGone<'a> {
+    fn of(gone: &'a Gone) -> Self {
+        Self {
+            id: gone.dispatcher.id,
+            host: &gone.dispatcher.host_name,
+            seen_at: gone.seen_at,
+            runs: gone.runs,
         }
     }
 }
@@ -115,6 +149,9 @@ fn text(stats: &Stats) -> String {
     if stats.dispatchers.is_empty() {
         text.push_str("no dispatcher lives\n");
     }
+    for gone in &stats.gone {
+        let _ = writeln!(text, "{}", left_behind(gone));
+    }
     for pause in &stats.pauses {
         let _ = writeln!(text, "{}", paused(pause));
     }
@@ -129,7 +166,10 @@ fn text(stats: &Stats) -> String {
 
 fn dispatcher(serving: &Serving) -> String {
     let Serving {
-        dispatcher, runs, ..
+        dispatcher,
+        runs,
+        seen_at,
+        ..
     } = serving;
     let mut text = format!(
         "dispatcher {} (pid {} on {}): {runs} of {} slots taken",
@@ -138,6 +178,13 @@ fn dispatcher(serving: &Serving) -> String {
         escape::line(&dispatcher.host_name),
         dispatcher.slots
     );
+    if !dispatcher.labels.is_empty() {
+        let labels = escape::line(&dispatcher.labels.join(", "));
+        let _ = write!(text, ", labels {labels}");
+    }
+    if let Some(seen) = seen_at {
+        let _ = write!(text, ", last seen {}", seconds(*seen));
+    }
     if let Some(since) = dispatcher.drain_at {
         let _ = write!(text, ", takes nothing new since {}", seconds(since));
     }
@@ -147,6 +194,21 @@ fn dispatcher(serving: &Serving) -> String {
         let _ = write!(text, "\n  holds {profile} back until {until}: {why}");
     }
     text
+}
+
+fn left_behind(gone: &Gone) -> String {
+    let Gone {
+        dispatcher,
+        seen_at,
+        runs,
+    } = gone;
+    let seen = seen_at.map_or_else(String::new, |seen| format!(", last seen {}", seconds(seen)));
+    format!(
+        "dispatcher {} (pid {} on {}) is gone{seen}, and {runs} of its runs are open",
+        dispatcher.id,
+        dispatcher.process.pid,
+        escape::line(&dispatcher.host_name),
+    )
 }
 
 fn paused(pause: &Pause) -> String {

@@ -122,6 +122,7 @@ pub fn dispatcher() -> Serving {
         newest: Some(at("2026-11-23T11:45:00Z")),
         started_at: at("2026-11-23T08:00:00Z"),
         quiet_since: None,
+        seen_at: None,
     }
 }
 

@@ -1,12 +1,16 @@
 //! The store: whether it opens, whose eyes may read it, and who serves it.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 
 use tenure_store::dispatcher::Dispatcher;
+use tenure_store::read::Serving;
 use tenure_store::{Store, StoreUrl};
 
 use super::Finding;
+use crate::escape;
 use crate::place::Place;
+use crate::verb::seconds;
 
 const CHECK: &str = "store";
 
@@ -55,42 +59,58 @@ pub async fn look(place: &Place) -> (Option<Store>, Vec<Finding>) {
     (Some(store), findings)
 }
 
-/// Who serves it.
-pub async fn served(store: &Store, here: Option<&Dispatcher>) -> Finding {
-    let living = match store.living_dispatchers().await {
-        Ok(living) => living,
+/// Who serves it, whoever does so here first.
+pub async fn served(store: &Store, here: Option<&Dispatcher>) -> Vec<Finding> {
+    let mut serving = match store.serving().await {
+        Ok(serving) => serving,
         Err(error) => {
-            return Finding::problem(
+            return vec![Finding::problem(
                 CHECK,
                 error.to_string(),
                 "whether it is served is not known",
                 "as the message says",
-            );
+            )];
         }
     };
-    let ours = env!("CARGO_PKG_VERSION");
-    match here.or(living.first()) {
-        None => Finding::notice(
+    if serving.is_empty() {
+        return vec![Finding::notice(
             CHECK,
             "no dispatcher serves it",
             "tasks wait; what still runs goes on under its wardens",
             "`tenure serve`, `systemctl start tenured`",
-        ),
-        Some(dispatcher) if dispatcher.version != ours => Finding::notice(
+        )];
+    }
+    let is_here = |one: &Serving| here.is_some_and(|here| here.id == one.dispatcher.id);
+    serving.sort_by_key(|one| !is_here(one));
+    serving.iter().map(serves).collect()
+}
+
+fn serves(serving: &Serving) -> Finding {
+    let ours = env!("CARGO_PKG_VERSION");
+    let dispatcher = &serving.dispatcher;
+    let host = escape::line(&dispatcher.host_name);
+    if dispatcher.version != ours {
+        return Finding::notice(
             CHECK,
             format!(
-                "dispatcher {} on {} is version {}, this is {ours}",
-                dispatcher.id, dispatcher.host_name, dispatcher.version
+                "dispatcher {} on {host} is version {}, this is {ours}",
+                dispatcher.id, dispatcher.version
             ),
             "what the newer one knows the older one does not do",
             "restart the dispatcher; its workers live on",
-        ),
-        Some(dispatcher) => Finding::ok(
-            CHECK,
-            format!(
-                "dispatcher {} on {} serves it, with {} slots",
-                dispatcher.id, dispatcher.host_name, dispatcher.slots
-            ),
-        ),
+        );
     }
+    let mut found = format!(
+        "dispatcher {} on {host} serves it, with {} slots",
+        dispatcher.id, dispatcher.slots
+    );
+    if !dispatcher.labels.is_empty() {
+        let labels = escape::line(&dispatcher.labels.join(", "));
+        // Writing to a string cannot fail.
+        let _ = write!(found, ", labels {labels}");
+    }
+    if let Some(seen) = serving.seen_at {
+        let _ = write!(found, ", last seen {}", seconds(seen));
+    }
+    Finding::ok(CHECK, found)
 }
