@@ -115,14 +115,16 @@ impl Core {
         if let Some(due_at) = self.due_at {
             self.look_by(due_at);
         }
+        let in_vain = claims.contended && claims.claimed.is_empty();
+        if !in_vain {
+            self.moment = MOMENT;
+        }
         if claims.contended {
             self.look_by(now + self.moment);
         }
-        self.moment = if claims.contended && claims.claimed.is_empty() {
-            (self.moment * 2).min(self.rules.poll)
-        } else {
-            MOMENT
-        };
+        if in_vain {
+            self.moment = (self.moment * 2).min(self.rules.poll);
+        }
         let asked = claims.asked.then(|| self.read_asks()).flatten();
         let nothing_left = claims.claimed.is_empty() && self.runs.is_empty() && !again;
         let mut actions: Vec<Action> = claims
