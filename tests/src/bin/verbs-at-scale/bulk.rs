@@ -97,7 +97,7 @@ impl Bulk {
     fn tasks(&mut self, count: u64, columns: &str, values: &str) {
         let now = self.now;
         self.execute(format!(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+            "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {count})
              INSERT INTO tasks (title, body, cwd, env, skills, limits, priority, created_at,
                  updated_at, since, queued_at, {columns})
              SELECT 'task ' || i, '', '/', '{{}}', '[]', '{{}}', 0, {now} - i * 60000,
