@@ -169,14 +169,11 @@ async fn most_at_once(world: &World, tasks: &BTreeMap<TaskId, NewTask>) -> BTree
         };
         after = last.id;
         for event in events {
-            let is_claim = match event.kind {
-                EventKind::Claimed => true,
-                EventKind::Ended => false,
-                other => {
-                    assert_ne!(other, EventKind::StaleExit);
-                    continue;
-                }
-            };
+            assert_ne!(event.kind, EventKind::StaleExit);
+            let is_claim = event.kind == EventKind::Claimed;
+            if !is_claim && event.kind != EventKind::Ended {
+                continue;
+            }
             let task = &tasks[&event.task_id.unwrap()];
             let key = task.limit_key.as_ref().map(|limit| limit.key.clone());
             let profile = Some(task.work.profile().to_owned());
