@@ -2,7 +2,7 @@
 //! did. Who comes first is arranged by the turn of the events, which every writer takes last: while the
 //! test has it, the first one has written everything and committed nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection};
 use tenure_guard::{BlockKind, Report, TaskId, Tenure};
@@ -15,23 +15,26 @@ use tokio::task::JoinHandle;
 
 use crate::world::{World, after, exit, insist, report_id, task};
 
+/// How long it may take until somebody waits, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// The turn of the events, kept from everybody.
-struct Turn(PgConnection);
+pub struct Turn(PgConnection);
 
 impl Turn {
-    async fn keep(world: &World) -> Self {
+    pub async fn keep(world: &World) -> Self {
         let mut connection = raw(world).await;
         let turn = "BEGIN; SELECT pg_advisory_xact_lock(7092417533014016372)";
         connection.execute(sqlx::raw_sql(turn)).await.unwrap();
         Self(connection)
     }
 
-    async fn pass(mut self) {
+    pub async fn pass(mut self) {
         self.0.execute("COMMIT").await.unwrap();
     }
 }
 
-async fn raw(world: &World) -> PgConnection {
+pub async fn raw(world: &World) -> PgConnection {
     let StoreUrl::Postgres(url) = &world.url else {
         panic!("a server")
     };
@@ -39,10 +42,12 @@ async fn raw(world: &World) -> PgConnection {
 }
 
 /// Waits until so many connections wait for a lock.
-async fn waiting(world: &World, count: i64) {
+pub async fn waiting(world: &World, count: i64) {
     let asked = "SELECT count(*) FROM pg_stat_activity
                  WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let begun = Instant::now();
     while world.number(asked).await < count {
+        assert!(begun.elapsed() < PATIENCE, "fewer than {count} wait");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

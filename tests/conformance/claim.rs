@@ -262,10 +262,10 @@ async fn plan(world: &World, name: &str) -> Vec<String> {
 
 /// Statements by name, each with the index that it must use.
 const INDEXES: &[(&str, &str)] = &[
-    ("candidates", "ready_by_lane"),
+    ("places", "ready_by_lane"),
+    ("places_of_batch", "ready_by_batch"),
     ("lanes", "ready_by_lane"),
     ("lanes_of_batch", "ready_by_batch"),
-    ("candidates_of_batch", "ready_by_batch"),
     ("running_of_profile", "tasks_by_assignee"),
     ("may_claim", "ready_by_lane"),
     ("may_claim", "scheduled_by_time"),

@@ -12,6 +12,7 @@ mod add;
 mod anything;
 mod at_once;
 mod claim;
+mod contention;
 mod deadlines;
 mod dispatchers;
 mod end;

@@ -26,19 +26,36 @@ const MILLION: &str = "
                          WHEN i % 100 = 2 THEN 'scheduled' ELSE 'done' END AS status
           FROM generate_series(1, 1000000) AS i) AS each";
 
+/// The three lanes, and eight tasks that are wanted: of each, and then as they were chosen.
+const LANES_AND_ROOM: &str = r#"'[{"profile":"plain","lane":""},{"profile":"plain","lane":"x"},
+    {"profile":"plain","lane":"xx"}]', 8, '[900001]'"#;
+const LANES_ROOM_AND_BATCH: &str = r#"'[{"profile":"plain","lane":""},{"profile":"plain","lane":"x"},
+    {"profile":"plain","lane":"xx"}]', 8, '[900001]', 1"#;
+const PLANNED: &str = r#"'[{"profile":"plain","lane":"","tasks":[3,6,9]},
+    {"profile":"plain","lane":"xx","tasks":[1,2,4,5,7]}]', '[900001]'"#;
+const PLANNED_OF_BATCH: &str = r#"'[{"profile":"plain","lane":"","tasks":[3,6,9]},
+    {"profile":"plain","lane":"xx","tasks":[1,2,4,5,7]}]', '[900001]', 1"#;
+
 /// The statements of a claim and of a page of tasks: the types of what they take, examples of it, and
 /// the index by which they find it.
-const ASKED: [(&str, &str, &str, &str); 12] = [
+const ASKED: [(&str, &str, &str, &str); 14] = [
     (
-        "candidates",
-        "TEXT, BIGINT, TEXT, TEXT",
-        r#"'plain', 8, '["","x","xx"]', '[900001]'"#,
+        "places",
+        "TEXT, BIGINT, TEXT",
+        LANES_AND_ROOM,
         "ready_by_lane",
     ),
     (
+        "places_of_batch",
+        "TEXT, BIGINT, TEXT, BIGINT",
+        LANES_ROOM_AND_BATCH,
+        "ready_by_batch",
+    ),
+    ("candidates", "TEXT, TEXT", PLANNED, "ready_by_lane"),
+    (
         "candidates_of_batch",
-        "TEXT, BIGINT, TEXT, TEXT, BIGINT",
-        r#"'plain', 8, '["","x","xx"]', '[900001]', 1"#,
+        "TEXT, TEXT, BIGINT",
+        PLANNED_OF_BATCH,
         "ready_by_batch",
     ),
     ("lanes", "TEXT", "'plain'", "ready_by_lane"),
@@ -154,18 +171,22 @@ async fn explained(connection: &mut PgConnection, values: &str) -> Value {
     serde_json::from_str(&plan).unwrap()
 }
 
-/// Fills the tables, their indexes made anew afterwards, which costs less than keeping them meanwhile;
-/// then does what the server's own housekeeping does.
+/// Fills the tables, their indexes and unique columns made anew afterwards, which costs less than keeping
+/// them meanwhile; then does what the server's own housekeeping does.
 async fn fill(connection: &mut PgConnection) {
-    let indexes = sqlx::query(
-        "SELECT indexname, indexdef FROM pg_indexes
-         WHERE tablename = 'tasks' AND indexdef NOT LIKE 'CREATE UNIQUE%'",
+    let kept = sqlx::query(
+        "SELECT format('DROP INDEX %I', indexname), indexdef FROM pg_indexes
+         WHERE tablename = 'tasks' AND indexdef NOT LIKE 'CREATE UNIQUE%'
+         UNION ALL
+         SELECT format('ALTER TABLE tasks DROP CONSTRAINT %I', conname),
+                format('ALTER TABLE tasks ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid))
+         FROM pg_constraint WHERE conrelid = CAST('tasks' AS REGCLASS) AND contype = 'u'",
     );
-    let indexes = indexes.fetch_all(&mut *connection).await.unwrap();
+    let kept = kept.fetch_all(&mut *connection).await.unwrap();
     let (mut before, mut after) = (String::new(), String::new());
-    for row in indexes {
-        let (name, made): (String, String) = (row.get(0), row.get(1));
-        let _ = write!(before, "DROP INDEX {name};");
+    for row in kept {
+        let (dropped, made): (String, String) = (row.get(0), row.get(1));
+        let _ = write!(before, "{dropped};");
         let _ = write!(after, "{made};");
     }
     run(connection, before).await;
@@ -173,6 +194,9 @@ async fn fill(connection: &mut PgConnection) {
     run(connection, "SET session_replication_role = replica".into()).await;
     run(connection, MILLION.into()).await;
     run(connection, "SET session_replication_role = origin".into()).await;
+    // Enough to sort an index of a million rows without files.
+    let memory = "SET maintenance_work_mem = '256MB'";
+    run(connection, memory.into()).await;
     run(connection, after).await;
     run(connection, "VACUUM ANALYZE tasks".into()).await;
 }

@@ -63,6 +63,8 @@ pub(crate) struct Core {
     mode: Mode,
     claim: Claiming,
     asks: Asking,
+    /// How long after a claim that found others at what it wanted the next one is made.
+    moment: Duration,
     looking: Looking,
     /// When leases of other hosts are looked at.
     watch: Watch,
@@ -125,6 +127,7 @@ impl Core {
             mode: Mode::Serving,
             claim: Claiming::Idle,
             asks: Asking::Idle,
+            moment: claim::MOMENT,
             looking: Looking::At(now),
             watch: match rules.lease_of_others {
                 Some(_) => Watch::At(now),

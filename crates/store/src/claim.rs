@@ -1,7 +1,8 @@
 //! claim: takes runnable tasks; makes a run and its claim lock for each. Which it takes is chosen
-//! in `claim/choose.rs`.
+//! in `claim/choose.rs`, by what `claim/plan.rs` decides.
 
 mod choose;
+mod plan;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -89,6 +90,9 @@ pub struct Claims {
     pub draining: bool,
     /// Whether runs were asked to end, perhaps of this dispatcher.
     pub asked: bool,
+    /// Whether fewer were taken than there seemed to be, because somebody else was just taking them:
+    /// what is left is worth another claim in a moment.
+    pub contended: bool,
 }
 
 impl Store {
@@ -166,14 +170,12 @@ struct Candidate {
     asks: Asks,
     cwd: PathBuf,
     attempts: u32,
-    /// Its limit key and how many may run with it.
-    key: Option<(String, u32)>,
-    /// Its place in the order: smaller first.
-    place: i64,
 }
 
 impl Write for Wanted {
     type Answer = Claims;
+
+    const LAST: bool = true;
 
     async fn apply(&self, tx: &mut Transaction) -> Result<Claims, Error> {
         if is_draining(tx, self.dispatcher).await? {
@@ -184,8 +186,8 @@ impl Write for Wanted {
         }
         let promoted = make_due_ready(tx).await?;
         let chosen = self.choose(tx).await?;
-        let mut claimed = Vec::with_capacity(chosen.len());
-        for (offer, candidate) in chosen {
+        let mut claimed = Vec::with_capacity(chosen.tasks.len());
+        for (offer, candidate) in chosen.tasks {
             claimed.push(self.take(tx, offer, candidate).await?);
         }
         Ok(Claims {
@@ -195,6 +197,7 @@ impl Write for Wanted {
                 .filter(|due| !(promoted.left_alone && due.is_zero())),
             draining: false,
             asked: promoted.asked,
+            contended: chosen.contended,
         })
     }
 }

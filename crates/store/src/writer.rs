@@ -31,6 +31,10 @@ pub(crate) trait Write: Send + Sync + 'static {
     /// What the caller is told once it is durable.
     type Answer: Send + 'static;
 
+    /// Whether it comes after all others of its transaction, and alone of its kind: what waits for locks
+    /// that its like wait for does so when nothing is left that others of the transaction could wait for.
+    const LAST: bool = false;
+
     /// Writes it.
     fn apply(
         &self,
@@ -50,6 +54,9 @@ trait Queued: Send {
 
     /// Whether the caller has stopped waiting.
     fn is_abandoned(&self) -> bool;
+
+    /// Whether it comes after all others of its transaction, and alone of its kind.
+    fn is_last(&self) -> bool;
 }
 
 struct Job<W: Write> {
@@ -77,6 +84,10 @@ impl<W: Write> Queued for Job<W> {
 
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
+    }
+
+    fn is_last(&self) -> bool {
+        W::LAST
     }
 }
 
@@ -144,10 +155,14 @@ async fn serve(mut database: Database, mut waiting: mpsc::Receiver<Box<dyn Queue
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         batch.retain(|job| !job.is_abandoned());
+        batch.sort_by_key(|job| job.is_last());
+        let others = batch.iter().filter(|job| !job.is_last()).count();
+        let further = batch.split_off(batch.len().min(others + 1));
         if batch.len() > 1 {
             together(&mut database, &mut batch).await;
         }
-        for job in batch.drain(..).filter(|job| !job.is_abandoned()) {
+        let rest = batch.drain(..).chain(further);
+        for job in rest.filter(|job| !job.is_abandoned()) {
             alone(&mut database, job).await;
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** at most one claim is under way, so that room is never given away twice.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tenure_guard::RunId;
 use tenure_store::claim::{Claimed, Claims};
@@ -14,6 +14,11 @@ use super::run::{Origin, Run, Stage};
 use super::{Core, Mode, STORE_PAUSE};
 use crate::Finished;
 use crate::action::Action;
+
+/// How long after a claim that found others at what it wanted another one is made: their transactions
+/// are over by then. Doubled, up to the poll, while that brings nothing, so that whoever holds something
+/// for long is not asked for it all the time.
+pub(super) const MOMENT: Duration = Duration::from_millis(20);
 
 /// Whether what was asked is being read. On a slow store looks come faster than answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +155,16 @@ impl Core {
         self.due_at = claims.next_due.map(|due| now + due);
         if let Some(due_at) = self.due_at {
             self.look_by(due_at);
+        }
+        let in_vain = claims.contended && claims.claimed.is_empty();
+        if !in_vain {
+            self.moment = MOMENT;
+        }
+        if claims.contended {
+            self.look_by(now + self.moment);
+        }
+        if in_vain {
+            self.moment = (self.moment * 2).min(self.rules.poll);
         }
         let asked = claims.asked.then(|| self.read_asks()).flatten();
         let nothing_left = claims.claimed.is_empty() && self.runs.is_empty() && !again;

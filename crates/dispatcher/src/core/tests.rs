@@ -69,9 +69,7 @@ impl World {
         let claimed = runs.iter().map(|&run| claimed(run)).collect();
         self.tell(Event::Claimed(Ok(Claims {
             claimed,
-            next_due: None,
-            draining: false,
-            asked: false,
+            ..Claims::default()
         })))
     }
 
@@ -441,8 +439,7 @@ fn a_time_that_comes_while_every_slot_is_taken_comes_all_the_same() {
     world.tell(Event::Claimed(Ok(Claims {
         claimed: vec![claimed(1)],
         next_due: Some(Duration::from_secs(2)),
-        asked: false,
-        draining: false,
+        ..Claims::default()
     })));
     let none = world.tell(Event::Look);
     assert!(claim(&none).is_none(), "{none:?}");
@@ -461,16 +458,53 @@ fn a_time_that_comes_while_every_slot_is_taken_comes_all_the_same() {
 }
 
 #[test]
+fn who_finds_others_at_what_it_wants_looks_again_in_a_moment_and_less_and_less_often() {
+    let contended = || Claims {
+        contended: true,
+        ..Claims::default()
+    };
+    let mut world = World::with(2, false);
+    world.tell(Event::Look);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let none = world.tell(Event::Claimed(Ok(contended())));
+        assert!(none.is_empty(), "{none:?}");
+        let began = world.now;
+        loop {
+            world.now = world.core.wake_at();
+            let actions = world.tell(Event::Time);
+            if claim(&actions).is_some() {
+                break;
+            }
+        }
+        waits.push(world.now - began);
+    }
+    assert!(waits[0] < Duration::from_millis(100), "{waits:?}");
+    let grows = |pair: &[Duration]| pair[0] < pair[1] || pair[1] == POLL;
+    assert!(waits.windows(2).all(grows), "{waits:?}");
+    // What brings something begins anew.
+    world.tell(Event::Claimed(Ok(Claims {
+        claimed: vec![claimed(1)],
+        ..contended()
+    })));
+    world.now += waits[0];
+    let actions = world.tell(Event::Time);
+    assert!(claim(&actions).is_some(), "{actions:?}");
+    world.tell(Event::Claimed(Ok(contended())));
+    world.now += waits[0];
+    let actions = world.tell(Event::Time);
+    assert!(claim(&actions).is_some(), "{actions:?}");
+}
+
+#[test]
 fn what_a_claim_asked_of_a_run_of_ours_is_read_at_once() {
     let mut world = World::with(2, false);
     world.open(1);
     world.tell(Event::Look);
     world.tell(Event::AsksRead(Vec::new()));
     let actions = world.tell(Event::Claimed(Ok(Claims {
-        claimed: Vec::new(),
-        next_due: None,
         asked: true,
-        draining: false,
+        ..Claims::default()
     })));
     assert!(matches!(actions[..], [Action::ReadAsks]), "{actions:?}");
 }

@@ -10,6 +10,18 @@ use tenure_tests::Home;
 /// A day, in the store's unit.
 const DAY_MS: u64 = 86_400_000;
 
+/// How a run ends that did well.
+pub(crate) fn well() -> End {
+    End::Exited {
+        exit: Exit::Code(0),
+        interrupted: false,
+        stood_down: None,
+        tree_unverified: false,
+        oom: false,
+        core: None,
+    }
+}
+
 /// Writes rows past every verb, many in a statement.
 pub(crate) struct Bulk {
     connection: Open,
@@ -85,7 +97,7 @@ impl Bulk {
     fn tasks(&mut self, count: u64, columns: &str, values: &str) {
         let now = self.now;
         self.execute(format!(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+            "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {count})
              INSERT INTO tasks (title, body, cwd, env, skills, limits, priority, created_at,
                  updated_at, since, queued_at, {columns})
              SELECT 'task ' || i, '', '/', '{{}}', '[]', '{{}}', 0, {now} - i * 60000,
@@ -114,7 +126,7 @@ impl Bulk {
         self.tasks(
             share(15),
             &format!("{own}, lane, limit_key, key_limit"),
-            r#"'shell', '["sleep", "36000"]', 'ready', 0, '{"limit_key":"one"}', 'one', 1"#,
+            r#"'shell', '["sleep", "36000"]', 'ready', 0, '{"limit_key":"one","limit":1}', 'one', 1"#,
         );
         self.tasks(
             share(10),
@@ -176,15 +188,7 @@ impl Bulk {
     /// Closed runs of the tasks that these words choose.
     fn runs_of(&mut self, chosen: &str, outcome: &str, each: u64) {
         let limits = serde_json::to_string(&Limits::default()).expect("limits are JSON");
-        let seen = End::Exited {
-            exit: Exit::Code(0),
-            interrupted: false,
-            stood_down: None,
-            tree_unverified: false,
-            oom: false,
-            core: None,
-        };
-        let seen = serde_json::to_string(&seen).expect("an end is JSON");
+        let seen = serde_json::to_string(&well()).expect("an end is JSON");
         for attempt in 1..=each {
             self.execute(format!(
                 "INSERT INTO runs (task_id, attempt, dispatcher_id, claim_lock, profile, limits,
@@ -208,7 +212,8 @@ impl Bulk {
         }
     }
 
-    /// What a store that grew by itself would have: tallies, and on a server its statistics.
+    /// What a store that grew by itself would have: tallies, everything where it belongs, and on a server
+    /// its statistics.
     pub(crate) fn settle(&mut self) {
         self.execute("DELETE FROM tallies".to_owned());
         self.execute(format!(
@@ -216,8 +221,17 @@ impl Bulk {
              SELECT ended_at / {DAY_MS}, profile, outcome, count(*), sum(ended_at - claimed_at)
              FROM runs WHERE ended_at IS NOT NULL GROUP BY 1, 2, 3"
         ));
-        if matches!(self.connection, Open::Postgres(_)) {
-            self.execute("ANALYZE".to_owned());
+        let kept = match &self.connection {
+            // What was written so fast is neither folded in nor on the disk, and the next one who commits
+            // would pay for all of it.
+            Open::Sqlite(_) => {
+                "PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE);
+                                PRAGMA synchronous = OFF"
+            }
+            Open::Postgres(_) => "VACUUM ANALYZE; CHECKPOINT",
+        };
+        for statement in kept.split(';') {
+            self.execute(statement.to_owned());
         }
     }
 

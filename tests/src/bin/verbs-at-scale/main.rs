@@ -6,8 +6,8 @@
 //!     [--tasks N] [--events N] [--factor N] [--runs N] [--claims N] [--postgres 1]
 //! ```
 //!
-//! First come the claims: `--claims` tasks are claimed on a store that has no others, and so many again
-//! after `--tasks` more became ready and ten times as many finished. Then, on another store, the verbs.
+//! First come the claims: `--claims` tasks are claimed on a store where hardly more may start, and so many
+//! again after `--tasks` more became ready and ten times as many finished. Then, on another store, the verbs.
 //!
 //! A tenth of `--tasks` is unfinished: ready behind a full cap, ready behind a limit key, paused,
 //! scheduled, waiting for parents, blocked by people and by the breaker. The rest is finished. A real

@@ -1,2 +1,2 @@
 -- The one writer of SQLite is alone in its transaction: there is nothing to lock.
-SELECT $1 AS profile
+SELECT json_array_length($1) AS number
