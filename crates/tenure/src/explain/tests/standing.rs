@@ -111,6 +111,14 @@ fn paused(profile: Option<&str>) -> Situation {
     }
 }
 
+/// Under a dispatcher that knows no more than we do.
+fn beyond() -> Situation {
+    Situation {
+        beyond: Some("limits: unknown field `max_cost`".into()),
+        ..alone(json!({"limits": {"max_cost": 7}}))
+    }
+}
+
 fn kept() -> Vec<Case> {
     let held = Held {
         profile: "counter".into(),
@@ -123,10 +131,6 @@ fn kept() -> Vec<Case> {
     other.dispatcher.profiles.clear();
     two.dispatchers.push(other);
     let drain = Some(at("2026-11-23T11:55:00Z"));
-    let beyond = Situation {
-        beyond: Some("limits: unknown field `max_cost`".into()),
-        ..alone(json!({"limits": {"max_cost": 7}}))
-    };
     let none = Situation {
         dispatchers: Vec::new(),
         ..alone(json!({}))
@@ -161,7 +165,7 @@ fn kept() -> Vec<Case> {
             Code::LabelMissing,
             served(|serving| serving.dispatcher.profiles[0].requires = vec!["gpu".into()]),
         ),
-        case("a newer version's task", Code::BeyondDispatchers, beyond),
+        case("a newer version's task", Code::BeyondDispatchers, beyond()),
         case(
             "a drain",
             Code::Draining,
