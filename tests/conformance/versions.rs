@@ -111,8 +111,7 @@ async fn who_was_shut_out_meanwhile_writes_nothing(world: World) {
             world
                 .store
                 .comment(tenure.task, "me".into(), "?".into())
-                .await
-                .map(|_| ()),
+                .await,
         ),
     ];
     for (what, written) in writes {

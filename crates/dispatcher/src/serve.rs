@@ -126,11 +126,13 @@ async fn turn(
     loop {
         for event in events.drain(..) {
             for action in core.handle(Instant::now(), event) {
-                match action {
-                    Action::Finish(finished) => return Ok(finished),
-                    Action::GiveUp(error) => return Err(error),
-                    action => edge.act(action),
+                if let Action::Finish(finished) = action {
+                    return Ok(finished);
                 }
+                if let Action::GiveUp(error) = action {
+                    return Err(error);
+                }
+                edge.act(action);
             }
         }
         tokio::select! {

@@ -68,10 +68,10 @@ pub(crate) async fn beyond_us(tx: &mut Transaction, task: TaskId) -> Result<Opti
 
 /// Which column it is, and what is not understood in it.
 pub(crate) fn words(error: &Error) -> String {
-    match error {
-        Error::Unreadable(words) => words.clone(),
-        other => other.to_string(),
+    if let Error::Unreadable(words) = error {
+        return words.clone();
     }
+    error.to_string()
 }
 
 fn beyond(column: &str, error: &serde_json::Error) -> Error {

@@ -95,13 +95,12 @@ impl ShutOut {
             version,
             seen_at,
         } = self;
-        let sign = match file {
+        let sign = if file.is_some() {
             // The lock is all the signs of life there are.
-            Some(_) => "holds the store".to_owned(),
-            None => {
-                let ago = now.saturating_sub(*seen_at).max(0) / 1000;
-                format!("last seen {} ({ago} s ago)", timestamp(*seen_at)?)
-            }
+            "holds the store".to_owned()
+        } else {
+            let ago = now.saturating_sub(*seen_at).max(0) / 1000;
+            format!("last seen {} ({ago} s ago)", timestamp(*seen_at)?)
         };
         Ok(format!(
             "dispatcher {id} on {host_name} (tenure {version}, pid {pid}, {sign})"

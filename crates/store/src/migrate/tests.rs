@@ -116,18 +116,19 @@ async fn an_older_program_works_on_after_an_additive_migration_and_on_nothing_el
     drop(lock);
     let cut = and_then(&[additive(), cutting(known + 2)]);
     bring_to(&path, &cut).await.unwrap();
-    let outgrown = older.write_nothing().await.unwrap_err();
-    match outgrown {
-        Error::Outgrown {
-            found,
-            compatible_from,
-            known: ours,
-        } => assert_eq!(
-            (found, compatible_from, ours),
-            (known + 2, known + 2, known)
-        ),
-        other => panic!("{other:?}"),
-    }
+    let outgrown = older.write_nothing().await;
+    let Err(Error::Outgrown {
+        found,
+        compatible_from,
+        known: ours,
+    }) = outgrown
+    else {
+        panic!("{outgrown:?}");
+    };
+    assert_eq!(
+        (found, compatible_from, ours),
+        (known + 2, known + 2, known)
+    );
     match bring_to(&path, MIGRATIONS).await {
         Err(OpenError::Newer {
             found,

@@ -85,6 +85,18 @@ fn unlabelled(situation: &Situation, met: &[Met]) -> Reason {
     reason.command(format!("tenure edit {} --clear-requires", task.id))
 }
 
+/// None of them knows all that a newer version lets a task ask.
+fn too_old(situation: &Situation, who: &str) -> Reason {
+    let beyond = situation.beyond.as_deref().unwrap_or_default();
+    Reason::new(
+        Code::BeyondDispatchers,
+        format!(
+            "a newer tenure added it, and no living dispatcher knows all that it asks ({beyond}): {who}"
+        ),
+        "the newer tenure is installed on a host that has its profile, and serves there",
+    )
+}
+
 /// All of them are of one kind.
 fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
     let task = &situation.task;
@@ -117,14 +129,7 @@ fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
         )
         .command(format!("tenure edit {} --clear-skills", task.id)),
         Obstacle::NoLabels(_) => unlabelled(situation, met),
-        Obstacle::TooOld => Reason::new(
-            Code::BeyondDispatchers,
-            format!(
-                "a newer tenure added it, and no living dispatcher knows all that it asks ({}): {who}",
-                situation.beyond.as_deref().unwrap_or_default()
-            ),
-            "the newer tenure is installed on a host that has its profile, and serves there",
-        ),
+        Obstacle::TooOld => too_old(situation, &who),
         Obstacle::Quiet(since) => Reason::new(
             Code::NoDispatcher,
             format!("the dispatcher gives no sign of life: {who}"),

@@ -144,19 +144,16 @@ fn fields(detail: &Detail, caller: &Caller) -> String {
         field(&mut text, "not before", &seconds(time));
     }
     if let Some(recurrence) = &task.recurrence {
-        let recurs = match recurrence {
-            Told::Known(recurrence) => recurs(task, recurrence),
-            Told::Foreign(recurrence) => recurrence.to_string(),
-        };
-        field(&mut text, "recurs", &recurs);
+        field(&mut text, "recurs", &recurs(task, recurrence));
     }
     field(&mut text, "assignee", &task.assignee);
     if let Some(command) = &task.command {
-        let command = match command {
-            Told::Known(command) => format!("{command:?}"),
-            Told::Foreign(command) => command.to_string(),
-        };
-        field(&mut text, "command", &command);
+        let known = command.known().map(|command| format!("{command:?}"));
+        field(
+            &mut text,
+            "command",
+            &known.unwrap_or_else(|| foreign(command)),
+        );
     }
     field(&mut text, "folder", &task.cwd.display().to_string());
     field(&mut text, "priority", &task.priority.to_string());
@@ -219,12 +216,20 @@ fn field(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "{name:<10}  {}", escape::line(value));
 }
 
-fn recurs(task: &TaskRow, recurrence: &Recurrence) -> String {
-    let Recurrence {
+/// What a newer version wrote, as it stands.
+fn foreign<T: serde::Serialize>(told: &Told<T>) -> String {
+    serde_json::to_string(told).unwrap_or_default()
+}
+
+fn recurs(task: &TaskRow, recurrence: &Told<Recurrence>) -> String {
+    let Told::Known(Recurrence {
         times,
         overlap,
         catch_up,
-    } = recurrence;
+    }) = recurrence
+    else {
+        return foreign(recurrence);
+    };
     let series = task.series_id.unwrap_or(task.id);
     format!("{times}, overlap {overlap}, catch-up {catch_up}; of the series of task {series}")
 }

@@ -97,7 +97,7 @@ fn a_dispatcher_of_a_later_build_that_speaks_this_version_adopts_and_says_more_t
         panic!("{said:?}");
     };
     assert_eq!(told, Some(pid));
-    let end = BootInstant::now() + Duration::from_secs(60);
+    let end = BootInstant::now() + Duration::from_mins(1);
     for order in [
         added_to(Order::Lease { end }),
         json!({ "order": "reprioritize", "to": 9 }),

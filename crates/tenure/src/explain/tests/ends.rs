@@ -240,14 +240,7 @@ fn unexecuted() -> Vec<Case> {
     ]
 }
 
-fn benign() -> Vec<Case> {
-    let never = |reason: &str| seen(json!({"end": "never_started", "reason": reason}));
-    // Where nobody here can look, nothing of a tree is proved.
-    let lost = |label, code, reason: &'static str, tree_unverified: bool| {
-        let end = json!({"end": "unseen", "reason": reason, "tree_unverified": tree_unverified});
-        let special = json!({"seen": end, "tree_unverified": tree_unverified});
-        ended(label, code, "lost", reason, special)
-    };
+fn stood_down() -> Case {
     let mut stood_down = ended(
         "a variable is missing",
         Code::StaleEnvironment,
@@ -265,6 +258,17 @@ fn benign() -> Vec<Case> {
     }))
     .unwrap();
     stood_down.situation.events = vec![event];
+    stood_down
+}
+
+fn benign() -> Vec<Case> {
+    let never = |reason: &str| seen(json!({"end": "never_started", "reason": reason}));
+    // Where nobody here can look, nothing of a tree is proved.
+    let lost = |label, code, reason: &'static str, tree_unverified: bool| {
+        let end = json!({"end": "unseen", "reason": reason, "tree_unverified": tree_unverified});
+        let special = json!({"seen": end, "tree_unverified": tree_unverified});
+        ended(label, code, "lost", reason, special)
+    };
     vec![
         ended(
             "the dispatcher died",
@@ -280,7 +284,7 @@ fn benign() -> Vec<Case> {
             "no space left",
             never("no space left"),
         ),
-        stood_down,
+        stood_down(),
         ended(
             "not the owner",
             Code::StaleNotOwner,

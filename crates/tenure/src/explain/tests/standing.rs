@@ -137,6 +137,14 @@ fn paused(profile: Option<&str>) -> Situation {
     }
 }
 
+/// Under a dispatcher that knows no more than we do.
+fn beyond() -> Situation {
+    Situation {
+        beyond: Some("limits: unknown field `max_cost`".into()),
+        ..alone(json!({"limits": {"max_cost": 7}}))
+    }
+}
+
 fn kept() -> Vec<Case> {
     let held = Held {
         profile: "counter".into(),
@@ -149,10 +157,6 @@ fn kept() -> Vec<Case> {
     other.dispatcher.profiles.clear();
     two.dispatchers.push(other);
     let drain = Some(at("2026-11-23T11:55:00Z"));
-    let beyond = Situation {
-        beyond: Some("limits: unknown field `max_cost`".into()),
-        ..alone(json!({"limits": {"max_cost": 7}}))
-    };
     let paused_task = alone(json!({"paused_at": "2026-11-23T11:59:00Z"}));
     vec![
         case("the store is paused", Code::PausedStore, paused(None)),
@@ -182,7 +186,7 @@ fn kept() -> Vec<Case> {
             Code::LabelMissing,
             served(|serving| serving.dispatcher.profiles[0].requires = vec!["gpu".into()]),
         ),
-        case("a newer version's task", Code::BeyondDispatchers, beyond),
+        case("a newer version's task", Code::BeyondDispatchers, beyond()),
         case(
             "a drain",
             Code::Draining,
