@@ -259,6 +259,7 @@ mod tests {
                 "[store]\nurl = 'mysql://u:secret@h/d'",
                 &["store.url", "mysql://u@h/d"],
             ),
+            ("[store]\npassword = 'secret'", &["password_file"]),
             ("[profiles.Big]\ncommand = ['x']", &["Big"]),
             (
                 "[profiles.shell]\ncommand = ['x']",
