@@ -53,8 +53,14 @@ async fn a_task_reads_back_as_it_was_given(world: World) {
     );
     assert_eq!((row.assignee.as_str(), row.command), ("reviewer", None));
     assert_eq!((row.priority, row.skills), (-3, new.skills));
-    assert_eq!((row.cwd, row.env, row.key), (new.cwd, new.env, new.key));
-    assert_eq!((row.limits, row.status), (new.limits, TaskStatus::Todo));
+    assert_eq!(
+        (row.cwd, row.env, row.key),
+        (new.cwd, new.env.into(), new.key)
+    );
+    assert_eq!(
+        (row.limits, row.status),
+        (new.limits.into(), TaskStatus::Todo)
+    );
     let wait = row.not_before.unwrap().duration_since(row.created_at);
     assert_eq!(wait.as_secs(), 60);
     assert_eq!(detail.parents.len(), 1);

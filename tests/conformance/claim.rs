@@ -297,6 +297,7 @@ const INDEXES: &[(&str, &str)] = &[
     ("blocked_long", "blocked_since"),
     ("ready_profiles", "ready_by_lane"),
     ("ready_in_lane", "ready_by_lane"),
+    ("asks_in_lane", "ready_by_lane"),
     ("paused_tasks", "paused_tasks"),
     ("ended_parents", "links_by_child"),
     ("children_to_tell", "unmet_links"),
@@ -332,6 +333,7 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         "events_of_batch",
         "gc_dispatchers",
         "gc_events_page",
+        "last_dispatcher",
         "living",
         "lock_schema",
         "meta",
@@ -343,9 +345,12 @@ async fn nothing_that_is_done_for_every_event_scans_or_sorts() {
         "retire_all",
         "running_by_key",
         "set_meta",
+        "shut_out",
+        "shut_out_of_old",
         "troubled",
         "unverified",
         "tallies",
+        "versions",
     ];
     for statement in tenure_store::sql::ALL {
         let plan = plan(&world, statement.name).await;

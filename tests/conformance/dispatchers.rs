@@ -6,7 +6,8 @@ use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
 use tenure_store::held::{Held, HeldNow};
 use tenure_store::life::LimitsLayer;
 use tenure_store::process::ProcessId;
-use tenure_store::{DispatcherId, Error};
+use tenure_store::read::Departure;
+use tenure_store::{DispatcherId, Error, Store};
 
 use crate::world::{World, on_both};
 
@@ -16,6 +17,7 @@ on_both!(
     what_a_dispatcher_holds_back_is_read_with_it,
     a_file_has_one_dispatcher_and_a_server_several,
     a_killed_dispatcher_is_not_listed,
+    where_nobody_serves_the_last_who_did_is_known_and_how_it_went,
 );
 
 fn limited(max_failures: u32) -> LimitsLayer {
@@ -39,14 +41,15 @@ pub fn dispatcher(pid: i32) -> Dispatcher {
         host_name: "name".into(),
         socket: "/run/tenure.sock".into(),
         version: "0.1.0".into(),
+        knows: tenure_store::known_schema(),
         slots: 4,
         profiles: vec![PublishedProfile {
             name: "reviewer".into(),
             skills: vec!["rust".into()],
             requires: Vec::new(),
             max_running: Some(2),
-            limits: limited(3),
-            defaults: limited(9),
+            limits: limited(3).into(),
+            defaults: limited(9).into(),
         }],
         labels: Vec::new(),
         batch: None,
@@ -153,4 +156,60 @@ async fn a_killed_dispatcher_is_not_listed(world: World) {
     let next = dispatcher(2);
     world.store.publish(next.clone()).await.unwrap();
     assert_eq!(world.store.living_dispatchers().await.unwrap(), [next]);
+}
+
+async fn where_nobody_serves_the_last_who_did_is_known_and_how_it_went(world: World) {
+    let last = async |store: &Store| {
+        let (serving, last) = store.serving_or_last().await.unwrap();
+        assert_eq!(serving, []);
+        last.map(|last| (last.dispatcher.process.pid, last.departure))
+    };
+    assert_eq!(last(&world.store).await, None);
+    let hold = world.store.hold().await.unwrap();
+    let first = dispatcher(1);
+    world.store.publish(first.clone()).await.unwrap();
+    let seen_at = world.store.time().await.unwrap();
+    let (serving, nobody) = world.store.serving_or_last().await.unwrap();
+    assert_eq!((serving[0].dispatcher.clone(), nobody), (first, None));
+    // What the kernel does when its process is killed. Where hosts share a store its silence tells it, or proof.
+    drop(hold);
+    let elsewhere = world.another().await;
+    if world.is_shared() {
+        let here = world.another().await;
+        here.count_out(|process| process.pid == 1);
+        let died = Departure::Died(Some(seen_at));
+        assert_eq!(last(&here).await, Some((1, died)));
+        world.clock.advance(Duration::from_secs(31));
+        let silent = Departure::Silent(seen_at);
+        assert_eq!(last(&elsewhere).await, Some((1, silent)));
+    } else {
+        assert_eq!(last(&elsewhere).await, Some((1, Departure::Died(None))));
+    }
+
+    world.clock.advance(Duration::from_secs(1));
+    let hold = world.store.hold().await.unwrap();
+    let next = dispatcher(2);
+    world.store.publish(next.clone()).await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    world.store.retire(next.id).await.unwrap();
+    drop(hold);
+    let now = world.store.time().await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    let signed_off = Departure::SignedOff(now);
+    assert_eq!(last(&world.store).await, Some((2, signed_off)));
+
+    let hold = world.store.hold().await.unwrap();
+    world.store.publish(dispatcher(3)).await.unwrap();
+    let seen_at = world.store.time().await.unwrap();
+    drop(hold);
+    world.clock.advance(Duration::from_secs(31));
+    // Whoever takes a file's lock, as `settle` does, signs off for the dead.
+    let _settles = world.store.hold().await.unwrap();
+    let now = world.store.time().await.unwrap();
+    let departure = if world.is_shared() {
+        Departure::Silent(seen_at)
+    } else {
+        Departure::StruckOff(now)
+    };
+    assert_eq!(last(&world.store).await, Some((3, departure)));
 }

@@ -158,7 +158,7 @@ async fn every_way_to_end_has_its_outcome_and_its_place(world: World) {
         let run = world.run(tenure.run).await;
         assert_eq!(run.exit, end.exit().map(ExitView::from), "{end:?}");
         assert_eq!(
-            (run.outcome, run.reason),
+            (run.known_outcome(), run.reason),
             (Some(outcome), Some(ended.reason))
         );
         let _ = world

@@ -209,8 +209,8 @@ async fn what_the_worker_of_a_taken_run_says_is_refused_and_written_down(world: 
     let detail = world.store.show(tenure.task).await.unwrap();
     let last = detail.events.last().unwrap();
     assert_eq!(
-        (last.kind, last.run_id),
-        (EventKind::StaleExit, Some(tenure.run))
+        (last.kind.clone(), last.run_id),
+        (EventKind::StaleExit.into(), Some(tenure.run))
     );
     assert_eq!(world.run(tenure.run).await, closed, "a closed run stays");
     let ended = world.end(&next, exit(0)).await;

@@ -194,7 +194,7 @@ async fn a_clean_up_learns_what_it_cleans_up_after(world: World) {
     let result = &told.parents[0];
     assert_eq!((result.id, result.kind), (parent, LinkKind::Failure));
     assert_eq!(result.status, TaskStatus::Blocked);
-    assert_eq!(result.outcome.map(Outcome::name), Some("failed"));
+    assert_eq!(result.outcome, Some(Outcome::Failed.into()));
     assert_eq!(result.reason.as_deref(), Some("exit 7"));
 }
 

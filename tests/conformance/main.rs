@@ -38,6 +38,7 @@ mod situation;
 mod start;
 mod statements;
 mod suspects;
+mod versions;
 mod waiting;
 mod watch;
 mod world;

@@ -176,6 +176,7 @@ fn published(id: DispatcherId) -> Dispatcher {
         host_name: "host".into(),
         socket: "/run/socket".into(),
         version: "1".into(),
+        knows: tenure_store::known_schema(),
         slots: 1,
         labels: Vec::new(),
         profiles: Vec::new(),

@@ -43,6 +43,7 @@ pub async fn publish(world: &World, id: DispatcherId) {
         host_name: "name".into(),
         socket: "/run/tenure.sock".into(),
         version: "0.1.0".into(),
+        knows: tenure_store::known_schema(),
         slots: 4,
         profiles: Vec::new(),
         labels: Vec::new(),

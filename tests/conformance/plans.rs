@@ -31,14 +31,14 @@ const MILLION: &str = "
 const ASKED: [(&str, &str, &str, &str); 12] = [
     (
         "candidates",
-        "TEXT, BIGINT, TEXT",
-        r#"'plain', 8, '["","x","xx"]'"#,
+        "TEXT, BIGINT, TEXT, TEXT",
+        r#"'plain', 8, '["","x","xx"]', '[900001]'"#,
         "ready_by_lane",
     ),
     (
         "candidates_of_batch",
-        "TEXT, BIGINT, TEXT, BIGINT",
-        r#"'plain', 8, '["","x","xx"]', 1"#,
+        "TEXT, BIGINT, TEXT, TEXT, BIGINT",
+        r#"'plain', 8, '["","x","xx"]', '[900001]', 1"#,
         "ready_by_batch",
     ),
     ("lanes", "TEXT", "'plain'", "ready_by_lane"),

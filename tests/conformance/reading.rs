@@ -107,7 +107,7 @@ async fn a_run_shows_where_it_stands(world: World) {
     world.end(&tenure, exit(0)).await;
     let run = world.run(tenure.run).await;
     assert_eq!(
-        (run.status, run.outcome),
+        (run.status, run.known_outcome()),
         (RunStatus::Ended, Some(Outcome::Failed))
     );
     assert_eq!((run.pid, run.note.as_deref()), (Some(4711), Some("half")));

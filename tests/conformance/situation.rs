@@ -5,13 +5,14 @@ use std::time::Duration;
 use tenure_guard::{BlockKind, TaskId};
 use tenure_store::life::{LimitsLayer, LinkKind, Outcome, TaskStatus};
 use tenure_store::person::Wish;
-use tenure_store::read::{Counted, TaskFilter, Unfinished};
+use tenure_store::read::{CalledOff, Counted, TaskFilter, Unfinished, WaitedFor};
 use tenure_store::task::{KeyLimit, NewTask, Work};
 
 use crate::world::{World, after, exit, on_both, task};
 
 on_both!(
     a_situation_names_what_a_task_waits_for,
+    what_is_stuck_above_a_task_says_why_and_who_called_it_off,
     a_ready_task_knows_its_place,
     a_task_knows_who_runs_with_its_limit_key,
     the_newest_runs_are_read_and_no_more,
@@ -55,6 +56,57 @@ async fn a_situation_names_what_a_task_waits_for(world: World) {
     assert_eq!(stuck(grandchild).await, [parent]);
     // A parent is told as such.
     assert_eq!(stuck(child).await, []);
+}
+
+async fn what_is_stuck_above_a_task_says_why_and_who_called_it_off(world: World) {
+    let wish = async |task, wish, by: &str, reason: &str| {
+        let wish = world.store.wish(task, wish, by.into(), Some(reason.into()));
+        wish.await.unwrap();
+    };
+    let off = |by: &str, reason: &str| {
+        Some(CalledOff {
+            by: by.into(),
+            reason: Some(reason.into()),
+        })
+    };
+    let running = world.running(task()).await;
+    wish(running.task, Wish::Cancel, "ada", "too slow").await;
+    world.clock.advance(Duration::from_secs(1));
+    world.end(&running, exit(1)).await;
+    let [cancelled, put_away, blocked] = [
+        world.add(task()).await,
+        world.add(task()).await,
+        world.add(task()).await,
+    ];
+    wish(cancelled, Wish::Cancel, "ada", "not needed").await;
+    wish(put_away, Wish::Archive, "bob", "old").await;
+    let block = Wish::Block {
+        kind: BlockKind::Operator,
+    };
+    wish(blocked, block, "ada", "not now").await;
+    world.clock.advance(Duration::from_secs(1));
+    // What is over already is only put away.
+    wish(running.task, Wish::Archive, "bob", "old").await;
+    wish(cancelled, Wish::Archive, "bob", "old").await;
+
+    let parents = [running.task, cancelled, put_away, blocked];
+    let child = world.add(after(&parents)).await;
+    let grandchild = world.add(after(&[child])).await;
+    let expected = [
+        (running.task, None, off("ada", "too slow")),
+        (cancelled, None, off("ada", "not needed")),
+        (put_away, None, off("bob", "old")),
+        (blocked, Some("not now".to_owned()), None),
+    ];
+    let told = |above: Vec<WaitedFor>| {
+        let told = above.into_iter();
+        let told = told.map(|one| (one.id, one.block_reason, one.called_off));
+        told.collect::<Vec<_>>()
+    };
+    let situation = world.store.situation(child).await.unwrap();
+    assert_eq!(told(situation.parents), expected);
+    let situation = world.store.situation(grandchild).await.unwrap();
+    assert_eq!(told(situation.stuck_above), expected);
 }
 
 async fn a_ready_task_knows_its_place(world: World) {
@@ -137,7 +189,7 @@ async fn ends_are_counted_by_day_profile_and_outcome(world: World) {
         .map(|tally| {
             (
                 tally.profile.as_str(),
-                tally.outcome,
+                tally.outcome.known().copied().unwrap(),
                 tally.runs,
                 tally.mean_ms,
             )

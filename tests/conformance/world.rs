@@ -180,7 +180,8 @@ impl World {
     /// The kinds of a task's events, oldest first.
     pub async fn events(&self, id: TaskId) -> Vec<EventKind> {
         let detail = self.store.show(id).await.unwrap();
-        detail.events.iter().map(|event| event.kind).collect()
+        let kinds = detail.events.iter().map(|event| event.kind.known());
+        kinds.map(|kind| *kind.unwrap()).collect()
     }
 
     /// A statement past the store, for what it has no verb for.

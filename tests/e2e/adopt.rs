@@ -327,6 +327,7 @@ fn row(home: &Home, id: DispatcherId) -> Row {
         host_name: "elsewhere".into(),
         socket: "/nowhere".into(),
         version: "0.1.0".into(),
+        knows: tenure_store::known_schema(),
         slots: 1,
         profiles: Vec::new(),
         labels: Vec::new(),

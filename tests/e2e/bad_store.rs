@@ -82,7 +82,10 @@ fn a_store_of_a_newer_version_is_refused_with_both_versions() {
     let home = Home::new();
     let db = home.at("store.db");
     let _ = home.tenure(&["add", "--db", &db, "--", "true"]).ok();
-    sql(&db, "UPDATE store SET schema_version = 4711");
+    sql(
+        &db,
+        "UPDATE store SET schema_version = 4711, compatible_from = 4711",
+    );
     refused(&home, &db, &[&db, "4711", "newer"]);
 }
 

@@ -14,6 +14,8 @@ on_both!(
     a_limit_key_that_is_taken_is_named_with_who_has_it,
     how_a_run_ended_is_told_with_evidence_and_advice,
     who_ended_a_run_is_told,
+    where_nobody_serves_the_last_who_did_is_named_and_how_it_went,
+    a_warden_that_is_stopped_is_named_with_what_lets_it_go_on,
 );
 
 /// `explain ID --json`.
@@ -305,4 +307,49 @@ fn who_ended_a_run_is_told(on: Database) {
     let explained = explain(&home, lost);
     assert_eq!(explained["newest"]["code"], "lost+warden_killed");
     assert_eq!(codes(&explained), ["gave_up:max_lost"]);
+}
+
+fn where_nobody_serves_the_last_who_did_is_named_and_how_it_went(on: Database) {
+    let home = on.home();
+    let task = home.add(&["--not-before", "+1h"], &["exit", "0"]);
+    let told = |how: &str| {
+        let explained = explain(&home, task);
+        let reasons = explained["reasons"].as_array().unwrap();
+        let mut nobody = reasons.iter();
+        let nobody = nobody.find(|reason| reason["code"] == "no_dispatcher");
+        let nobody = nobody.unwrap_or_else(|| panic!("{explained:#}"));
+        let words = nobody["words"].as_str().unwrap();
+        assert!(words.contains(how), "{words}");
+        (nobody["since"].clone(), words.to_owned())
+    };
+    told("none ever did");
+    let mut dispatcher = home.serve();
+    let pid = format!("(pid {} on ", dispatcher.process().pid);
+    dispatcher.signal(Signal::TERM);
+    assert_eq!(dispatcher.ended(), Some(0));
+    let (since, words) = told(&pid);
+    assert!(words.ends_with("was stopped"), "{words}");
+    assert!(since.is_string(), "{since}");
+    let mut dispatcher = home.serve();
+    let pid = format!("(pid {} on ", dispatcher.process().pid);
+    dispatcher.crash();
+    let (_, words) = told(&pid);
+    assert!(words.contains("ended without a word"), "{words}");
+}
+
+fn a_warden_that_is_stopped_is_named_with_what_lets_it_go_on(on: Database) {
+    let home = on.home();
+    let _dispatcher = home.serve();
+    let task = home.add(&[], &["hang"]);
+    let explained = until_code(&home, task, "running");
+    assert_eq!(codes(&explained), ["running"]);
+    let pid = home.show(task)["runs"][0]["warden_pid"].as_i64().unwrap();
+    let warden = Process::now(i32::try_from(pid).unwrap()).expect("the warden lives");
+    home.stop(warden);
+    let explained = explain(&home, task);
+    assert_eq!(codes(&explained), ["warden_stopped", "running"]);
+    let command = explained["reasons"][0]["command"].as_str().unwrap();
+    let _ = pasted(&home, command, &[]).ok();
+    let explained = explain(&home, task);
+    assert_eq!(codes(&explained), ["running"]);
 }

@@ -68,4 +68,5 @@ mod run_file;
 mod server;
 mod specimens;
 mod verbs;
+mod versions;
 mod workspaces;

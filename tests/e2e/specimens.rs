@@ -229,6 +229,15 @@ fn so_it_is_on_a_server_and_no_password_is_shown() {
     }
 }
 
+/// `explain` says of a run that nobody attends that its warden is stopped, too.
+#[track_caller]
+fn is_told_with_its_warden(home: &Home, task: i64) {
+    let explained = home.tenure(&["explain", &task.to_string(), "--json"]);
+    let reasons = &explained.ok().json()["reasons"];
+    assert_eq!(reasons[0]["code"], "warden_stopped", "{reasons:#}");
+    assert_eq!(reasons[1]["code"], "unattended", "{reasons:#}");
+}
+
 fn every_stuck_state_is_mended(home: &Home) {
     let (stopped, killed, warden) = deserted_runs(home);
     let skills = home.add_for("painter", &["--title", "x", "--skill", "oil"]);
@@ -275,11 +284,11 @@ fn every_stuck_state_is_mended(home: &Home) {
     let run = home.show(failing)["runs"][0]["run_id"].as_i64().unwrap();
     let orphan = Orphan::of(home, run);
 
+    is_told_with_its_warden(home, stopped);
     assert_eq!(home.tenure(&["diagnose"]).code, 1);
     for (rule, task) in [
         ("lease_overdue", stopped),
         ("stale_running_claim", killed),
-        ("invalid_task_skills", skills),
         ("assignee_profile_not_found", profile),
         ("repeated_failures", failing),
         ("repeated_crashes", crashing),
@@ -297,17 +306,23 @@ fn every_stuck_state_is_mended(home: &Home) {
     }
     drop(orphan);
     assert_eq!(home.show(torn)["task"]["status"], "todo");
-    served(home);
+    // What the configuration of whoever asks lacks, a dispatcher's may have.
+    let unsure = of_rule(home, "invalid_task_skills", skills).expect("nobody offers the skill");
+    assert_eq!(unsure["mend"], Value::Null, "{unsure:#}");
+    served(home, || mended(home, "invalid_task_skills", skills));
     warden.signal(Signal::KILL);
 }
 
-/// `tenure serve` is the mend of a store that nobody serves.
-fn served(home: &Home) {
+/// `tenure serve` is the mend of a store that nobody serves; `meanwhile` is done while that lives.
+fn served(home: &Home, meanwhile: impl FnOnce()) {
     let nobody = || {
         let mut found = diagnosed(home).into_iter();
         found.find(|one| one["rule"] == "no_dispatcher")
     };
-    let mend = nobody().expect("nobody serves the store")["mend"].clone();
+    let nobody_serves = nobody().expect("nobody serves the store");
+    let evidence = nobody_serves["evidence"].as_str().unwrap();
+    assert!(evidence.contains("the last one (pid "), "{evidence}");
+    let mend = nobody_serves["mend"].clone();
     let mut serve = home
         .pasted(&format!("exec {}", mend.as_str().unwrap()))
         .stderr(Stdio::null())
@@ -316,6 +331,7 @@ fn served(home: &Home) {
     wait_until("somebody serves the store", || {
         nobody().is_none().then_some(())
     });
+    meanwhile();
     let pid = i32::try_from(serve.id()).unwrap();
     Process::now(pid).unwrap().signal(Signal::TERM);
     serve.wait().unwrap();
@@ -363,10 +379,13 @@ fn what_waits_by_design_is_no_warning_and_a_profile_that_cannot_start_says_why(o
     let all_by_design = found.iter().all(|one| one["severity"] == "info");
     assert!(all_by_design, "{found:#?}");
     let _ = home.tenure(&["diagnose"]).ok();
-    let one = home
-        .tenure(&["diagnose", &waits.to_string(), "--json"])
-        .json();
-    assert_eq!(one, Value::from(vec![full]));
+    // How long it waits is told too, and grows from one look to the next.
+    let of_one = home.tenure(&["diagnose", &waits.to_string(), "--json"]);
+    let of_one = of_one.json();
+    assert_eq!(of_one.as_array().map(Vec::len), Some(1), "{of_one:#}");
+    for key in ["rule", "task", "facts"] {
+        assert_eq!(of_one[0][key], full[key], "{of_one:#}");
+    }
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl Edge {
         let spawner = spawn::start(&store.url().expose_settled(), &wakes)?;
         let hub = Arc::new(hub);
         let changes = hub.changes();
-        let elsewhere = Elsewhere::watch(&store, Arc::clone(&hub), wakes.clone());
+        let elsewhere = Elsewhere::watch(&store, &hub, wakes.clone());
         let herald = Herald::start(Arc::clone(&settings), store.clone(), changes);
         let family = Family::new(&settings.host.id, &settings.warden.path);
         let teller = Teller::start(store.clone(), settings.id);
@@ -187,7 +187,7 @@ impl Edge {
             Action::SignOff => self.sign_off(),
             Action::KeepPlace(reason) => self.keep_place(reason),
             // The loop's own.
-            Action::Finish(_) => {}
+            Action::Finish(_) | Action::GiveUp(_) => {}
         }
     }
 

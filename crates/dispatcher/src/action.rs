@@ -68,4 +68,6 @@ pub(crate) enum Action {
     KeepPlace(String),
     /// Leave the loop.
     Finish(Finished),
+    /// Leave the loop: this program can dispatch no more.
+    GiveUp(tenure_store::Error),
 }

@@ -18,7 +18,7 @@ use tenure_store::life::Ask;
 
 use self::adopt::Looking;
 pub(crate) use self::adopt::{Found, Orphaned};
-use self::claim::Claiming;
+use self::claim::{Asking, Claiming};
 pub(crate) use self::lapse::TakenBack;
 use self::lapse::Watch;
 use self::run::{Run, Stage};
@@ -62,6 +62,7 @@ pub(crate) struct Core {
     rules: Rules,
     mode: Mode,
     claim: Claiming,
+    asks: Asking,
     looking: Looking,
     /// When leases of other hosts are looked at.
     watch: Watch,
@@ -123,6 +124,7 @@ impl Core {
         Self {
             mode: Mode::Serving,
             claim: Claiming::Idle,
+            asks: Asking::Idle,
             looking: Looking::At(now),
             watch: match rules.lease_of_others {
                 Some(_) => Watch::At(now),
@@ -215,6 +217,7 @@ impl Core {
             }
             Event::Draining => self.drain(),
             Event::Asks(asks) => self.asks(&asks),
+            Event::AsksRead(asks) => self.asks_read(&asks),
             Event::Orphans { orphans, unproved } => self.orphaned(now, orphans, unproved),
             Event::TakenBack(back) => self.taken_back(now, back),
             Event::TakenUp { run, asked } => self.taken_up(run, asked),
@@ -238,6 +241,8 @@ impl Core {
             Event::Control(control) => self.control(now, control),
             Event::HandOn => self.hand_on(),
             Event::SignedOff(answer) => self.signed_off(now, answer),
+            // What runs is its warden's, until a newer dispatcher adopts it.
+            Event::Outgrown(error) => vec![Action::GiveUp(error)],
             Event::Reloaded(rules) => {
                 self.rules = rules;
                 // What kept a profile from starting may be what was mended.

@@ -1,7 +1,7 @@
 //! What others write into the store, on whatever host: it wakes the loop, and whoever follows changes
 //! here, as a poke would.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tenure_store::Store;
@@ -22,12 +22,16 @@ pub(crate) struct Elsewhere(JoinHandle<()>);
 
 impl Elsewhere {
     /// Begins to watch.
-    pub(crate) fn watch(store: &Store, hub: Arc<Hub>, wakes: UnboundedSender<Wake>) -> Self {
+    pub(crate) fn watch(store: &Store, hub: &Arc<Hub>, wakes: UnboundedSender<Wake>) -> Self {
         let mut watch = store.watch();
+        // Its socket goes with the dispatcher, not when this comes to its end.
+        let hub: Weak<Hub> = Arc::downgrade(hub);
         Self(tokio::spawn(async move {
             loop {
                 let change = watch.next().await;
-                hub.changed();
+                if let Some(hub) = hub.upgrade() {
+                    hub.changed();
+                }
                 let look = Wake::Event(Event::Look);
                 if change == Change::Work && wakes.send(look).is_err() {
                     return;

@@ -45,6 +45,8 @@ pub(crate) enum Event {
     Draining,
     /// What people or limits asked of our runs.
     Asks(Vec<(RunId, Ask)>),
+    /// The same, as an answer to [`crate::action::Action::ReadAsks`]; empty where it could not be read.
+    AsksRead(Vec<(RunId, Ask)>),
     /// A warden handed over the end of its run.
     Over {
         /// Which run.
@@ -105,6 +107,8 @@ pub(crate) enum Event {
     HandOn,
     /// The store was told that we are gone: whether it took that, or we were asked to drain before.
     SignedOff(Result<bool, tenure_store::Error>),
+    /// A newer program made the store's tables another one's than ours.
+    Outgrown(tenure_store::Error),
     /// New settings are in force.
     Reloaded(Rules),
 }

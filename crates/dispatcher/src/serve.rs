@@ -86,6 +86,11 @@ pub async fn run(
         questions,
     };
     let finished = Box::pin(turn(&settings, inputs, edge)).await;
+    if let Err(error) = &finished {
+        tracing::error!(
+            error = %error, "standing down: what runs is left to its wardens, for a newer dispatcher to adopt",
+        );
+    }
     if store.is_shared() {
         // What is not given back lapses.
         let _ = store.release_hooks(settings.id).await;
@@ -95,7 +100,7 @@ pub async fn run(
     }
     drop(hold);
     tracing::info!(dispatcher.id = %settings.id, "dispatcher finished");
-    Ok(finished)
+    Ok(finished?)
 }
 
 /// Where wakes come from.
@@ -106,8 +111,12 @@ struct Inputs {
     questions: mpsc::UnboundedReceiver<Question>,
 }
 
-/// Turns until the core wants to finish.
-async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) -> Finished {
+/// Turns until the core wants to finish, or cannot go on.
+async fn turn(
+    settings: &Settings,
+    mut inputs: Inputs,
+    mut edge: Edge,
+) -> Result<Finished, tenure_store::Error> {
     let mut core = Core::new(rules(settings, edge.is_shared()), Instant::now());
     // What was ordered before the first look comes first: who is to end claims nothing.
     let mut events: Vec<Event> = std::iter::from_fn(|| inputs.instructions.try_recv().ok())
@@ -117,10 +126,11 @@ async fn turn(settings: &Settings, mut inputs: Inputs, mut edge: Edge) -> Finish
     loop {
         for event in events.drain(..) {
             for action in core.handle(Instant::now(), event) {
-                if let Action::Finish(finished) = action {
-                    return finished;
+                match action {
+                    Action::Finish(finished) => return Ok(finished),
+                    Action::GiveUp(error) => return Err(error),
+                    action => edge.act(action),
                 }
-                edge.act(action);
             }
         }
         tokio::select! {
@@ -234,6 +244,7 @@ fn row(settings: &Settings, socket: PathBuf) -> Result<Dispatcher, Error> {
         host_name: settings.host.name.clone(),
         socket,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        knows: tenure_store::known_schema(),
         slots: settings.slots,
         profiles: settings.published(),
         labels: settings.labels.clone(),

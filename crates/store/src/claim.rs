@@ -11,13 +11,13 @@ use serde_json::json;
 use sqlx::FromRow;
 use tenure_guard::{ClaimLock, RunId, TaskId, Tenure};
 
+use crate::asks::Asks;
 use crate::clock::millis;
 use crate::drain::is_draining;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::ids::{BatchId, DispatcherId};
 use crate::life::{Limits, LimitsLayer, Move, Rest, TaskStatus};
-use crate::moved::small;
 use crate::open::Store;
 use crate::promote::{make_due_ready, next_due};
 use crate::sql;
@@ -94,7 +94,8 @@ pub struct Claims {
 impl Store {
     /// Makes scheduled tasks ready whose time has come, then claims: by profile and lane with room,
     /// highest priority first, oldest first among equals, where an hour of waiting is worth a point
-    /// of priority. Reads no task that it may not take; what is paused it does not take.
+    /// of priority. Reads no task that it may not take; what is paused it does not take, and a task of a
+    /// newer program of which it does not understand everything it leaves alone.
     ///
     /// # Errors
     /// [`Error::Unavailable`]; a claim whose answer was lost is found by
@@ -157,19 +158,16 @@ struct Unstarted {
 }
 
 /// A task that may be claimed, with all that its worker needs.
-#[derive(FromRow)]
 struct Candidate {
-    id: i64,
+    task: TaskId,
     title: String,
     body: String,
     assignee: String,
-    command: Option<String>,
-    cwd: String,
-    env: String,
-    limits: String,
-    attempts: i64,
-    limit_key: Option<String>,
-    key_limit: Option<i64>,
+    asks: Asks,
+    cwd: PathBuf,
+    attempts: u32,
+    /// Its limit key and how many may run with it.
+    key: Option<(String, u32)>,
     /// Its place in the order: smaller first.
     place: i64,
 }
@@ -192,7 +190,9 @@ impl Write for Wanted {
         }
         Ok(Claims {
             claimed,
-            next_due: next_due(tx).await?,
+            next_due: next_due(tx)
+                .await?
+                .filter(|due| !(promoted.left_alone && due.is_zero())),
             draining: false,
             asked: promoted.asked,
         })
@@ -208,10 +208,14 @@ impl Wanted {
         candidate: Candidate,
     ) -> Result<Claimed, Error> {
         let now = tx.now().await?;
-        let task = TaskId(candidate.id);
-        let attempt = small(candidate.attempts)?.saturating_add(1);
-        let own: LimitsLayer = serde_json::from_str(&candidate.limits)?;
-        let limits = own.over(offer.limits.clone()).resolve();
+        let task = candidate.task;
+        let attempt = candidate.attempts.saturating_add(1);
+        let Asks {
+            command,
+            env,
+            limits,
+        } = candidate.asks;
+        let limits = limits.over(offer.limits.clone()).resolve();
         let lock = new_lock(self.dispatcher)?;
         let run = values![
             task,
@@ -239,7 +243,6 @@ impl Wanted {
             "dispatcher_id": self.dispatcher,
         });
         tx.event(task, run, EventKind::Claimed, &payload);
-        let command = candidate.command.as_deref().map(serde_json::from_str);
         Ok(Claimed {
             tenure: Tenure { task, run, lock },
             attempt,
@@ -247,9 +250,9 @@ impl Wanted {
             limits,
             title: candidate.title,
             body: candidate.body,
-            command: command.transpose()?,
-            cwd: candidate.cwd.into(),
-            env: serde_json::from_str(&candidate.env)?,
+            command,
+            cwd: candidate.cwd,
+            env,
         })
     }
 }

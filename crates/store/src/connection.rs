@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, PgConnection, Postgres, Sqlite, SqliteConnection};
 
 use crate::error::Error;
+use crate::migrate::Versions;
 use crate::sql::Statement;
 use crate::value::Value;
 
@@ -57,6 +58,28 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Begins a transaction that writes, and reads in the same breath whose the tables are, which stays so
+    /// until its end; nothing where there are none.
+    pub(crate) async fn begin_to_write(&mut self) -> Result<Option<Versions>, sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => {
+                let begin = concat!("BEGIN IMMEDIATE;\n", include_str!("../sql/versions.sql"));
+                let rows = sqlx::raw_sql(begin).fetch_all(&mut **connection).await?;
+                rows.last().map(Versions::from_row).transpose()
+            }
+            Self::Postgres(connection) => {
+                let begin = concat!(
+                    "BEGIN;\n",
+                    include_str!("../sql/postgres/share_tables.sql"),
+                    ";\n",
+                    include_str!("../sql/versions.sql"),
+                );
+                let rows = sqlx::raw_sql(begin).fetch_all(&mut **connection).await?;
+                rows.last().map(Versions::from_row).transpose()
+            }
+        }
     }
 
     /// Runs a statement; answers how many rows it changed.

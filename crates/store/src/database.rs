@@ -127,11 +127,14 @@ impl Database {
 
     async fn begun(&mut self) -> Result<Transaction, Error> {
         match self.idle.take().or_else(|| self.spare.take()) {
-            Some(kept @ Connection::Sqlite(_)) => Transaction::write(kept, &self.clock).await,
+            Some(kept @ Connection::Sqlite(_)) => {
+                Transaction::write_to_store(kept, &self.clock).await
+            }
             // A connection that the server closed meanwhile shows it here, before anything was asked.
             Some(kept @ Connection::Postgres(_)) => {
-                match Transaction::write(kept, &self.clock).await {
+                match Transaction::write_to_store(kept, &self.clock).await {
                     Ok(tx) => Ok(tx),
+                    Err(outgrown @ Error::Outgrown { .. }) => Err(outgrown),
                     Err(_) => self.begin_anew().await,
                 }
             }
@@ -140,7 +143,7 @@ impl Database {
     }
 
     async fn begin_anew(&self) -> Result<Transaction, Error> {
-        Transaction::write(self.address.connect().await?, &self.clock).await
+        Transaction::write_to_store(self.address.connect().await?, &self.clock).await
     }
 
     /// Keeps a connection of which it is known that it does nothing.

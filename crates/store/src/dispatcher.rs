@@ -15,10 +15,10 @@ use crate::error::Error;
 use crate::held::Held;
 use crate::ids::{BatchId, DispatcherId};
 use crate::life::LimitsLayer;
-use crate::migrate;
 use crate::moved::small;
 use crate::open::Store;
 use crate::process::ProcessId;
+use crate::read::Told;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::url::StoreUrl;
@@ -40,10 +40,10 @@ pub struct PublishedProfile {
     pub max_running: Option<u32>,
     /// What it says about limits.
     #[serde(default)]
-    pub limits: LimitsLayer,
+    pub limits: Told<LimitsLayer>,
     /// What `[defaults]` says beneath it.
     #[serde(default)]
-    pub defaults: LimitsLayer,
+    pub defaults: Told<LimitsLayer>,
 }
 
 /// A dispatcher's row.
@@ -59,6 +59,8 @@ pub struct Dispatcher {
     pub socket: PathBuf,
     /// Which version of Tenure it is.
     pub version: String,
+    /// Which schema version it knows: what a store written for a later one asks may be beyond it.
+    pub knows: i64,
     /// How many workers it runs at once.
     pub slots: u32,
     /// What it can run.
@@ -87,7 +89,7 @@ const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// How long a dispatcher of a shared store counts as living after it was last seen.
-const LIVING: Duration = Duration::from_secs(30);
+pub(crate) const LIVING: Duration = Duration::from_secs(30);
 
 /// A dispatcher gives a sign of life every 14 s: after this long one has failed to come.
 const LATE: Duration = Duration::from_secs(20);
@@ -133,13 +135,14 @@ impl Store {
         self.write(Publish(dispatcher)).await
     }
 
-    /// Notes that a dispatcher lives. On SQLite its lock says so, and nothing is written.
+    /// Notes that a dispatcher lives; whether its row is still there. On SQLite its lock says so, and
+    /// nothing is written.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn dispatcher_seen(&self, id: DispatcherId) -> Result<(), Error> {
+    pub async fn dispatcher_seen(&self, id: DispatcherId) -> Result<bool, Error> {
         match self.url() {
-            StoreUrl::Sqlite(_) => Ok(()),
+            StoreUrl::Sqlite(_) => Ok(true),
             StoreUrl::Postgres(_) => self.write_at_once(Seen(id)).await,
         }
     }
@@ -222,6 +225,11 @@ impl WhoMayLive {
         }
     }
 
+    /// Whether a dispatcher that did not sign off is proved dead.
+    pub(crate) fn is_proved_dead(&self, process: &ProcessId) -> bool {
+        !self.is_any || self.is_dead(process)
+    }
+
     fn is_dead(&self, process: &ProcessId) -> bool {
         let proof = self.is_dead.as_ref();
         proof.is_some_and(|is_dead| is_dead(process))
@@ -290,6 +298,41 @@ pub(crate) async fn known(
     Ok(Some((row.read()?, tx.is_shared().then_some(seen_at))))
 }
 
+/// A dispatcher that was there once, and the times of its life.
+pub(crate) struct Past {
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) started_at: jiff::Timestamp,
+    /// When it gave its last sign of life; on SQLite when it was published last, or signed off.
+    pub(crate) seen_at: jiff::Timestamp,
+    /// When it signed off, or when that was done for it.
+    pub(crate) retired_at: Option<jiff::Timestamp>,
+}
+
+/// The dispatcher that was there last, living or not.
+pub(crate) async fn last(tx: &mut Transaction) -> Result<Option<Past>, Error> {
+    let found: Option<PastRow> = tx.fetch_one(&sql::LAST_DISPATCHER, Vec::new()).await?;
+    let Some(PastRow {
+        published,
+        retired_at,
+    }) = found
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Past {
+        started_at: timestamp(published.started_at)?,
+        seen_at: timestamp(published.seen_at)?,
+        retired_at: retired_at.map(timestamp).transpose()?,
+        dispatcher: published.read()?,
+    }))
+}
+
+#[derive(FromRow)]
+struct PastRow {
+    #[sqlx(flatten)]
+    published: Published,
+    retired_at: Option<i64>,
+}
+
 #[derive(FromRow)]
 struct Published {
     id: String,
@@ -299,6 +342,7 @@ struct Published {
     pid: i64,
     socket: String,
     version: String,
+    schema_version: i64,
     slots: i64,
     profiles: String,
     batch_id: Option<i64>,
@@ -329,6 +373,7 @@ impl Published {
             host_name: self.host_name,
             socket: self.socket.into(),
             version: self.version,
+            knows: self.schema_version,
             slots: small(self.slots)?,
             profiles: serde_json::from_str(&self.profiles)?,
             batch: self.batch_id.map(BatchId),
@@ -369,7 +414,7 @@ impl Write for Publish {
             dispatcher.process.start_ticks.cast_signed(),
             dispatcher.process.inode.cast_signed(),
             serde_json::to_string(&dispatcher.labels)?,
-            migrate::known(),
+            dispatcher.knows,
         ];
         tx.execute(&sql::PUBLISH, row).await?;
         Ok(())
@@ -379,12 +424,11 @@ impl Write for Publish {
 struct Seen(DispatcherId);
 
 impl Write for Seen {
-    type Answer = ();
+    type Answer = bool;
 
-    async fn apply(&self, tx: &mut Transaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &mut Transaction) -> Result<bool, Error> {
         let now = tx.now().await?;
-        tx.execute(&sql::SEEN, values![self.0, now]).await?;
-        Ok(())
+        Ok(tx.execute(&sql::SEEN, values![self.0, now]).await? > 0)
     }
 }
 

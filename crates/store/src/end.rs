@@ -15,6 +15,7 @@ use crate::life::{
 use crate::moved::{Moved, move_task};
 use crate::open::Store;
 use crate::read::ExitView;
+use crate::read::Told;
 use crate::recorded::Recorded;
 use crate::sql;
 use crate::standing::{Asking, not_owner};
@@ -157,17 +158,20 @@ impl Close {
         if !is_its_own || closing.ended_at.is_none() {
             return Err(not_owner(tx, &self.tenure, Asking::Open).await?);
         }
-        let seen = closing.seen.as_deref().map(serde_json::from_str);
-        let seen: Option<End> = seen.transpose()?;
+        let seen: Option<Told<End>> = closing.seen.as_deref().map(Told::json).transpose()?;
         // Who saw nothing has nothing to add.
         let saw_nothing = matches!(self.end, End::Unseen { .. } | End::Lapsed { .. });
-        if seen.as_ref() != Some(&self.end) && !saw_nothing {
+        if seen.is_none_or(|seen| seen != self.end) && !saw_nothing {
             let payload = json!({ "seen": self.end });
             let Tenure { task, run, .. } = &self.tenure;
             tx.event(*task, *run, EventKind::StaleExit, &payload);
         }
+        let Ok(outcome) = closing.outcome.as_deref().unwrap_or_default().parse() else {
+            // A newer program closed it in a way of its own: that it is closed is what matters here.
+            return Err(not_owner(tx, &self.tenure, Asking::Open).await?);
+        };
         Ok(Ended {
-            outcome: closing.outcome.as_deref().unwrap_or_default().parse()?,
+            outcome,
             reason: closing.reason.clone().unwrap_or_default(),
             status: closing.status.parse()?,
             promoted: Vec::new(),

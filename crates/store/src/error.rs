@@ -65,9 +65,28 @@ pub enum Error {
     /// The database is busy or away: the same may succeed later.
     #[error("the store did not answer: {0}")]
     Unavailable(String),
+    /// The store was brought to a version whose tables this program must not write to any more.
+    #[error(
+        "the store was brought to schema version {found} meanwhile, which is for programs that know {compatible_from} or later, and this tenure knows {known} at most: install the newer tenure on this host, and start it"
+    )]
+    Outgrown {
+        /// The version of its tables.
+        found: i64,
+        /// The oldest one whose programs may write to them.
+        compatible_from: i64,
+        /// The newest one known here.
+        known: i64,
+    },
     /// The store holds something that this version cannot read.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
+}
+
+impl Error {
+    /// Whether what was to be written can still be, later or by a newer program: whoever has it keeps it.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Outgrown { .. })
+    }
 }
 
 impl From<MalformedId> for Error {
@@ -119,15 +138,17 @@ pub enum OpenError {
         /// Which store.
         what: String,
     },
-    /// A newer version of Tenure wrote it.
+    /// A newer version of Tenure wrote it, and its tables are not for this one.
     #[error(
-        "{what} has schema version {found}, and this tenure knows {known} at most: use a newer tenure"
+        "{what} has schema version {found}, which is for programs that know {compatible_from} or later, and this tenure knows {known} at most: install on this host the newer tenure that the store's other dispatchers run, or name another store"
     )]
     Newer {
         /// Which store.
         what: String,
         /// Its version.
         found: i64,
+        /// The oldest one whose programs may use it.
+        compatible_from: i64,
         /// The newest one known here.
         known: i64,
     },
@@ -143,6 +164,20 @@ pub enum OpenError {
         /// The one needed.
         known: i64,
     },
+    /// Dispatchers live that could not go on if its tables were brought up to date.
+    #[error(
+        "{what} has schema version {found}, and this tenure needs {known}, which would shut out what lives there: {dispatchers}; let each finish (`tenure drain ID` by its own version, or stop it), install this version on its host, then try again; one that was killed counts as living until half a minute after it was last seen"
+    )]
+    ShutsOut {
+        /// Which store, without a password.
+        what: String,
+        /// Its version.
+        found: i64,
+        /// The one needed.
+        known: i64,
+        /// Which dispatchers, each with host, version and when it was seen.
+        dispatchers: String,
+    },
     /// The server does not know this role, or this database; waiting does not mend that.
     #[error("{what} does not let us in: {problem}; `tenure config show` says who named it")]
     Denied {
@@ -153,7 +188,7 @@ pub enum OpenError {
     },
     /// The tables are missing or old, and this role may not make them.
     #[error(
-        "{what} needs tables of schema version {known}, which this role may not make ({problem}): let their owner do it once, TENURE_DB=postgres://OWNER@HOST/DATABASE tenure serve"
+        "{what} needs tables of schema version {known}, which this role may not make ({problem}): let their owner do it once, TENURE_DB=postgres://OWNER@HOST/DATABASE tenure resume"
     )]
     MayNotMigrate {
         /// Which store, without a password.

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 
 /// What a lane's tasks have in common. Its text is what the index of ready tasks begins with.
+///
+/// **Invariant:** all that a task asks of whoever runs it stands here, so that a program which does not know
+/// some of it leaves the lane alone, whatever it asks, and pays nothing for that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Lane {
     /// What the profile must offer, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

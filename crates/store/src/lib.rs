@@ -14,6 +14,7 @@
 
 pub mod add;
 pub mod ask;
+mod asks;
 pub mod backup;
 pub mod check;
 mod children;
@@ -71,5 +72,6 @@ mod writer;
 pub use clock::Clock;
 pub use error::{Error, OpenError};
 pub use ids::{BatchId, DispatcherId, EventId, InstanceId};
+pub use migrate::known as known_schema;
 pub use open::Store;
 pub use url::StoreUrl;

@@ -1,6 +1,20 @@
 //! The schema's versions: creates the tables in an empty database, and brings older ones up to
 //! date, all of it or nothing, in one transaction.
+//!
+//! Programs of several versions may work on one store side by side: each migration says from which
+//! version on. One that older programs can live with is additive: it adds tables (which refer to others
+//! with `ON DELETE CASCADE`), indexes, columns with a default, kinds of events, fields of what is written
+//! as JSON. What a task asks of its dispatcher beyond what those know stands in its lane, which they then
+//! leave alone. A new status, ask, link, report or block kind is not additive, nor is a CHECK or a trigger
+//! that an older program's writes could meet.
+//!
+//! **Invariant:** nothing is written by a program to tables that are not for it any more: each
+//! transaction of a writer reads that first ([`Transaction::write_to_store`]), and a migration that shuts
+//! programs out waits for those that have read it.
 
+mod shut_out;
+
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::FromRow;
@@ -14,29 +28,37 @@ use crate::sql;
 use crate::transaction::Transaction;
 use crate::value::values;
 use crate::writer::DEADLINE;
+use shut_out::Step;
 
 /// The script that leads to one version, in the words of each database.
 #[derive(Clone, Copy)]
 pub(crate) struct Migration {
+    /// Programs that know this schema version or a later one may work on the tables after it.
+    compatible_from: i64,
     sqlite: &'static str,
     postgres: &'static str,
 }
 
-/// The first leads to version 1, and so on. Only ever added to.
+/// The first leads to version 1, and so on. Only ever added to; an additive one repeats what the one before
+/// it says of older programs.
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
+        compatible_from: 1,
         sqlite: include_str!("../migrations/sqlite/0001_tasks.sql"),
         postgres: include_str!("../migrations/postgres/0001_tasks.sql"),
     },
     Migration {
+        compatible_from: 2,
         sqlite: include_str!("../migrations/sqlite/0002_adoption.sql"),
         postgres: include_str!("../migrations/postgres/0002_adoption.sql"),
     },
     Migration {
+        compatible_from: 3,
         sqlite: include_str!("../migrations/sqlite/0003_care.sql"),
         postgres: include_str!("../migrations/postgres/0003_care.sql"),
     },
     Migration {
+        compatible_from: 4,
         sqlite: include_str!("../migrations/sqlite/0004_hosts.sql"),
         postgres: include_str!("../migrations/postgres/0004_hosts.sql"),
     },
@@ -77,7 +99,7 @@ pub(crate) enum Found {
 
 /// A store whose tables are just right for this version, or one that is one end of a migration:
 /// then nothing was looked at or changed but that.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub instance: InstanceId,
     pub marker: Option<Marker>,
@@ -105,14 +127,14 @@ pub(crate) async fn current(
     what: &str,
     migrations: &[Migration],
 ) -> Result<Option<Known>, OpenError> {
-    let (store, found) = standing(connection, what).await?;
     let known = version(migrations);
+    let (store, found) = standing(connection, what, known).await?;
     let is_moving = store.as_ref().is_some_and(|store| store.marker.is_some());
     if store.is_some() && found < known && !is_moving {
         let what = what.to_owned();
         return Err(OpenError::Older { what, found, known });
     }
-    done(store, what, found, known)
+    Ok(done(store, found, known))
 }
 
 /// What is there now, which version its tables have, and which one this program writes.
@@ -120,40 +142,52 @@ pub(crate) async fn found_now(
     connection: &mut Connection,
     what: &str,
 ) -> Result<(Option<Known>, i64, i64), OpenError> {
-    let (store, found) = in_time(what, DEADLINE, standing(connection, what)).await?;
-    Ok((store, found, version(MIGRATIONS)))
+    let known = version(MIGRATIONS);
+    let (store, found) = in_time(what, DEADLINE, standing(connection, what, known)).await?;
+    Ok((store, found, known))
 }
 
 /// Brings the tables to the last version, from whichever they have; answers with the store's name.
 /// Nothing is changed where that is not possible, or where the store is one end of a migration. One
 /// that is not there yet gets a name of its own, or begins as a copy of another one. A large store has as
-/// long as it needs for it; whoever opens it meanwhile has an answer in time.
+/// long as it needs for it; whoever opens it meanwhile has an answer in time. `file` is the store's, where
+/// it is one. Dispatchers that could not go on afterwards keep it from being done.
 pub(crate) async fn migrate(
     mut connection: Connection,
     what: &str,
+    file: Option<&Path>,
     migrations: &[Migration],
     birth: Option<&Birth>,
 ) -> Result<(Connection, Known), OpenError> {
     let known = version(migrations);
-    let (store, found) = in_time(what, DEADLINE, standing(&mut connection, what)).await?;
-    if let Some(store) = done(store, what, found, known)? {
+    let (store, found) = in_time(what, DEADLINE, standing(&mut connection, what, known)).await?;
+    if let Some(store) = done(store, found, known) {
         return Ok((connection, store));
     }
     let begun = in_time(what, DEADLINE, async {
         let mut tx = begin(connection)
             .await
             .map_err(|error| kept_waiting(what, found, known, &error))?;
-        let standing = standing(tx.connection(), what).await?;
+        let standing = standing(tx.connection(), what, known).await?;
         Ok((tx, standing))
     });
-    let (tx, (store, found)) = begun.await?;
+    let (mut tx, (store, found)) = begun.await?;
     let instance = store.as_ref().map(|store| store.instance);
     // Another one may have done it meanwhile.
-    if let Some(store) = done(store, what, found, known)? {
+    if let Some(store) = done(store, found, known) {
         let connection = in_time(what, DEADLINE, async {
             tx.rollback().await.map_err(|error| refuse(what, &error))
         });
         return Ok((connection.await?, store));
+    }
+    let (before, ahead) = migrations.split_at(usize::try_from(found).unwrap_or_default());
+    if found > 0 && compatible_from(before) < compatible_from(ahead) {
+        let step = Step {
+            found,
+            known,
+            compatible_from: compatible_from(ahead),
+        };
+        in_time(what, DEADLINE, step.shuts_out_nobody(&mut tx, what, file)).await?;
     }
     let (instance, marker) = match (instance, birth) {
         (Some(instance), _) => (instance, None),
@@ -162,24 +196,14 @@ pub(crate) async fn migrate(
     };
     let born = Known { instance, marker };
     let brought = in_time(what, PATIENCE, async {
-        let done = usize::try_from(found).unwrap_or_default();
-        bring(tx, what, &born, found, &migrations[done..]).await
+        bring(tx, what, &born, found, ahead).await
     });
     Ok((brought.await?, born))
 }
 
 /// The store that is there, where nothing is to be done to its tables.
-fn done(
-    store: Option<Known>,
-    what: &str,
-    found: i64,
-    known: i64,
-) -> Result<Option<Known>, OpenError> {
-    if store.as_ref().is_some_and(|store| store.marker.is_some()) {
-        return Ok(store);
-    }
-    not_newer(what, found, known)?;
-    Ok(store.filter(|_| found == known))
+fn done(store: Option<Known>, found: i64, known: i64) -> Option<Known> {
+    store.filter(|store| store.marker.is_some() || found >= known)
 }
 
 /// Begins to write, when nobody else changes the tables.
@@ -217,7 +241,11 @@ async fn bring(
         let ran = connection.run(script).await;
         ran.map_err(|error| unmade(what, known, &error))?;
     }
-    let version = values![store.instance.to_string(), known];
+    let version = values![
+        store.instance.to_string(),
+        known,
+        compatible_from(migrations)
+    ];
     let written = tx.execute(&sql::SET_META, version).await;
     written.map_err(refused)?;
     if let Some(marker) = &store.marker {
@@ -226,10 +254,12 @@ async fn bring(
     tx.commit().await.map_err(refused)
 }
 
-/// The store that is there, and its version: 0 where nothing is.
+/// The store that is there, and its version: 0 where nothing is. One whose tables are not for this program
+/// is refused, unless it is one end of a migration.
 async fn standing(
     connection: &mut Connection,
     what: &str,
+    known: i64,
 ) -> Result<(Option<Known>, i64), OpenError> {
     let looked = look(connection).await;
     match looked.map_err(|error| unavailable(what, &error.to_string()))? {
@@ -244,7 +274,10 @@ async fn standing(
                     let marker = Marker::read(connection).await;
                     Some(marker.map_err(|error| refuse(what, &error))?)
                 }
-                Found::Empty | Found::Foreign | Found::Store => None,
+                Found::Empty | Found::Foreign | Found::Store => {
+                    is_for(connection, what, version, known).await?;
+                    None
+                }
             };
             Ok((Some(Known { instance, marker }), version))
         }
@@ -318,7 +351,7 @@ async fn meta(connection: &mut Connection, what: &str) -> Result<(InstanceId, i6
 }
 
 /// The schema version for which this program was written.
-pub(crate) fn known() -> i64 {
+pub fn known() -> i64 {
     version(MIGRATIONS)
 }
 
@@ -326,12 +359,61 @@ fn version(migrations: &[Migration]) -> i64 {
     i64::try_from(migrations.len()).unwrap_or(i64::MAX)
 }
 
-fn not_newer(what: &str, found: i64, known: i64) -> Result<(), OpenError> {
-    if found > known {
-        let what = what.to_owned();
-        return Err(OpenError::Newer { what, found, known });
+/// The oldest schema version whose programs may work on the tables after the last of these.
+fn compatible_from(migrations: &[Migration]) -> i64 {
+    migrations
+        .last()
+        .map_or(0, |migration| migration.compatible_from)
+}
+
+/// Whether a program that knows a version may work on tables of another one.
+async fn is_for(
+    connection: &mut Connection,
+    what: &str,
+    found: i64,
+    known: i64,
+) -> Result<(), OpenError> {
+    if found <= known {
+        return Ok(());
     }
-    Ok(())
+    let rows = connection.fetch::<Versions>(&sql::VERSIONS, Vec::new());
+    let rows = rows
+        .await
+        .map_err(|error| unavailable(what, &error.to_string()))?;
+    match rows.first() {
+        Some(versions) if versions.compatible_from <= known => Ok(()),
+        Some(versions) => Err(OpenError::Newer {
+            what: what.to_owned(),
+            found,
+            compatible_from: versions.compatible_from,
+            known,
+        }),
+        None => Err(unavailable(what, "its first table is empty or damaged")),
+    }
+}
+
+/// Which tables there are, and whose they are, in a store that says so: from version 4 on.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub(crate) struct Versions {
+    schema_version: i64,
+    compatible_from: i64,
+}
+
+impl Versions {
+    /// Whether this program may write to these tables.
+    ///
+    /// # Errors
+    /// [`Error::Outgrown`].
+    pub(crate) fn check(self) -> Result<(), Error> {
+        if self.compatible_from <= known() {
+            return Ok(());
+        }
+        Err(Error::Outgrown {
+            found: self.schema_version,
+            compatible_from: self.compatible_from,
+            known: known(),
+        })
+    }
 }
 
 /// The database's words about a store that could not be opened.
@@ -343,66 +425,4 @@ pub(crate) fn unavailable(what: &str, problem: &str) -> OpenError {
 }
 
 #[cfg(test)]
-mod tests {
-    use sqlx::ConnectOptions;
-    use sqlx::sqlite::SqliteConnectOptions;
-
-    use super::*;
-
-    async fn connect(path: &std::path::Path) -> Connection {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true);
-        Connection::Sqlite(Box::new(options.connect().await.unwrap()))
-    }
-
-    fn step(sqlite: &'static str) -> Migration {
-        Migration {
-            sqlite,
-            postgres: sqlite,
-        }
-    }
-
-    /// What the first version knew.
-    const FIRST: &[Migration] = MIGRATIONS.split_at(1).0;
-
-    #[tokio::test]
-    async fn an_interrupted_migration_leaves_nothing_of_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tenure.db");
-        let connection = connect(&path).await;
-        let (connection, known) = migrate(connection, "store", FIRST, None).await.unwrap();
-        let instance = known.instance;
-        drop(connection);
-
-        let broken = [
-            MIGRATIONS[0],
-            step("CREATE TABLE second (number BIGINT)"),
-            step("CREATE TABLE third (number BIGINT); INSERT INTO nowhere VALUES (1)"),
-        ];
-        let refused = migrate(connect(&path).await, "store", &broken, None).await;
-        assert!(matches!(refused, Err(OpenError::Unavailable { .. })));
-        let mut connection = connect(&path).await;
-        let found = meta(&mut connection, "store").await.unwrap();
-        assert_eq!(found, (instance, 1));
-
-        let mended = [
-            MIGRATIONS[0],
-            broken[1],
-            step("CREATE TABLE third (number BIGINT)"),
-        ];
-        let migrated = migrate(connection, "store", &mended, None).await;
-        let (mut connection, same) = migrated.unwrap();
-        assert_eq!(same.instance, instance);
-        assert_eq!(meta(&mut connection, "store").await.unwrap(), (instance, 3));
-        let newer = migrate(connection, "store", FIRST, None).await;
-        assert!(matches!(
-            newer,
-            Err(OpenError::Newer {
-                found: 3,
-                known: 1,
-                ..
-            })
-        ));
-    }
-}
+mod tests;

@@ -65,6 +65,8 @@ pub(crate) struct Promoted {
     pub(crate) ready: u32,
     /// Whether runs were asked to end, to make room for the next of their series.
     pub(crate) asked: bool,
+    /// Whether one recurs in a way that only newer programs know: it is due, and stays so.
+    pub(crate) left_alone: bool,
 }
 
 /// Makes due tasks ready.
@@ -82,8 +84,12 @@ pub(crate) async fn make_due_ready(tx: &mut Transaction) -> Result<Promoted, Err
             promoted.ready += make_ready(tx, &due).await?;
             continue;
         };
+        let Ok(recurrence) = serde_json::from_str(recurrence) else {
+            promoted.left_alone = true;
+            continue;
+        };
         room = room.saturating_sub(RECURRING);
-        match turn(tx, &due, &serde_json::from_str(recurrence)?).await? {
+        match turn(tx, &due, &recurrence).await? {
             Turned::Begins { asked } => {
                 promoted.asked |= asked;
                 promoted.ready += make_ready(tx, &due).await?;

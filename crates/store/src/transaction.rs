@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::life::Outcome;
 use crate::locked;
+use crate::migrate::Versions;
 use crate::sql::{self, Statement};
 use crate::value::{Value, values};
 use crate::watch::Origin;
@@ -58,6 +59,26 @@ impl Transaction {
         };
         match connection.run(begin).await {
             Ok(()) => Ok(Self::begun(connection, clock)),
+            Err(error) => Err(locked::explained(&mut connection, error).await),
+        }
+    }
+
+    /// Begins to write as a writer of an open store does.
+    ///
+    /// **Invariant:** nothing is written to tables that are not for this program any more. This reads it in the
+    /// same breath, and a migration that shuts programs out waits until whoever has read it is through.
+    ///
+    /// # Errors
+    /// [`Error::Outgrown`].
+    pub(crate) async fn write_to_store(
+        mut connection: Connection,
+        clock: &Clock,
+    ) -> Result<Self, Error> {
+        match connection.begin_to_write().await {
+            Ok(versions) => {
+                versions.map_or(Ok(()), Versions::check)?;
+                Ok(Self::begun(connection, clock))
+            }
             Err(error) => Err(locked::explained(&mut connection, error).await),
         }
     }

@@ -161,12 +161,28 @@ async fn together(database: &mut Database, batch: &mut Vec<Box<dyn Queued>>) {
             tracing::debug!(batch.size = batch.len(), error = %error, "batch redone one by one");
         }
         Err(Failure::Away(error) | Failure::Unknown(error)) => {
-            let problem = error.to_string();
             batch
                 .drain(..)
-                .for_each(|job| job.answer(Err(Error::Unavailable(problem.clone()))));
+                .for_each(|job| job.answer(Err(told_to_all(&error))));
         }
     }
+}
+
+/// Why nothing of a batch was written, for each that was in it.
+fn told_to_all(error: &Error) -> Error {
+    if let Error::Outgrown {
+        found,
+        compatible_from,
+        known,
+    } = *error
+    {
+        return Error::Outgrown {
+            found,
+            compatible_from,
+            known,
+        };
+    }
+    Error::Unavailable(error.to_string())
 }
 
 async fn alone(database: &mut Database, job: Box<dyn Queued>) {

@@ -107,7 +107,7 @@ impl From<tenure_store::Error> for Failure {
             Error::NoSuchTask(_) | Error::NoSuchRun(_) => Code::NoSuch,
             Error::Invalid(_) => Code::Usage,
             Error::Unavailable(_) => Code::Later,
-            Error::Unreadable(_) => Code::Failed,
+            Error::Outgrown { .. } | Error::Unreadable(_) => Code::Failed,
         };
         // It names its cause in its own words, so the chain would say that twice.
         Self::new(code, anyhow::anyhow!("{error}"))
@@ -118,9 +118,10 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let code = match &error {
             OpenError::Address { .. } => Code::Usage,
-            OpenError::Unfinished { .. } | OpenError::Moving { .. } | OpenError::Moved { .. } => {
-                Code::Refused
-            }
+            OpenError::Unfinished { .. }
+            | OpenError::Moving { .. }
+            | OpenError::Moved { .. }
+            | OpenError::ShutsOut { .. } => Code::Refused,
             OpenError::Folder { .. }
             | OpenError::NoDatabase { .. }
             | OpenError::Foreign { .. }

@@ -1,10 +1,13 @@
-//! What is proved of dispatchers on this very host by their processes: which are dead, although they
-//! gave a sign of life lately, and which are stopped, hold what they hold, and do nothing.
+//! What is proved of dispatchers and wardens on this very host by their processes: which dispatchers are
+//! dead, although they gave a sign of life lately, and who is stopped, holds what it holds, and does
+//! nothing.
 
 use std::collections::HashSet;
 
+use tenure_guard::RunId;
 use tenure_store::dispatcher::Dispatcher;
-use tenure_store::{DispatcherId, Store};
+use tenure_store::process::ProcessId;
+use tenure_store::{DispatcherId, Error, Store};
 use tenure_warden::process::{Found, Process, known_host_id};
 
 use crate::folders;
@@ -30,8 +33,24 @@ pub fn stopped<'a>(dispatchers: impl Iterator<Item = &'a Dispatcher>) -> HashSet
     let Some(host) = host() else {
         return HashSet::new();
     };
-    let stopped = dispatchers.filter(|one| is_stopped(one, &host));
+    let stopped = dispatchers.filter(|one| is_stopped(&one.process, &host));
     stopped.map(|one| one.id).collect()
+}
+
+/// Whether the warden of an open run lives here and is stopped. What cannot be looked at counts as going
+/// on.
+///
+/// # Errors
+/// The store's.
+pub async fn is_warden_stopped(store: &Store, run: RunId) -> Result<bool, Error> {
+    let Some(host) = host() else {
+        return Ok(false);
+    };
+    let mut open = store.open_runs().await?.into_iter();
+    let warden = open
+        .find(|one| one.tenure.run == run)
+        .and_then(|one| one.warden);
+    Ok(warden.is_some_and(|warden| is_stopped(&warden.process, &host)))
 }
 
 /// This host's id. A host without one ran nothing yet.
@@ -39,8 +58,8 @@ fn host() -> Option<String> {
     known_host_id(&folders::state().ok()?).ok()
 }
 
-fn is_stopped(dispatcher: &Dispatcher, host: &str) -> bool {
-    let found = Process::find(&dispatcher.process, host).ok();
+fn is_stopped(process: &ProcessId, host: &str) -> bool {
+    let found = Process::find(process, host).ok();
     let process = found.and_then(Found::alive);
     process.is_some_and(|process| process.is_stopped().unwrap_or(false))
 }

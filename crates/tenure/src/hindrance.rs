@@ -27,6 +27,8 @@ pub struct Wanted<'a> {
     pub batch: Option<BatchId>,
     /// By what it is counted how many may run at once, and how many may.
     pub limit: Option<(&'a str, u32)>,
+    /// Whether it asks for something that only programs of a later schema version know.
+    pub is_beyond_us: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -39,6 +41,7 @@ impl<'a> Wanted<'a> {
             labels: &task.requires,
             batch: task.batch_id,
             limit: task.limit_key.as_deref().zip(task.limit),
+            is_beyond_us: situation.beyond.is_some(),
         }
     }
 
@@ -50,6 +53,7 @@ impl<'a> Wanted<'a> {
             labels: &lane.requires,
             batch: lane.batch,
             limit: lane.limit_key.as_deref().zip(lane.limit),
+            is_beyond_us: lane.beyond.is_some(),
         }
     }
 }
@@ -82,6 +86,8 @@ pub enum Obstacle {
     NoSkills(Vec<String>),
     /// It lacks these labels.
     NoLabels(Vec<String>),
+    /// It does not know all that the task asks.
+    TooOld,
     /// It has given no sign of life since then.
     Quiet(Timestamp),
     /// Its process is stopped.
@@ -108,6 +114,7 @@ impl Obstacle {
             | Self::NoProfile
             | Self::NoSkills(_)
             | Self::NoLabels(_)
+            | Self::TooOld
             | Self::Quiet(_)
             | Self::Stopped => false,
             Self::Drains(_) | Self::HoldsBack { .. } | Self::CapFull(_) | Self::SlotsFull => true,
@@ -208,6 +215,10 @@ fn obstacles(task: Wanted, scene: Scene, serving: &Serving) -> Vec<Obstacle> {
     let unlabelled = unlabelled(task.labels, profile, dispatcher);
     if !unlabelled.is_empty() {
         return vec![Obstacle::NoLabels(unlabelled)];
+    }
+    // What one of a later version knows is not known here.
+    if task.is_beyond_us && dispatcher.knows <= tenure_store::known_schema() {
+        return vec![Obstacle::TooOld];
     }
     if scene.stopped.contains(&dispatcher.id) {
         return vec![Obstacle::Stopped];

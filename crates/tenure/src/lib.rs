@@ -18,6 +18,7 @@ mod folders;
 mod follow;
 mod here;
 mod hindrance;
+mod last_served;
 mod limit_keys;
 mod log_tail;
 mod logging;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use tenure_guard::{BlockKind, RunId, TaskId};
 use tenure_store::life::{Outcome, TaskStatus};
-use tenure_store::read::{Outlook, RunView, TaskRow};
+use tenure_store::read::{Outlook, RunView, TaskRow, Told};
 use tenure_store::{BatchId, Store};
 
 use crate::batch::Batch;
@@ -61,7 +61,7 @@ struct Unfinished {
 struct Newest {
     run_id: RunId,
     attempt: u32,
-    outcome: Option<Outcome>,
+    outcome: Option<Told<Outcome>>,
     reason: Option<String>,
     log_tail: Vec<String>,
 }
@@ -144,7 +144,10 @@ impl Unfinished {
         let Some(run) = &self.run else {
             return;
         };
-        let outcome = run.outcome.map_or("not ended", Outcome::name);
+        let outcome = match &run.outcome {
+            Some(outcome) => outcome.to_string(),
+            None => "not ended".to_owned(),
+        };
         let reason = run.reason.as_deref().map(escape::line);
         let _ = writeln!(
             text,
@@ -174,7 +177,7 @@ fn unfinished(outlook: &Outlook, row: &TaskRow, newest: Option<&RunView>) -> Unf
         run: newest.map(|run| Newest {
             run_id: run.run_id,
             attempt: run.attempt,
-            outcome: run.outcome,
+            outcome: run.outcome.clone(),
             reason: run.reason.clone(),
             log_tail: run.log.as_deref().map(log_tail::read).unwrap_or_default(),
         }),

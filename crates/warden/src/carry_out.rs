@@ -61,7 +61,7 @@ pub fn refused(error: Error, op: Option<&Op>) -> Option<Answer> {
     if let Error::NotOwner { reason } = error {
         return Some(Answer::NotOwner { reason });
     }
-    if !matches!(error, Error::Unavailable(_)) {
+    if !error.is_away() {
         let message = error.to_string();
         return Some(Answer::Refused { message });
     }

@@ -323,7 +323,7 @@ fn benign_ends_count_for_nothing(before: &Detail, after: &Detail, told: &str) {
         let was = before.runs.iter().find(|was| was.run_id == run.run_id);
         was.is_some_and(|was| was.ended_at.is_none()) && run.ended_at.is_some()
     });
-    let Some(outcome) = ended.and_then(|run| run.outcome) else {
+    let Some(outcome) = ended.and_then(RunView::known_outcome) else {
         return;
     };
     let (was, is) = (&before.task, &after.task);

@@ -122,7 +122,7 @@ fn what_lapsed_is_taken_back(
                 Some(_) => Outcome::Reclaimed,
                 None => Outcome::NeverStarted,
             };
-            assert_eq!(is.outcome, Some(outcome), "{told}");
+            assert_eq!(is.known_outcome(), Some(outcome), "{told}");
         }
     }
 }

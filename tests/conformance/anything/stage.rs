@@ -369,6 +369,7 @@ fn dispatcher(hands: Hands) -> Dispatcher {
         host_name: host(hands),
         socket: "/run/tenure.sock".into(),
         version: "0.1.0".into(),
+        knows: tenure_store::known_schema(),
         slots: 4,
         labels: Vec::new(),
         profiles: Vec::new(),

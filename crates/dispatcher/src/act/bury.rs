@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tenure_guard::{Report, ReportId, RunId, Tenure};
+use tenure_store::Store;
 use tenure_store::life::End;
 use tenure_store::process::ProcessId;
-use tenure_store::{Error, Store};
 use tenure_warden::cgroup::Cgroup;
 use tenure_warden::evidence::{self, Evidence};
 use tenure_warden::leftovers::Leftovers;
@@ -147,8 +147,8 @@ impl Burial {
                 .await;
             match written {
                 Ok(()) => return,
-                Err(Error::Unavailable(error)) => {
-                    tracing::warn!(run.id = %self.tenure.run, error, "a kept report waits for the store");
+                Err(error) if error.is_away() => {
+                    tracing::warn!(run.id = %self.tenure.run, error = %error, "a kept report waits for the store");
                     tokio::time::sleep(STORE_PAUSE).await;
                 }
                 Err(error) => {

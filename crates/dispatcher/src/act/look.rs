@@ -60,12 +60,11 @@ impl Edge {
     pub(super) fn read_asks(&self) {
         let (store, wakes, id) = (self.store.clone(), self.wakes.clone(), self.settings.id);
         tokio::spawn(async move {
-            match store.asks(id).await {
-                Ok(asks) => {
-                    let _ = wakes.send(Wake::Event(Event::Asks(asks)));
-                }
-                Err(error) => tracing::warn!(error = %error, "cannot read what was asked"),
-            }
+            let asks = store.asks(id).await.unwrap_or_else(|error| {
+                tracing::warn!(error = %error, "cannot read what was asked");
+                Vec::new()
+            });
+            let _ = wakes.send(Wake::Event(Event::AsksRead(asks)));
             learn_of_draining(&store, id, &wakes).await;
         });
     }
@@ -87,7 +86,10 @@ impl Edge {
             let end = BootInstant::now() + lease;
             let renewed = match store.renew(tenures, lease).await {
                 Ok(renewed) => renewed,
-                Err(error) => return tracing::warn!(error = %error, "cannot renew leases"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot renew leases");
+                    return tell_where_outgrown(&wakes, error);
+                }
             };
             let mut asks = Vec::new();
             for ((run, out), renewed) in lines.into_iter().zip(renewed) {
@@ -109,9 +111,17 @@ impl Edge {
 
     pub(super) fn sign_of_life(&self) {
         let (store, wakes, id) = (self.store.clone(), self.wakes.clone(), self.settings.id);
+        let row = self.row.clone();
         tokio::spawn(async move {
-            if let Err(error) = store.dispatcher_seen(id).await {
+            let seen = match store.dispatcher_seen(id).await {
+                // It was silent for so long that its row was cleared away.
+                Ok(false) => store.publish(row).await,
+                Ok(true) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = seen {
                 tracing::warn!(error = %error, "cannot give a sign of life");
+                tell_where_outgrown(&wakes, error);
             }
             learn_of_draining(&store, id, &wakes).await;
         });
@@ -176,6 +186,13 @@ impl Edge {
                 Err(error) => tracing::warn!(error = %error, "cannot look ahead"),
             }
         });
+    }
+}
+
+/// A store whose tables are not ours any more is no store to wait for.
+fn tell_where_outgrown(wakes: &UnboundedSender<Wake>, error: Error) {
+    if let Error::Outgrown { .. } = error {
+        let _ = wakes.send(Wake::Event(Event::Outgrown(error)));
     }
 }
 

@@ -210,8 +210,13 @@ impl Edge {
             let ended = loop {
                 match store.end(tenure.clone(), end.clone()).await {
                     Ok(ended) => break Some(ended),
-                    Err(Error::Unavailable(error)) => {
-                        tracing::warn!(run.id = %run, error, "an end waits for the store");
+                    // What is unreadable here a newer dispatcher can read, which adopts the warden.
+                    Err(
+                        error @ (Error::Unavailable(_)
+                        | Error::Outgrown { .. }
+                        | Error::Unreadable(_)),
+                    ) => {
+                        tracing::warn!(run.id = %run, error = %error, "an end waits for the store");
                         tokio::time::sleep(STORE_PAUSE).await;
                     }
                     Err(error) => {

@@ -5,13 +5,25 @@
 
 use std::time::Instant;
 
+use tenure_guard::RunId;
 use tenure_store::claim::{Claimed, Claims};
+use tenure_store::life::Ask;
 
 use super::adopt::Looking;
 use super::run::{Origin, Run, Stage};
 use super::{Core, Mode, STORE_PAUSE};
 use crate::Finished;
 use crate::action::Action;
+
+/// Whether what was asked is being read. On a slow store looks come faster than answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asking {
+    Idle,
+    /// And the store changed meanwhile: `again`.
+    UnderWay {
+        again: bool,
+    },
+}
 
 /// Whether a claim is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +50,32 @@ impl Core {
         actions
     }
 
-    fn read_asks(&self) -> Option<Action> {
+    fn read_asks(&mut self) -> Option<Action> {
         let open = |run: &Run| matches!(run.stage, Stage::Open { .. });
-        self.runs.values().any(open).then_some(Action::ReadAsks)
+        if !self.runs.values().any(open) {
+            return None;
+        }
+        match self.asks {
+            Asking::UnderWay { .. } => {
+                self.asks = Asking::UnderWay { again: true };
+                None
+            }
+            Asking::Idle => {
+                self.asks = Asking::UnderWay { again: false };
+                Some(Action::ReadAsks)
+            }
+        }
+    }
+
+    /// What was asked is read; what was asked since then is read once more.
+    pub(super) fn asks_read(&mut self, asks: &[(RunId, Ask)]) -> Vec<Action> {
+        let again = self.asks == Asking::UnderWay { again: true };
+        self.asks = Asking::Idle;
+        let mut actions = self.asks(asks);
+        if again {
+            actions.extend(self.read_asks());
+        }
+        actions
     }
 
     /// Looks where something is known to be due; else, at the poll, only whether there is reason to.
@@ -98,10 +133,16 @@ impl Core {
     ) -> Vec<Action> {
         let again = self.claim == Claiming::UnderWay { again: true };
         self.claim = Claiming::Idle;
-        let Ok(claims) = answer else {
-            self.recover = true;
-            self.look_by(now + STORE_PAUSE);
-            return Vec::new();
+        let claims = match answer {
+            Ok(claims) => claims,
+            Err(error @ tenure_store::Error::Outgrown { .. }) => {
+                return vec![Action::GiveUp(error)];
+            }
+            Err(_) => {
+                self.recover = true;
+                self.look_by(now + STORE_PAUSE);
+                return Vec::new();
+            }
         };
         if claims.draining {
             return self.drain();

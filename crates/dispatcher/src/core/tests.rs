@@ -465,6 +465,7 @@ fn what_a_claim_asked_of_a_run_of_ours_is_read_at_once() {
     let mut world = World::with(2, false);
     world.open(1);
     world.tell(Event::Look);
+    world.tell(Event::AsksRead(Vec::new()));
     let actions = world.tell(Event::Claimed(Ok(Claims {
         claimed: Vec::new(),
         next_due: None,
@@ -472,6 +473,20 @@ fn what_a_claim_asked_of_a_run_of_ours_is_read_at_once() {
         draining: false,
     })));
     assert!(matches!(actions[..], [Action::ReadAsks]), "{actions:?}");
+}
+
+#[test]
+fn what_was_asked_is_read_once_at_a_time_however_often_something_changes() {
+    let mut world = World::with(1, false);
+    world.open(1);
+    let reads = |actions: &[Action]| actions.iter().any(|one| matches!(one, Action::ReadAsks));
+    assert!(reads(&world.tell(Event::Look)));
+    assert!(!reads(&world.tell(Event::Look)));
+    assert!(!reads(&world.tell(Event::Look)));
+    // What came meanwhile is read after it, once.
+    assert!(reads(&world.tell(Event::AsksRead(Vec::new()))));
+    assert!(!reads(&world.tell(Event::AsksRead(Vec::new()))));
+    assert!(reads(&world.tell(Event::Look)));
 }
 
 #[test]
@@ -526,6 +541,23 @@ fn whoever_was_asked_to_leave_keeps_its_place_until_it_does() {
     );
     let actions = world.tell(Event::HandOn);
     assert!(matches!(actions[..], [Action::KeepPlace(_)]), "{actions:?}");
+}
+
+#[test]
+fn whoever_is_shut_out_by_a_newer_version_finishes_and_ends_nothing_of_its_runs() {
+    let outgrown = || tenure_store::Error::Outgrown {
+        found: 9,
+        compatible_from: 9,
+        known: 4,
+    };
+    let mut world = World::with(2, false);
+    world.open(1);
+    let actions = world.tell(Event::Outgrown(outgrown()));
+    assert!(matches!(actions[..], [Action::GiveUp(_)]), "{actions:?}");
+    let mut idle = World::with(2, false);
+    idle.tell(Event::Look);
+    let actions = idle.tell(Event::Claimed(Err(outgrown())));
+    assert!(matches!(actions[..], [Action::GiveUp(_)]), "{actions:?}");
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Messenger {
             let now = jiff::Timestamp::now();
             for event in page {
                 let id = event.id;
-                let is_wanted = self.program.wants(event.kind) && !is_old(now, &event);
+                let is_wanted = self.program.wants(&event.kind) && !is_old(now, &event);
                 if is_wanted {
                     self.see_to(event).await;
                 }

@@ -127,7 +127,7 @@ mod tests {
             id: EventId(id),
             task_id: None,
             run_id: None,
-            kind: EventKind::Added,
+            kind: EventKind::Added.into(),
             at: jiff::Timestamp::UNIX_EPOCH,
             payload: serde_json::Value::Null,
         }

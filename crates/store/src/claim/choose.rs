@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 
 use sqlx::FromRow;
+use tenure_guard::TaskId;
 
 use super::{Candidate, Offer, Wanted};
+use crate::asks::Asks;
 use crate::error::Error;
 use crate::lane::Lane;
 use crate::moved::small;
@@ -17,6 +19,13 @@ use crate::value::values;
 /// What stands for all limit keys where a lock is taken; no profile is called so.
 const KEYS: &str = "limit_key:";
 
+/// Where something is not understood there is most likely more of it: the next look goes so far at once.
+const PAGE: u32 = 64;
+
+/// So many tasks of a profile that are not understood are looked past, in one claim; newer programs put what
+/// older ones do not know into lanes of its own, of which nothing is read.
+const LEFT_ALONE: usize = 1024;
+
 /// What may be taken of one offer.
 struct Share<'a> {
     offer: &'a Offer,
@@ -24,6 +33,40 @@ struct Share<'a> {
     room: u32,
     /// From these lanes.
     lanes: Vec<Lane>,
+}
+
+/// A task as the store has it.
+#[derive(FromRow)]
+struct CandidateRow {
+    id: i64,
+    title: String,
+    body: String,
+    assignee: String,
+    command: Option<String>,
+    cwd: String,
+    env: String,
+    limits: String,
+    attempts: i64,
+    limit_key: Option<String>,
+    key_limit: Option<i64>,
+    place: i64,
+}
+
+impl CandidateRow {
+    fn read(self) -> Result<Candidate, Error> {
+        let limit = self.key_limit.map(small).transpose()?;
+        Ok(Candidate {
+            task: TaskId(self.id),
+            asks: Asks::read(self.command.as_deref(), &self.env, &self.limits)?,
+            title: self.title,
+            body: self.body,
+            assignee: self.assignee,
+            cwd: self.cwd.into(),
+            attempts: small(self.attempts)?,
+            key: self.limit_key.zip(limit),
+            place: self.place,
+        })
+    }
 }
 
 #[derive(FromRow)]
@@ -58,7 +101,7 @@ impl Wanted {
             let found = self.candidates(tx, share).await?;
             candidates.extend(found.into_iter().map(|candidate| (index, candidate)));
         }
-        candidates.sort_by_key(|(_, candidate)| (candidate.place, candidate.id));
+        candidates.sort_by_key(|(_, candidate)| (candidate.place, candidate.task));
         let mut chosen = Vec::new();
         let mut room = self.room;
         for (index, candidate) in candidates {
@@ -66,7 +109,7 @@ impl Wanted {
             if room == 0 {
                 break;
             }
-            if share.room == 0 || !takes_key(&mut running, &candidate)? {
+            if share.room == 0 || !takes_key(&mut running, &candidate) {
                 continue;
             }
             share.room -= 1;
@@ -112,7 +155,10 @@ impl Wanted {
         };
         let mut lanes = Vec::with_capacity(rows.len());
         for row in rows {
-            let lane = Lane::read(&row.lane)?;
+            // It asks for something that only newer programs know.
+            let Ok(lane) = Lane::read(&row.lane) else {
+                continue;
+            };
             let is_able = lane.skills.iter().all(|skill| offer.skills.contains(skill));
             if is_able
                 && lane
@@ -144,7 +190,8 @@ impl Wanted {
             .collect()
     }
 
-    /// The best of each lane.
+    /// The best of each lane. Those that are not understood here are looked past, so that others do not
+    /// wait behind them.
     async fn candidates(
         &self,
         tx: &mut Transaction,
@@ -156,14 +203,39 @@ impl Wanted {
         let lanes: Result<Vec<String>, Error> = share.lanes.iter().map(Lane::text).collect();
         let lanes = serde_json::to_string(&lanes?)?;
         let profile = share.offer.profile.as_str();
-        let mut asked = values![profile, share.room, lanes];
-        let best = if let Some(batch) = self.batch {
-            asked.extend(values![batch]);
-            &sql::CANDIDATES_OF_BATCH
-        } else {
-            &sql::CANDIDATES
-        };
-        tx.fetch(best, asked).await
+        let mut left_alone: Vec<i64> = Vec::new();
+        let mut number = share.room;
+        loop {
+            let mut asked = values![
+                profile,
+                number,
+                lanes.as_str(),
+                serde_json::to_string(&left_alone)?
+            ];
+            let best = if let Some(batch) = self.batch {
+                asked.extend(values![batch]);
+                &sql::CANDIDATES_OF_BATCH
+            } else {
+                &sql::CANDIDATES
+            };
+            let rows: Vec<CandidateRow> = tx.fetch(best, asked).await?;
+            let before = left_alone.len();
+            let mut candidates = Vec::with_capacity(rows.len());
+            for row in rows {
+                let id = row.id;
+                match row.read() {
+                    Ok(candidate) => candidates.push(candidate),
+                    Err(error) => {
+                        tracing::debug!(task.id = id, error = %error, "left alone: not understood");
+                        left_alone.push(id);
+                    }
+                }
+            }
+            if left_alone.len() == before || before >= LEFT_ALONE {
+                return Ok(candidates);
+            }
+            number = share.room.max(PAGE);
+        }
     }
 }
 
@@ -176,14 +248,14 @@ fn has_room(running: &HashMap<String, u32>, lane: &Lane) -> bool {
 }
 
 /// Counts a task among those that run with its limit key, where there is room for it.
-fn takes_key(running: &mut HashMap<String, u32>, candidate: &Candidate) -> Result<bool, Error> {
-    let (Some(key), Some(limit)) = (&candidate.limit_key, candidate.key_limit) else {
-        return Ok(true);
+fn takes_key(running: &mut HashMap<String, u32>, candidate: &Candidate) -> bool {
+    let Some((key, limit)) = &candidate.key else {
+        return true;
     };
     let running = running.entry(key.clone()).or_default();
-    if *running >= small(limit)? {
-        return Ok(false);
+    if *running >= *limit {
+        return false;
     }
     *running += 1;
-    Ok(true)
+    true
 }

@@ -108,7 +108,12 @@ pub(super) async fn reading_at_rest(
     let Some(opened) = open(from, Intent::Existing).await? else {
         return Err(CopyError::NoSource { what });
     };
-    let connection = opened.into_reading().await?;
+    let known = opened.known.clone();
+    let mut connection = opened.into_reading().await?;
+    let (_, version, ours) = migrate::found_now(&mut connection, &what).await?;
+    if version != ours {
+        return Err(other_tables(what, &known, version, ours));
+    }
     if is_fenced {
         return Ok(connection);
     }
@@ -127,7 +132,7 @@ pub(super) async fn reading_at_rest(
 /// though this program may be able to work with them.
 fn other_tables(what: String, end: &Known, found: i64, known: i64) -> CopyError {
     let Some(marker) = &end.marker else {
-        return OpenError::Newer { what, found, known }.into();
+        return CopyError::NewerTables { what, found, known };
     };
     let source_store = match marker.role {
         Role::Source => what.clone(),

@@ -101,6 +101,18 @@ pub enum CopyError {
         /// The source.
         source_store: String,
     },
+    /// It has tables of a newer version, of which something would be left out.
+    #[error(
+        "{what} has schema version {found}, and this tenure knows all there is up to {known}: move it by the newer tenure"
+    )]
+    NewerTables {
+        /// Which store.
+        what: String,
+        /// Its version.
+        found: i64,
+        /// The newest one known here.
+        known: i64,
+    },
     /// PostgreSQL does not take what SQLite took.
     #[error(
         "{table} {key}: {column} holds a NUL character, which PostgreSQL does not take: `tenure migrate --from … --undo`, change that text, and migrate again"

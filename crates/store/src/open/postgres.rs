@@ -47,7 +47,7 @@ pub(super) async fn open(
     let mut connection = reached.map_err(|error| unreached(&what, &error))?;
     let opened = match intent {
         Intent::Create(birth) => {
-            Some(migrate::migrate(connection, &what, MIGRATIONS, birth).await?)
+            Some(migrate::migrate(connection, &what, None, MIGRATIONS, birth).await?)
         }
         Intent::Existing => {
             let looking = migrate::current(&mut connection, &what, MIGRATIONS);

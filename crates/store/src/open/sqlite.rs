@@ -50,7 +50,7 @@ async fn open_file(path: &Path, intent: Intent<'_>) -> Result<Option<Opened>, Op
     };
     let opened = match intent {
         Intent::Create(birth) => {
-            Some(migrate::migrate(connection, &what, MIGRATIONS, birth).await?)
+            Some(migrate::migrate(connection, &what, Some(path), MIGRATIONS, birth).await?)
         }
         Intent::Existing => {
             let looking = migrate::current(&mut connection, &what, MIGRATIONS);
@@ -171,7 +171,8 @@ async fn create(path: &Path, birth: Option<&Birth>) -> Result<(), OpenError> {
     let connection = connection.map_err(|error| refused(path, &error))?;
     let mut connection = Connection::Sqlite(Box::new(connection));
     keep_a_log(&mut connection, path).await?;
-    let (connection, _) = migrate::migrate(connection, &what, MIGRATIONS, birth).await?;
+    let (connection, _) =
+        migrate::migrate(connection, &what, Some(path), MIGRATIONS, birth).await?;
     let closed = connection.close().await;
     closed.map_err(|error| unavailable(&what, &error.to_string()))?;
     match fs::hard_link(&unfinished.0, path) {

@@ -4,6 +4,7 @@ use sqlx::FromRow;
 use tenure_guard::{Report, RunId, TaskId};
 
 use super::rows::{CommentView, EarlierAttempt, ExitView, ParentResult, Related, RunView, TaskRow};
+use super::told::Told;
 use crate::clock::timestamp;
 use crate::dispatcher::dispatcher_id;
 use crate::error::Error;
@@ -75,7 +76,6 @@ impl Shown for TaskColumns {
     type As = TaskRow;
 
     fn show(self) -> Result<TaskRow, Error> {
-        let command = self.command.as_deref().map(serde_json::from_str);
         Ok(TaskRow {
             id: TaskId(self.id),
             title: self.title,
@@ -96,12 +96,12 @@ impl Shown for TaskColumns {
             batch_id: self.batch_id.map(BatchId),
             key: self.idempotency_key,
             body: self.body,
-            command: command.transpose()?,
+            command: self.command.as_deref().map(Told::json).transpose()?,
             cwd: self.cwd.into(),
-            env: serde_json::from_str(&self.env)?,
+            env: Told::json(&self.env)?,
             skills: serde_json::from_str(&self.skills)?,
             requires: serde_json::from_str(&self.requires)?,
-            limits: serde_json::from_str(&self.limits)?,
+            limits: Told::json(&self.limits)?,
             created_at: timestamp(self.created_at)?,
             updated_at: timestamp(self.updated_at)?,
             archived_at: self.archived_at.map(timestamp).transpose()?,
@@ -113,11 +113,7 @@ impl Shown for TaskColumns {
             blocks: small(self.blocks)?,
             created_by: self.created_by,
             created_by_run: self.created_by_run.map(RunId),
-            recurrence: self
-                .recurrence
-                .as_deref()
-                .map(serde_json::from_str)
-                .transpose()?,
+            recurrence: self.recurrence.as_deref().map(Told::json).transpose()?,
             series_id: self.series_id.map(TaskId),
             result: self
                 .result
@@ -177,7 +173,8 @@ impl Shown for RunColumns {
     type As = RunView;
 
     fn show(self) -> Result<RunView, Error> {
-        let seen: Option<End> = self.seen.as_deref().map(serde_json::from_str).transpose()?;
+        let seen: Option<Told<End>> = self.seen.as_deref().map(Told::json).transpose()?;
+        let end = seen.as_ref().and_then(Told::known);
         let report = self.report.as_deref().map(serde_json::from_str);
         Ok(RunView {
             status: self.status(),
@@ -185,10 +182,10 @@ impl Shown for RunColumns {
             task_id: TaskId(self.task_id),
             attempt: small(self.attempt)?,
             profile: self.profile,
-            outcome: self.outcome.as_deref().map(str::parse).transpose()?,
+            outcome: self.outcome.map(Told::word),
             reason: self.reason,
-            exit: seen.as_ref().and_then(End::exit).map(ExitView::from),
-            core: seen.as_ref().and_then(End::core).cloned(),
+            exit: end.and_then(End::exit).map(ExitView::from),
+            core: end.and_then(End::core).cloned(),
             seen,
             ask: self.ask.as_deref().map(str::parse).transpose()?,
             ask_by: self.ask_by,
@@ -201,7 +198,7 @@ impl Shown for RunColumns {
             pid: self.pid.map(pid).transpose()?,
             warden_pid: self.warden_pid.map(pid).transpose()?,
             dispatcher_id: dispatcher_id(&self.dispatcher_id)?,
-            limits: serde_json::from_str(&self.limits)?,
+            limits: Told::json(&self.limits)?,
             claimed_at: timestamp(self.claimed_at)?,
             started_at: self.started_at.map(timestamp).transpose()?,
             deadline_at: self.deadline_at.map(timestamp).transpose()?,
@@ -276,7 +273,7 @@ impl Shown for EventColumns {
             id: EventId(self.id),
             task_id: self.task_id.map(TaskId),
             run_id: self.run_id.map(RunId),
-            kind: self.kind.parse()?,
+            kind: Told::word(self.kind),
             at: timestamp(self.at)?,
             payload: serde_json::from_str(&self.payload)?,
         })
@@ -298,22 +295,22 @@ impl Shown for ParentColumns {
     type As = ParentResult;
 
     fn show(self) -> Result<ParentResult, Error> {
-        let report: Option<Report> = self
-            .report
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose()?;
+        // Of another kind of report a child is told nothing.
+        let report: Option<Told<Report>> = self.report.as_deref().map(Told::json).transpose()?;
         let (summary, metadata, artifacts) = match report {
-            Some(Report::Complete {
+            Some(Told::Known(Report::Complete {
                 summary,
                 metadata,
                 artifacts,
-            }) => (summary, metadata, artifacts),
+            })) => (summary, metadata, artifacts),
             Some(
-                Report::Wait { .. }
-                | Report::Block { .. }
-                | Report::Defer { .. }
-                | Report::Fail { .. },
+                Told::Known(
+                    Report::Wait { .. }
+                    | Report::Block { .. }
+                    | Report::Defer { .. }
+                    | Report::Fail { .. },
+                )
+                | Told::Foreign(_),
             )
             | None => (None, None, Vec::new()),
         };
@@ -322,7 +319,7 @@ impl Shown for ParentColumns {
             title: self.title,
             status: self.status.parse()?,
             kind: self.kind.parse()?,
-            outcome: self.outcome.as_deref().map(str::parse).transpose()?,
+            outcome: self.outcome.map(Told::word),
             reason: self.reason,
             summary,
             metadata,
@@ -347,7 +344,7 @@ impl Shown for AttemptColumns {
         Ok(EarlierAttempt {
             run_id: RunId(self.run_id),
             attempt: small(self.attempt)?,
-            outcome: self.outcome.parse()?,
+            outcome: Told::word(self.outcome),
             reason: self.reason,
             ended_at: timestamp(self.ended_at)?,
         })

@@ -2,19 +2,25 @@
 
 mod by_worker;
 mod decode;
+mod last_served;
 mod outlook;
 mod rows;
 mod situation;
 mod stats;
+mod told;
 
+pub use last_served::{Departure, LastServed};
 pub use outlook::{Outlook, Standstill};
 pub use rows::{
     CommentView, Context, Detail, EarlierAttempt, EventFilter, ExitView, Page, ParentResult,
     Related, RunView, TaskFilter, TaskRow,
 };
 pub(crate) use situation::pauses;
-pub use situation::{Counted, Gone, Holder, Pause, Place, Serving, Situation, WaitedFor};
+pub use situation::{
+    CalledOff, Counted, Gone, Holder, Pause, Place, Serving, Situation, WaitedFor,
+};
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
+pub use told::Told;
 
 use tenure_guard::{RunId, TaskId};
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tenure_guard::{BlockKind, RunId, TaskId};
 
 use super::situation::Counted;
+use super::told::Told;
 use crate::event::{Event, EventKind};
 use crate::ids::{BatchId, DispatcherId, EventId};
 use crate::life::{
@@ -72,12 +73,12 @@ pub struct TaskRow {
     pub batch_id: Option<BatchId>,
     pub key: Option<String>,
     pub body: String,
-    pub command: Option<Vec<String>>,
+    pub command: Option<Told<Vec<String>>>,
     pub cwd: PathBuf,
-    pub env: BTreeMap<String, String>,
+    pub env: Told<BTreeMap<String, String>>,
     pub skills: Vec<String>,
     pub requires: Vec<String>,
-    pub limits: LimitsLayer,
+    pub limits: Told<LimitsLayer>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub archived_at: Option<Timestamp>,
@@ -89,7 +90,7 @@ pub struct TaskRow {
     pub blocks: u32,
     pub created_by: String,
     pub created_by_run: Option<RunId>,
-    pub recurrence: Option<Recurrence>,
+    pub recurrence: Option<Told<Recurrence>>,
     pub series_id: Option<TaskId>,
     pub result: Option<serde_json::Value>,
 }
@@ -128,13 +129,13 @@ pub struct RunView {
     pub attempt: u32,
     pub status: RunStatus,
     pub profile: String,
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Told<Outcome>>,
     pub reason: Option<String>,
     pub exit: Option<ExitView>,
     /// The core of the worker's main process, where the kernel dumped it.
     pub core: Option<CoreDump>,
     /// All that was seen of its end, the exit included.
-    pub seen: Option<End>,
+    pub seen: Option<Told<End>>,
     pub ask: Option<Ask>,
     pub ask_by: Option<String>,
     pub ask_reason: Option<String>,
@@ -146,7 +147,7 @@ pub struct RunView {
     pub pid: Option<i32>,
     pub warden_pid: Option<i32>,
     pub dispatcher_id: DispatcherId,
-    pub limits: Limits,
+    pub limits: Told<Limits>,
     pub claimed_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub deadline_at: Option<Timestamp>,
@@ -155,6 +156,18 @@ pub struct RunView {
     pub log: Option<PathBuf>,
     pub socket: Option<PathBuf>,
     pub tree_unverified: bool,
+}
+
+impl RunView {
+    /// How it ended, where it did and this program knows what that means.
+    pub fn known_outcome(&self) -> Option<Outcome> {
+        self.outcome.as_ref()?.known().copied()
+    }
+
+    /// What was seen of its end, as far as this program knows what that means.
+    pub fn known_end(&self) -> Option<&End> {
+        self.seen.as_ref()?.known()
+    }
 }
 
 /// A parent or a child, and how the child waits for the parent.
@@ -252,7 +265,7 @@ pub struct ParentResult {
     pub title: String,
     pub status: TaskStatus,
     pub kind: LinkKind,
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Told<Outcome>>,
     pub reason: Option<String>,
     pub summary: Option<String>,
     pub metadata: Option<serde_json::Value>,
@@ -268,7 +281,7 @@ pub struct ParentResult {
 pub struct EarlierAttempt {
     pub run_id: RunId,
     pub attempt: u32,
-    pub outcome: Outcome,
+    pub outcome: Told<Outcome>,
     pub reason: String,
     pub ended_at: Timestamp,
 }

@@ -6,8 +6,10 @@ use sqlx::FromRow;
 use tenure_guard::{BlockKind, TaskId};
 
 use super::decode::{EventColumns, RunColumns, Shown, show_all};
+use super::last_served::{LastServed, last_served};
 use super::one_task;
 use super::rows::{Detail, RunView, TaskRow};
+use crate::asks::beyond_us;
 use crate::clock::timestamp;
 use crate::dispatcher::{Dispatcher, Living, WhoMayLive, dispatcher_id, known, living};
 use crate::error::Error;
@@ -41,6 +43,8 @@ pub struct Situation {
     pub events: Vec<Event>,
     /// The dispatchers that live, each with how many open runs it has.
     pub dispatchers: Vec<Serving>,
+    /// Who served the store last, where nobody does; nothing where nobody ever did.
+    pub last_served: Option<LastServed>,
     /// What may not start.
     pub pauses: Vec<Pause>,
     /// How many run of its profile, over the whole store.
@@ -53,6 +57,8 @@ pub struct Situation {
     pub running_with_key: Vec<Holder>,
     /// Its place in the order, where it is ready.
     pub place: Option<Place>,
+    /// What it asks that this program, and any that knows no later schema version, does not understand.
+    pub beyond: Option<String>,
 }
 
 impl Situation {
@@ -73,8 +79,19 @@ pub struct WaitedFor {
     pub title: String,
     pub status: TaskStatus,
     pub block_kind: Option<BlockKind>,
+    pub block_reason: Option<String>,
+    pub called_off: Option<CalledOff>,
     pub since: Timestamp,
     pub kind: LinkKind,
+}
+
+/// Who cancelled a task, or put it away before it was done, and why.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct CalledOff {
+    /// Who.
+    pub by: String,
+    /// Why, where that was said.
+    pub reason: Option<String>,
 }
 
 /// A task that runs, and takes up room by that.
@@ -104,7 +121,8 @@ pub struct Serving {
     pub seen_at: Option<Timestamp>,
 }
 
-/// A dispatcher that is gone without a word, while runs of it are open.
+/// A dispatcher that does not live any more, while runs of it are open: it was killed, its host is silent,
+/// or it left its workers to their wardens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
     /// It.
@@ -196,6 +214,7 @@ impl Store {
             let of_profile = values![row.assignee.as_str(), Situation::MOST];
             let related = values![task, Situation::MOST];
             let parents: Vec<ParentColumns> = tx.fetch(&sql::UNMET_PARENTS, related).await?;
+            let (dispatchers, last_served) = serving_or_last(tx, &who).await?;
             Ok(Situation {
                 at: timestamp(tx.now().await?)?,
                 runs: show_all::<RunColumns>(runs)?,
@@ -203,7 +222,8 @@ impl Store {
                 parents: show_all(parents)?,
                 stuck_above: stuck_above(tx, task).await?,
                 children: children(tx, task).await?,
-                dispatchers: serving(tx, &who).await?,
+                dispatchers,
+                last_served,
                 pauses: pauses(tx).await?,
                 running_of_profile: tx
                     .number(&sql::RUNNING_OF_PROFILE, values![row.assignee.as_str()])
@@ -215,10 +235,21 @@ impl Store {
                 running_of_key,
                 running_with_key,
                 place: place(tx, &row).await?,
+                beyond: beyond_us(tx, task).await?,
                 task: row,
             })
         })
         .await
+    }
+
+    /// The dispatchers that live, each with its open runs; and where none does, who served the store
+    /// last, unless nobody ever did.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn serving_or_last(&self) -> Result<(Vec<Serving>, Option<LastServed>), Error> {
+        let who = self.who_may_live();
+        self.read(async |tx| serving_or_last(tx, &who).await).await
     }
 
     /// The dispatchers that live, each with its open runs.
@@ -248,6 +279,8 @@ struct ParentColumns {
     title: String,
     status: String,
     block_kind: Option<String>,
+    block_reason: Option<String>,
+    called_off: Option<String>,
     since: i64,
     kind: String,
 }
@@ -261,6 +294,12 @@ impl Shown for ParentColumns {
             title: self.title,
             status: self.status.parse()?,
             block_kind: self.block_kind.as_deref().map(block_kind).transpose()?,
+            block_reason: self.block_reason,
+            called_off: self
+                .called_off
+                .as_deref()
+                .map(serde_json::from_str)
+                .transpose()?,
             since: timestamp(self.since)?,
             kind: self.kind.parse()?,
         })
@@ -320,6 +359,20 @@ pub(super) async fn serving(tx: &mut Transaction, who: &WhoMayLive) -> Result<Ve
             },
         )
         .collect()
+}
+
+/// The living dispatchers, else who was there last.
+async fn serving_or_last(
+    tx: &mut Transaction,
+    who: &WhoMayLive,
+) -> Result<(Vec<Serving>, Option<LastServed>), Error> {
+    let serving = serving(tx, who).await?;
+    let last = if serving.is_empty() {
+        last_served(tx, who).await?
+    } else {
+        None
+    };
+    Ok((serving, last))
 }
 
 /// Who is gone while runs of it are open; `serving` live.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::situation::{Gone, Pause, Serving, gone, pauses, serving};
+use super::told::Told;
 use crate::clock::timestamp;
 use crate::error::Error;
 use crate::life::Outcome;
@@ -28,7 +29,7 @@ pub struct Stats {
     pub ends: Vec<Tally>,
     /// The dispatchers that live.
     pub dispatchers: Vec<Serving>,
-    /// Those that are gone without a word, while runs of them are open.
+    /// Those that are gone while runs of them are open.
     pub gone: Vec<Gone>,
     /// What may not start.
     pub pauses: Vec<Pause>,
@@ -72,7 +73,7 @@ pub struct Tally {
     /// The profile.
     pub profile: String,
     /// How they ended.
-    pub outcome: Outcome,
+    pub outcome: Told<Outcome>,
     /// So many.
     pub runs: u64,
     /// How long one took on average, in milliseconds.
@@ -181,7 +182,7 @@ async fn ends(tx: &mut Transaction) -> Result<Vec<Tally>, Error> {
             let mean_ms = row.run_ms.checked_div(row.runs).unwrap_or_default();
             Ok(Tally {
                 profile: row.profile,
-                outcome: row.outcome.parse()?,
+                outcome: Told::word(row.outcome),
                 runs: row.runs.unsigned_abs(),
                 mean_ms: mean_ms.unsigned_abs(),
             })

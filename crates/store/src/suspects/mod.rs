@@ -15,7 +15,7 @@ use tenure_guard::{BlockKind, Reason, RunId, TaskId};
 
 use crate::ids::{BatchId, DispatcherId};
 use crate::life::{Outcome, Streaks, TaskStatus};
-use crate::read::Pause;
+use crate::read::{Pause, Told};
 
 /// So many suspects of a kind are read; whoever mends those sees the next.
 pub const MOST: u32 = 1_000;
@@ -102,7 +102,7 @@ pub struct EndedRun {
     /// Which.
     pub run: RunId,
     /// How.
-    pub outcome: Outcome,
+    pub outcome: Told<Outcome>,
     /// Why it is that outcome.
     pub reason: String,
     /// Why a guard in it stood down.
@@ -145,6 +145,9 @@ pub struct Waiting {
     pub since: Timestamp,
     /// When the first task was changed for the last time.
     pub changed_at: Timestamp,
+    /// What they ask that this program, and any that knows no later schema version, does not understand:
+    /// of the first [`FIRST`] of a lane those that do so stand apart from the others.
+    pub beyond: Option<String>,
 }
 
 /// Room that a run gave when it ended.

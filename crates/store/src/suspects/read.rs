@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use tenure_guard::{RunId, TaskId};
 
 use super::rows::{
-    BlockedRow, DesertedRow, EventRow, FreedRow, HeadRow, KeyRow, LaneRow, OverdueRow, PausedRow,
-    ProfileRow, ResidueRow, TroubledRow, UnverifiedRow, WantedRow,
+    AsksRow, BlockedRow, DesertedRow, EventRow, FreedRow, HeadRow, KeyRow, LaneRow, OverdueRow,
+    PausedRow, ProfileRow, ResidueRow, TroubledRow, UnverifiedRow, WantedRow,
 };
 use super::{
     Deserted, FIRST, Freed, LATELY, MOST, MOST_LINKS, Scope, Suspects, Waiting, WantedProfile,
 };
+use crate::asks::{beyond_lane, beyond_us};
 use crate::clock::{millis, timestamp};
 use crate::connection::Row;
 use crate::error::Error;
@@ -120,6 +121,21 @@ impl Scope {
     }
 }
 
+/// What waits in a lane, and apart from it what of that is not understood.
+fn apart(waiting: Waiting, first: &[AsksRow]) -> Result<Vec<Waiting>, Error> {
+    let (beyond, understood): (Vec<&AsksRow>, Vec<&AsksRow>) =
+        first.iter().partition(|row| row.beyond().is_some());
+    let Some(head) = beyond.first() else {
+        return Ok(vec![waiting]);
+    };
+    let mut lanes = vec![head.head(beyond.len(), &waiting)?];
+    if let Some(head) = understood.first() {
+        let number = (waiting.number as usize).saturating_sub(beyond.len());
+        lanes.push(head.head(number, &waiting)?);
+    }
+    Ok(lanes)
+}
+
 impl Reading<'_> {
     /// The rows of a statement that takes two ids and a bound after what is `asked`.
     async fn rows<R: Row, T>(
@@ -161,11 +177,21 @@ impl Reading<'_> {
         Ok(lanes)
     }
 
-    async fn lane(&mut self, profile: &str, text: &str) -> Result<Option<Waiting>, Error> {
+    async fn lane(&mut self, profile: &str, text: &str) -> Result<Vec<Waiting>, Error> {
         let asked = values![profile, text, MOST, FIRST];
         let head: Option<HeadRow> = self.tx.fetch_one(&sql::READY_IN_LANE, asked).await?;
-        let lane = Lane::read(text)?;
-        head.map(|head| head.read(profile, lane)).transpose()
+        let Some(head) = head else {
+            return Ok(Vec::new());
+        };
+        if let Some(beyond) = beyond_lane(text) {
+            let mut waiting = head.read(profile, Lane::default())?;
+            waiting.beyond = Some(beyond);
+            return Ok(vec![waiting]);
+        }
+        let waiting = head.read(profile, Lane::read(text)?)?;
+        let asked = values![profile, text, FIRST];
+        let first: Vec<AsksRow> = self.tx.fetch(&sql::ASKS_IN_LANE, asked).await?;
+        apart(waiting, &first)
     }
 
     /// One task as a lane of its own, where it is ready and not paused.
@@ -185,6 +211,7 @@ impl Reading<'_> {
             number: 1,
             since: row.since,
             changed_at: row.updated_at,
+            beyond: beyond_us(self.tx, task).await?,
         }))
     }
 

@@ -4,6 +4,7 @@ use sqlx::FromRow;
 use tenure_guard::{RunId, TaskId};
 
 use super::{Blocked, Deserted, EndedRun, Freed, PausedTask, Troubled, Unverified, Waiting};
+use crate::asks::{Asks, words};
 use crate::clock::timestamp;
 use crate::dispatcher::dispatcher_id;
 use crate::error::Error;
@@ -11,6 +12,7 @@ use crate::ids::BatchId;
 use crate::lane::Lane;
 use crate::life::{End, Outcome, Streaks};
 use crate::moved::small;
+use crate::read::Told;
 
 #[derive(FromRow)]
 pub(super) struct TroubledRow {
@@ -86,10 +88,12 @@ fn ended_run(
     let (Some(run), Some(outcome)) = (run, outcome) else {
         return Ok(None);
     };
-    let seen: Option<End> = seen.map(serde_json::from_str).transpose()?;
+    // Of an end of a kind that a newer program knows nothing follows here.
+    let seen = seen.map(Told::<End>::json).transpose()?;
+    let seen = seen.and_then(|end| end.known().cloned());
     Ok(Some(EndedRun {
         run: RunId(run),
-        outcome: outcome.parse()?,
+        outcome: Told::word(outcome),
         reason: reason.unwrap_or_default(),
         stood_down: seen.and_then(|end| match end {
             End::StoodDown { reason } => Some(reason),
@@ -154,6 +158,42 @@ impl HeadRow {
             number: small(self.number)?,
             since: timestamp(self.since)?,
             changed_at: timestamp(self.updated_at)?,
+            beyond: None,
+        })
+    }
+}
+
+/// One of the first tasks of a lane.
+#[derive(FromRow)]
+pub(super) struct AsksRow {
+    pub(super) id: i64,
+    batch_id: Option<i64>,
+    key_limit: Option<i64>,
+    since: i64,
+    updated_at: i64,
+    command: Option<String>,
+    env: String,
+    limits: String,
+}
+
+impl AsksRow {
+    /// What it asks that is not understood here.
+    pub(super) fn beyond(&self) -> Option<String> {
+        let asks = Asks::read(self.command.as_deref(), &self.env, &self.limits);
+        Some(words(&asks.err()?))
+    }
+
+    /// What waits of a lane, where this is the first of so many.
+    pub(super) fn head(&self, number: usize, of: &Waiting) -> Result<Waiting, Error> {
+        Ok(Waiting {
+            first: TaskId(self.id),
+            batch: self.batch_id.map(BatchId),
+            limit: self.key_limit.and_then(|limit| u32::try_from(limit).ok()),
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            since: timestamp(self.since)?,
+            changed_at: timestamp(self.updated_at)?,
+            beyond: self.beyond(),
+            ..of.clone()
         })
     }
 }

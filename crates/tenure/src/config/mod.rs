@@ -133,8 +133,8 @@ impl Config {
             skills: profile.skills.clone(),
             requires: profile.requires.clone(),
             max_running: profile.max_running,
-            limits: profile.limits.clone(),
-            defaults: self.defaults.clone(),
+            limits: profile.limits.clone().into(),
+            defaults: self.defaults.clone().into(),
         };
         self.profiles.iter().map(publish).collect()
     }

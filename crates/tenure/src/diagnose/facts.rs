@@ -9,7 +9,7 @@ use tenure_dispatcher::examine::Examined;
 use tenure_guard::{RunId, TaskId};
 use tenure_store::DispatcherId;
 use tenure_store::duration;
-use tenure_store::read::Serving;
+use tenure_store::read::{LastServed, Serving};
 use tenure_store::suspects::Suspects;
 
 use tenure_store::offered::Offered;
@@ -30,6 +30,8 @@ pub struct Facts {
 pub struct Surroundings {
     /// Dispatchers that live.
     pub serving: Vec<Serving>,
+    /// Who served the store last, where nobody does.
+    pub last_served: Option<LastServed>,
     /// Those of them that live here and whose process somebody stopped.
     pub stopped: HashSet<DispatcherId>,
     /// The profiles that there are.
@@ -86,6 +88,13 @@ impl Facts {
     /// How long ago a time was.
     pub fn since(&self, then: Timestamp) -> jiff::SignedDuration {
         self.suspects.now.duration_since(then)
+    }
+
+    /// Whether some dispatcher lives that takes tasks of any batch, and so knows what is on offer. Else
+    /// the configuration of whoever asks stands in, and a dispatcher's may have what that lacks.
+    pub fn is_offer_known(&self) -> bool {
+        let mut serving = self.serving.iter();
+        serving.any(|one| one.dispatcher.batch.is_none())
     }
 
     /// Whether a dispatcher lives on this host.

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tenure_guard::{BlockKind, Reason, RunId, TaskId};
-use tenure_store::DispatcherId;
 use tenure_store::dispatcher::{Dispatcher, PublishedProfile};
 use tenure_store::held::Held;
 use tenure_store::life::{Outcome, Streaks, TaskStatus};
 use tenure_store::process::ProcessId;
-use tenure_store::read::{Pause, Serving};
+use tenure_store::read::{Departure, LastServed, Pause, Serving};
 use tenure_store::suspects::{
     Blocked, Deserted, EndedRun, Freed, PausedTask, Suspects, Troubled, Unverified, Waiting,
     WantedProfile,
 };
+use tenure_store::{BatchId, DispatcherId};
 
 use super::*;
 use crate::caller::Caller;
@@ -37,6 +37,7 @@ fn dispatcher() -> Serving {
             host_name: "name".into(),
             socket: "/run/tenure.sock".into(),
             version: "0.1.0".into(),
+            knows: tenure_store::known_schema(),
             slots: 4,
             profiles: vec![PublishedProfile {
                 name: "reviewer".into(),
@@ -81,6 +82,7 @@ fn facts(serving: Vec<Serving>) -> Facts {
         },
         around: Arc::new(Surroundings {
             serving,
+            last_served: None,
             stopped: HashSet::new(),
             offered: tenure_store::offered::Offered::new(published, &[], "a living dispatcher"),
             runs: Vec::new(),
@@ -116,6 +118,7 @@ fn lane() -> Waiting {
         number: 1,
         since: ago(Duration::from_secs(1)),
         changed_at: ago(Duration::from_hours(9)),
+        beyond: None,
     }
 }
 
@@ -128,7 +131,7 @@ fn troubled(streaks: Streaks) -> Troubled {
         streaks,
         newest: Some(EndedRun {
             run: RunId(3),
-            outcome: Outcome::Failed,
+            outcome: Outcome::Failed.into(),
             reason: "exit 1".into(),
             stood_down: None,
         }),
@@ -254,6 +257,24 @@ fn a_dispatcher_that_is_stopped_or_gives_no_sign_of_life_is_named_at_once() {
 }
 
 #[test]
+fn what_only_a_newer_dispatcher_knows_is_named_until_one_lives() {
+    let mut facts = facts(vec![dispatcher()]);
+    facts.suspects.lanes = vec![Waiting {
+        beyond: Some("limits: unknown field `max_cost`".into()),
+        since: ago(Duration::from_hours(3)),
+        ..lane()
+    }];
+    fires(&facts, &[("beyond_dispatchers", None)]);
+    let mut newer = dispatcher();
+    newer.dispatcher.knows += 1;
+    newer.runs = 4;
+    facts.around_mut().serving.push(newer);
+    fires(&facts, &[("held_back", None)]);
+    facts.around_mut().serving[1].runs = 0;
+    fires(&facts, &[("stranded_in_ready", Some("kill -HUP 4242"))]);
+}
+
+#[test]
 fn a_lane_that_just_got_room_is_not_stranded() {
     let long = Duration::from_hours(3);
     let lane = |changed_at| Waiting {
@@ -313,9 +334,13 @@ fn what_nobody_can_do_is_told_from_what_nobody_serves() {
     odd.suspects.lanes = vec![lane()];
     fires(&odd, &[("no_dispatcher", Some("tenure serve"))]);
     let nobody = ("no_dispatcher", Some("tenure serve"));
-    let skills = ("invalid_task_skills", Some("tenure edit 7 --clear-skills"));
     odd.suspects.lanes[0].skills = vec!["cobol".into()];
-    fires(&odd, &[nobody, skills]);
+    // On the word of one configuration alone nothing is thrown away.
+    fires(&odd, &[nobody, ("invalid_task_skills", None)]);
+    let told = judge(&odd);
+    let told = told.last().unwrap();
+    assert!(told.evidence.contains("judge again"), "{told:#?}");
+    assert_eq!(told.facts["sure"], false);
     odd.suspects.lanes[0].profile = "revewer".into();
     fires(&odd, &[nobody]);
     let wanted = |name: &str| WantedProfile {
@@ -325,14 +350,15 @@ fn what_nobody_can_do_is_told_from_what_nobody_serves() {
     odd.suspects.wanted = vec![wanted("revewer")];
     let rule = "assignee_profile_not_found";
     fires(&odd, &[nobody, (rule, Some("tenure reassign 7 reviewer"))]);
-    // On the word of one configuration alone nothing is thrown away.
     odd.suspects.wanted = vec![wanted("cook")];
     fires(&odd, &[nobody, (rule, None)]);
     odd.around_mut().serving = vec![dispatcher()];
     fires(&odd, &[(rule, Some("tenure cancel 7"))]);
     odd.suspects.lanes[0].profile = "reviewer".into();
     odd.suspects.wanted.clear();
+    let skills = ("invalid_task_skills", Some("tenure edit 7 --clear-skills"));
     fires(&odd, &[skills]);
+    assert_eq!(judge(&odd)[0].facts["sure"], true);
     odd.suspects.lanes[0].skills.clear();
     odd.suspects.lanes[0].requires = vec!["gpu".into()];
     let labels = (
@@ -345,6 +371,43 @@ fn what_nobody_can_do_is_told_from_what_nobody_serves() {
     fires(&odd, &[("invalid_task_skills", None)]);
     odd.around_mut().serving[0].dispatcher.labels = vec!["gpu".into()];
     fires(&odd, &[]);
+}
+
+#[test]
+fn that_nobody_dispatches_says_who_did_last_and_since_when_it_is_gone() {
+    let mut unserved = facts(Vec::new());
+    unserved.suspects.lanes = vec![lane()];
+    let told = |facts: &Facts| {
+        let mut found = judge(facts);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        found.remove(0)
+    };
+    assert_eq!(
+        told(&unserved).evidence,
+        "1 ready and 0 due tasks, and no dispatcher serves this store, and none ever did"
+    );
+    let since = ago(Duration::from_mins(5));
+    let Serving {
+        dispatcher: last,
+        started_at,
+        ..
+    } = dispatcher();
+    unserved.around_mut().last_served = Some(LastServed {
+        dispatcher: last,
+        started_at,
+        departure: Departure::SignedOff(since),
+    });
+    let stopped = told(&unserved);
+    let words = "(pid 4242 on name, started 2026-09-21T05:13:20Z) was stopped (5m ago)";
+    assert!(stopped.evidence.ends_with(words), "{stopped:#?}");
+    assert_eq!(stopped.facts["since"], since.to_string());
+    // Whoever serves a batch of its own is no such dispatcher, and lives.
+    let mut apart = dispatcher();
+    apart.dispatcher.batch = Some(BatchId(2));
+    unserved.around_mut().serving = vec![apart];
+    let apart = told(&unserved);
+    assert!(apart.evidence.contains("all of this store"), "{apart:#?}");
+    assert_eq!(apart.facts["since"], serde_json::Value::Null);
 }
 
 #[test]

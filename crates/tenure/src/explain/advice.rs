@@ -6,7 +6,7 @@ use tenure_guard::{BlockKind, TaskId};
 use tenure_store::life::{End, TaskStatus};
 use tenure_store::read::{RunView, Situation};
 
-use super::{Code, ended};
+use super::{Code, ended, parents};
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,16 +43,13 @@ pub fn steps(situation: &Situation) -> Vec<Step> {
     }
     // What lapsed was on a host that nobody here can look at.
     let newest = situation.runs.first();
-    let is_here = |run: &&RunView| !matches!(run.seen, Some(End::Lapsed { .. }));
+    let is_here = |run: &&RunView| !matches!(run.known_end(), Some(End::Lapsed { .. }));
     if newest
         .filter(is_here)
         .is_some_and(|run| run.tree_unverified)
     {
         let words = "see whether something of it is left on this host";
-        let doctor = step(words, "tenure doctor");
-        if !steps.contains(&doctor) {
-            steps.push(doctor);
-        }
+        steps.push(step(words, "tenure doctor"));
     }
     match (task.status, task.block_kind) {
         (TaskStatus::Blocked, Some(BlockKind::NeedsInput)) => {
@@ -78,12 +75,13 @@ pub fn steps(situation: &Situation) -> Vec<Step> {
             _,
         ) => {}
     }
-    if task.status == TaskStatus::Todo {
+    if task.status == TaskStatus::Todo && parents::are_stuck(situation) {
         let promote = format!("tenure promote {} --force", task.id);
-        steps.push(step(
-            "let it start without waiting for its parents",
-            promote,
-        ));
+        let words = match situation.parents.len() {
+            0 | 1 => "let it start without its parent",
+            _ => "let it start without any of its parents",
+        };
+        steps.push(step(words, promote));
     }
     steps
 }
@@ -170,17 +168,6 @@ const MENDS: &[(&[Code], &[Mend])] = &[
         &[Code::StaleEnvironment],
         &[Mend::Do(
             "find who takes TENURE_* out of the worker's environment: a wrapper, sudo, a container, a clean shell",
-        )],
-    ),
-    (
-        &[
-            Code::LostWardenKilled,
-            Code::LostOutOfReach,
-            Code::LostUnobserved,
-        ],
-        &[Mend::Run(
-            "see whether something of it is left on this host",
-            "tenure doctor",
         )],
     ),
     (

@@ -35,6 +35,7 @@ codes! {
     Running = "running": "its worker runs",
     Ending = "ending": "it reported, or was asked to end; it closes when its whole tree is dead",
     Unattended = "unattended": "its run is open, and its dispatcher is gone; the next one takes it up",
+    WardenStopped = "warden_stopped": "the process of its run's warden is stopped, and can do nothing for it",
     WaitsForParent = "waits_for_parent": "a parent has not come to the end that it waits for",
     ParentBlocked = "parent_blocked": "a parent waits for a person",
     ParentGaveUp = "parent_gave_up": "a parent was given up, and does not come by itself",
@@ -50,6 +51,7 @@ codes! {
     ProfileMissing = "profile_missing": "no living dispatcher has its profile",
     SkillMissing = "skill_missing": "its profile does not offer a skill that it requires",
     LabelMissing = "label_missing": "no living dispatcher that can do it has a label that it, or its profile, requires",
+    BeyondDispatchers = "beyond_dispatchers": "a newer tenure added it, and no living dispatcher knows all that it asks",
     Draining = "draining": "the dispatchers that could take it take nothing new",
     HeldBack = "held_back": "its profile cannot start where it could run, and is tried again later",
     NoSlot = "no_slot": "every slot of the dispatchers that could take it is taken",
@@ -107,6 +109,7 @@ codes! {
     StoppedAsked = "stopped+asked": "a person stopped it",
     CancelledAsked = "cancelled+asked": "a person cancelled it",
     CancelledArchived = "cancelled+archived": "a person put the task away",
+    EndUnknown = "unknown": "a newer tenure ended it in a way that this one does not know",
 }
 
 impl std::fmt::Display for Code {

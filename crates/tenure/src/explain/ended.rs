@@ -8,11 +8,13 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use tenure_guard::{Reason as Verdict, RunId};
+use tenure_store::duration;
 use tenure_store::event::EventKind;
 use tenure_store::life::{Ask, End, Exit, Outcome, RunStatus};
-use tenure_store::read::{RunView, Situation};
+use tenure_store::read::{RunView, Situation, Told};
 
 use super::{Code, running, signal};
+use crate::verb::seconds;
 
 /// A run, told at length.
 #[derive(Debug, Serialize)]
@@ -27,7 +29,7 @@ pub struct Attempt {
     pub status: RunStatus,
     /// How it ended; null while it has not.
     pub code: Option<Code>,
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Told<Outcome>>,
     pub reason: Option<String>,
     /// What is known of its end, in words.
     pub evidence: Vec<String>,
@@ -88,7 +90,7 @@ impl Attempt {
             profile: run.profile.clone(),
             status: run.status,
             code: code(run),
-            outcome: run.outcome,
+            outcome: run.outcome.clone(),
             reason: run.reason.clone(),
             evidence: evidence(run),
             verdicts: verdicts(run, situation),
@@ -124,14 +126,18 @@ fn verdicts(run: &RunView, situation: &Situation) -> Vec<StoodDown> {
 
 /// How a run ended, for programs; nothing while it has not.
 pub fn code(run: &RunView) -> Option<Code> {
-    let seen = run.seen.as_ref();
+    let seen = run.known_end();
     let is_oom = matches!(seen, Some(End::Exited { oom: true, .. }));
     let has_reported = run.report.is_some();
     let says_wait = run
         .report
         .as_ref()
         .is_some_and(|report| report.get("wait").is_some());
-    Some(match run.outcome? {
+    let outcome = run.outcome.as_ref()?;
+    let Some(outcome) = outcome.known() else {
+        return Some(Code::EndUnknown);
+    };
+    Some(match outcome {
         Outcome::Completed if has_reported => Code::CompletedReported,
         Outcome::Completed => Code::CompletedExit,
         Outcome::Blocked if says_wait => Code::BlockedWaits,
@@ -223,6 +229,9 @@ fn lost(seen: Option<&End>) -> Code {
 /// What is known of a run's end.
 fn evidence(run: &RunView) -> Vec<String> {
     let mut said = Vec::new();
+    if let Some(outcome @ Told::Foreign(_)) = &run.outcome {
+        said.push(format!("a newer tenure closed it: {outcome}"));
+    }
     if let Some(report) = &run.report {
         let word = report.as_object().and_then(|report| report.keys().next());
         let word = word.map_or("something", String::as_str);
@@ -230,10 +239,34 @@ fn evidence(run: &RunView) -> Vec<String> {
     }
     if let Some(ask) = run.ask {
         said.push(format!("it was asked to end: {}", running::asked(run, ask)));
+        said.extend(over(run, ask));
     }
-    said.extend(run.seen.iter().flat_map(|end| of_end(run, end)));
+    said.extend(match &run.seen {
+        Some(Told::Known(end)) => of_end(run, end),
+        Some(Told::Foreign(end)) => vec![format!("a newer tenure saw its end, and wrote: {end}")],
+        None => Vec::new(),
+    });
     said.extend(of_tree(run));
     said
+}
+
+/// Which limit it was over, and what of it is known.
+fn over(run: &RunView, ask: Ask) -> Option<String> {
+    let limits = run.limits.known()?;
+    match ask {
+        Ask::Timeout => limits
+            .max_runtime
+            .map(|limit| format!("it was over max_runtime = {}", duration::format(limit))),
+        Ask::Silence => limits.heartbeat_timeout.map(|limit| {
+            let last = match run.heartbeat_at {
+                Some(time) => format!("the last one came at {}", seconds(time)),
+                None => "it never sent one".to_owned(),
+            };
+            let limit = duration::format(limit);
+            format!("it sent no heartbeat for heartbeat_timeout = {limit}: {last}")
+        }),
+        Ask::Cancel | Ask::Stop | Ask::Block | Ask::Archive | Ask::Reclaim | Ask::Shutdown => None,
+    }
 }
 
 /// What was seen of it.
@@ -302,7 +335,7 @@ fn of_end(run: &RunView, end: &End) -> Vec<String> {
 
 /// What is known of the rest of its tree.
 fn of_tree(run: &RunView) -> Option<String> {
-    if matches!(run.seen, Some(End::Lapsed { .. })) {
+    if matches!(run.known_end(), Some(End::Lapsed { .. })) {
         return Some(
             "nobody could look at its host, so nothing proves that its tree is dead".into(),
         );

@@ -150,6 +150,8 @@ pub struct Seen {
     pub own: Vec<PublishedProfile>,
     /// Dispatchers whose process is stopped.
     pub stopped: HashSet<DispatcherId>,
+    /// Whether the process of its open run's warden is stopped.
+    pub is_warden_stopped: bool,
     /// The last lines of the newest run's log.
     pub log_tail: Vec<String>,
 }
@@ -157,11 +159,6 @@ pub struct Seen {
 /// Explains.
 pub fn explain(situation: &Situation, seen: Seen) -> Explanation {
     let task = &situation.task;
-    let Seen {
-        own,
-        stopped,
-        log_tail,
-    } = seen;
     let (newest, earlier) = match situation.runs.split_first() {
         Some((newest, earlier)) => (Some(newest), earlier),
         None => (None, &[][..]),
@@ -179,13 +176,13 @@ pub fn explain(situation: &Situation, seen: Seen) -> Explanation {
             attempts: task.attempts,
             waited_for_by: situation.children.clone(),
         },
-        reasons: waits::reasons(situation, &stopped),
+        reasons: waits::reasons(situation, &seen),
         place: situation.place,
-        newest: newest.map(|run| Attempt::of(run, situation, log_tail)),
+        newest: newest.map(|run| Attempt::of(run, situation, seen.log_tail)),
         earlier: earlier.iter().map(Earlier::of).collect(),
         earlier_untold: task.attempts.saturating_sub(told),
         next: advice::steps(situation),
-        policies: policy::policies(situation, &own),
-        policies_differ_from_run: policy::differ_from_run(situation, &own),
+        policies: policy::policies(situation, &seen.own),
+        policies_differ_from_run: policy::differ_from_run(situation, &seen.own),
     }
 }

@@ -18,7 +18,7 @@ fn ancestor(stuck: &WaitedFor) -> Reason {
         "farther up its parents wait for task {} ({}), and that one is {}",
         stuck.id,
         stuck.title,
-        status(stuck.status, stuck.block_kind)
+        status(stuck)
     );
     Reason::new(Code::AncestorStuck, words, "a person acts on that one")
         .since(stuck.since)
@@ -65,7 +65,7 @@ fn parent(parent: &WaitedFor) -> Reason {
     let words = format!(
         "it waits until task {id} ({}) {end}, and that one is {}",
         parent.title,
-        status(parent.status, parent.block_kind)
+        status(parent)
     );
     Reason::new(code, words, change)
         .since(parent.since)
@@ -73,10 +73,24 @@ fn parent(parent: &WaitedFor) -> Reason {
         .command(command)
 }
 
-/// A status in words, with the kind of block where there is one.
-fn status(status: TaskStatus, kind: Option<BlockKind>) -> String {
-    match kind {
-        Some(kind) => format!("{status} ({kind})"),
-        None => status.to_string(),
-    }
+/// How it stands in words: where it is blocked with kind and cause, where it was called off by whom and
+/// why.
+fn status(one: &WaitedFor) -> String {
+    let kind = one.block_kind.map(|kind| format!(" ({kind})"));
+    let by = one.called_off.as_ref().map(|off| format!(" by {}", off.by));
+    let of_block = one.block_reason.as_deref();
+    let of_call = one
+        .called_off
+        .as_ref()
+        .and_then(|off| off.reason.as_deref());
+    let why = of_block.or(of_call).map(|why| format!(": {why}"));
+    let told = [kind, by, why].into_iter().flatten();
+    told.fold(one.status.to_string(), |text, more| text + &more)
+}
+
+/// Whether something of what it waits for comes by nobody but a person.
+pub fn are_stuck(situation: &Situation) -> bool {
+    let is_stuck =
+        |one: &WaitedFor| matches!(one.status, TaskStatus::Blocked | TaskStatus::Cancelled);
+    situation.parents.iter().any(is_stuck) || !situation.stuck_above.is_empty()
 }

@@ -3,7 +3,7 @@
 
 use tenure_store::dispatcher::PublishedProfile;
 use tenure_store::life::{Origin, Traced, trace};
-use tenure_store::read::Situation;
+use tenure_store::read::{Situation, Told};
 
 /// The policies that the task's next run would have.
 pub fn policies(situation: &Situation, own: &[PublishedProfile]) -> Vec<Traced> {
@@ -14,7 +14,20 @@ pub fn policies(situation: &Situation, own: &[PublishedProfile]) -> Vec<Traced> 
         value,
         origin,
     };
-    let mut policies = trace(&task.limits, &published.limits, &published.defaults);
+    let layers = [
+        (&task.limits, Origin::Task),
+        (&published.limits, Origin::Profile),
+        (&published.defaults, Origin::Defaults),
+    ];
+    let [own_limits, profile, defaults] =
+        layers.map(|(layer, _)| layer.known().cloned().unwrap_or_default());
+    let mut policies = trace(&own_limits, &profile, &defaults);
+    for (layer, origin) in layers {
+        // Of what a newer program wrote only that is known which it wrote.
+        if let Told::Foreign(limits) = layer {
+            policies.push(said("limits", limits.to_string(), origin));
+        }
+    }
     let cap = published.max_running;
     policies.extend(cap.map(|cap| said("max_running", cap.to_string(), Origin::Profile)));
     let key = task.limit_key.clone();
@@ -28,8 +41,12 @@ pub fn policies(situation: &Situation, own: &[PublishedProfile]) -> Vec<Traced> 
 pub fn differ_from_run(situation: &Situation, own: &[PublishedProfile]) -> bool {
     let task = &situation.task;
     let published = published(situation, own).unwrap_or_default();
-    let limits = task.limits.clone().over(published.limits);
-    let limits = limits.over(published.defaults).resolve();
+    let (Told::Known(own), Told::Known(profile), Told::Known(defaults)) =
+        (&task.limits, published.limits, published.defaults)
+    else {
+        return false;
+    };
+    let limits = own.clone().over(profile).over(defaults).resolve();
     situation
         .runs
         .first()

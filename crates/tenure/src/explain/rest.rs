@@ -48,11 +48,12 @@ pub fn blocked(situation: &Situation) -> Reason {
 fn who_blocked(situation: &Situation) -> String {
     let newest = situation.runs.first();
     let asked = newest.filter(|run| run.outcome.is_some() && run.ask.is_some());
-    let by_run = newest.filter(|run| run.outcome == Some(Outcome::Blocked) && run.ask.is_none());
+    let by_run =
+        newest.filter(|run| run.known_outcome() == Some(Outcome::Blocked) && run.ask.is_none());
     let by_verb = situation
         .events
         .iter()
-        .find(|event| matches!(event.kind, EventKind::Blocked | EventKind::Ended))
+        .find(|event| event.kind == EventKind::Blocked || event.kind == EventKind::Ended)
         .filter(|event| event.kind == EventKind::Blocked)
         .and_then(|event| event.payload["by"].as_str());
     match (by_verb, asked, by_run) {
@@ -70,7 +71,7 @@ fn who_blocked(situation: &Situation) -> String {
 pub fn done(situation: &Situation) -> Reason {
     let task = &situation.task;
     let by_run = situation.runs.first();
-    let by_run = by_run.filter(|run| run.outcome == Some(Outcome::Completed));
+    let by_run = by_run.filter(|run| run.known_outcome() == Some(Outcome::Completed));
     let words = match (said(situation, EventKind::Completed, task.since), by_run) {
         (Some(said), _) => format!("a person completed it: {said}"),
         (None, Some(run)) => format!("run {} completed it: {}", run.run_id, why(run)),
@@ -86,7 +87,7 @@ pub fn done(situation: &Situation) -> Reason {
 pub fn cancelled(situation: &Situation) -> Reason {
     let task = &situation.task;
     let by_run = situation.runs.first();
-    let by_run = by_run.filter(|run| run.outcome == Some(Outcome::Cancelled));
+    let by_run = by_run.filter(|run| run.known_outcome() == Some(Outcome::Cancelled));
     let asked_of_run = by_run.and_then(|run| Some((run, run.ask?)));
     let said = |kind| said(situation, kind, task.since);
     let words = match (said(EventKind::Cancelled), asked_of_run) {

@@ -5,18 +5,39 @@ use tenure_store::read::{RunView, Situation};
 
 use super::{Code, Reason};
 
-/// What its run does.
-pub fn reason(situation: &Situation) -> Reason {
+/// That its warden can do nothing, where that is so; then what its run does.
+pub fn reasons(situation: &Situation, is_warden_stopped: bool) -> Vec<Reason> {
     let task = &situation.task;
-    let Some(run) = situation
-        .runs
-        .iter()
-        .find(|run| Some(run.run_id) == task.current_run_id)
-    else {
+    let Some(run) = open_run(situation) else {
         let words = "the task names a run that is not among its newest";
-        return Reason::new(Code::Unattended, words, "the residue is cleared")
-            .command(format!("tenure edit {} --clear-claim", task.id));
+        let reason = Reason::new(Code::Unattended, words, "the residue is cleared");
+        return vec![reason.command(format!("tenure edit {} --clear-claim", task.id))];
     };
+    let warden = run.warden_pid.filter(|_| is_warden_stopped);
+    let stopped = warden.map(|pid| warden_stopped(run, pid));
+    stopped
+        .into_iter()
+        .chain([reason(situation, run)])
+        .collect()
+}
+
+/// The run that is open, where the task names one of its newest.
+pub fn open_run(situation: &Situation) -> Option<&RunView> {
+    let mut runs = situation.runs.iter();
+    runs.find(|run| Some(run.run_id) == situation.task.current_run_id)
+}
+
+fn warden_stopped(run: &RunView, pid: i32) -> Reason {
+    let words = format!(
+        "the warden of run {} (pid {pid}) is stopped (SIGSTOP): it passes nothing on and ends nothing",
+        run.run_id
+    );
+    Reason::new(Code::WardenStopped, words, "the process is let go on")
+        .command(format!("kill -CONT {pid}"))
+}
+
+fn reason(situation: &Situation, run: &RunView) -> Reason {
+    let task = &situation.task;
     let is_attended = situation
         .dispatchers
         .iter()

@@ -10,6 +10,7 @@ use super::{Code, Reason};
 use crate::hindrance::{
     Hindrance, Met, Obstacle, Scene, Verdict, Wanted, labels_lacked, lacked, lacked_by_all, verdict,
 };
+use crate::last_served::nobody;
 
 /// What keeps it from being taken by anybody, besides pauses; nothing where somebody could take it.
 pub fn now(situation: &Situation, stopped: &HashSet<DispatcherId>) -> Vec<Reason> {
@@ -48,9 +49,12 @@ fn reason(situation: &Situation, hindrance: &Hindrance) -> Option<Reason> {
         // Told with the pause of the task itself.
         Hindrance::Paused(_) => None,
         Hindrance::NoDispatcher => {
-            let words = "no dispatcher serves this store";
+            let (words, since) = nobody(situation.last_served.as_ref());
             let reason = Reason::new(Code::NoDispatcher, words, "one is started");
-            Some(reason.command("tenure serve"))
+            Some(Reason {
+                since,
+                ..reason.command("tenure serve")
+            })
         }
         Hindrance::KeyFull { key, limit } => {
             let words = format!(
@@ -95,14 +99,17 @@ fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
         .command("tenure serve"),
         Obstacle::NoProfile => Reason::new(
             Code::ProfileMissing,
-            format!("no living dispatcher has profile {:?}: {who}", task.assignee),
+            format!(
+                "no living dispatcher has profile {:?}; living: {who}",
+                task.assignee
+            ),
             "the profile is configured and the dispatcher reloaded (SIGHUP), or the task is given to another",
         )
         .command(format!("tenure reassign {} PROFILE", task.id)),
         Obstacle::NoSkills(_) => Reason::new(
             Code::SkillMissing,
             format!(
-                "profile {:?} does not offer {}: {who}",
+                "profile {:?} does not offer {} at {who}",
                 task.assignee,
                 lacked_by_all(&task.skills, &lacked(met))
             ),
@@ -110,6 +117,14 @@ fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
         )
         .command(format!("tenure edit {} --clear-skills", task.id)),
         Obstacle::NoLabels(_) => unlabelled(situation, met),
+        Obstacle::TooOld => Reason::new(
+            Code::BeyondDispatchers,
+            format!(
+                "a newer tenure added it, and no living dispatcher knows all that it asks ({}): {who}",
+                situation.beyond.as_deref().unwrap_or_default()
+            ),
+            "the newer tenure is installed on a host that has its profile, and serves there",
+        ),
         Obstacle::Quiet(since) => Reason::new(
             Code::NoDispatcher,
             format!("the dispatcher gives no sign of life: {who}"),
@@ -125,14 +140,14 @@ fn each(situation: &Situation, met: &[Met]) -> Option<Reason> {
         .command(format!("kill -CONT {}", serving.dispatcher.process.pid)),
         Obstacle::Drains(since) => Reason::new(
             Code::Draining,
-            format!("a drain is under way, so nothing new is taken: {who}"),
+            format!("a drain is under way, so nothing new is taken by {who}"),
             "another dispatcher is started",
         )
         .since(*since)
         .command("tenure serve"),
         Obstacle::HoldsBack { why, since, until } => Reason::new(
             Code::HeldBack,
-            format!("profile {:?} is held back: {why}: {who}", task.assignee),
+            format!("profile {:?} is held back by {who}: {why}", task.assignee),
             "the cause is mended; it is tried again by itself",
         )
         .since(*since)

@@ -6,6 +6,9 @@ mod standing;
 
 use std::fmt::Write as _;
 
+use tenure_store::life::LimitsLayer;
+use tenure_store::read::Told;
+
 use super::{Code, Seen, explain, page};
 use fixture::Case;
 
@@ -62,9 +65,26 @@ fn every_case_has_its_code_and_every_code_its_case() {
 fn the_policies_in_force_are_told_by_who_said_them() {
     let mut situation = fixture::alone(serde_json::json!({"limits": {"max_failures": 1}}));
     let profile = &mut situation.dispatchers[0].dispatcher.profiles[0];
-    profile.limits.max_runtime = Some(std::time::Duration::from_hours(2));
-    profile.defaults.max_defers = Some(7);
+    profile.limits = Told::Known(LimitsLayer {
+        max_runtime: Some(std::time::Duration::from_hours(2)),
+        ..LimitsLayer::default()
+    });
+    profile.defaults = Told::Known(LimitsLayer {
+        max_defers: Some(7),
+        ..LimitsLayer::default()
+    });
     let page = page::text(&explain(&situation, Seen::default()), &Caller::default());
     let policies = page.split("policies in force").nth(1);
     insta::assert_snapshot!(policies.unwrap_or_default());
+}
+
+#[test]
+fn limits_of_a_newer_version_are_told_as_they_stand() {
+    let situation = fixture::alone(serde_json::json!({"limits": {"max_cost": 7}}));
+    let page = page::text(&explain(&situation, Seen::default()), &Caller::default());
+    let policies = page.split("policies in force").nth(1).unwrap_or_default();
+    let told = policies.lines().find(|line| line.contains("max_cost"));
+    let told = told.unwrap_or_default();
+    assert!(told.contains(r#"{"max_cost":7}"#), "{policies}");
+    assert!(told.contains("task"), "{policies}");
 }

@@ -7,16 +7,16 @@ use tenure_guard::TaskId;
 use tenure_store::DispatcherId;
 use tenure_store::event::EventKind;
 use tenure_store::life::{Outcome, TaskStatus};
-use tenure_store::read::{Holder, Pause, RunView, Situation};
+use tenure_store::read::{Holder, Pause, RunView, Situation, Told};
 
-use super::{Code, Reason, parents, rest, running, serving};
+use super::{Code, Reason, Seen, parents, rest, running, serving};
 use crate::caller::quoted;
 
 /// How many tasks are named in words; programs get all that were read.
 const NAMED: usize = 10;
 
 /// Why it stands there, what would have to change first before the rest.
-pub fn reasons(situation: &Situation, stopped: &HashSet<DispatcherId>) -> Vec<Reason> {
+pub fn reasons(situation: &Situation, seen: &Seen) -> Vec<Reason> {
     let mut reasons = match situation.task.status {
         TaskStatus::Todo => [
             parents::reasons(situation),
@@ -25,11 +25,11 @@ pub fn reasons(situation: &Situation, stopped: &HashSet<DispatcherId>) -> Vec<Re
         ]
         .concat(),
         TaskStatus::Scheduled => {
-            let lasting = serving::lasting(situation, stopped);
+            let lasting = serving::lasting(situation, &seen.stopped);
             [time(situation), pauses(situation), lasting].concat()
         }
-        TaskStatus::Ready => ready(situation, stopped),
-        TaskStatus::Running => vec![running::reason(situation)],
+        TaskStatus::Ready => ready(situation, &seen.stopped),
+        TaskStatus::Running => running::reasons(situation, seen.is_warden_stopped),
         TaskStatus::Blocked => vec![rest::blocked(situation)],
         TaskStatus::Done => vec![rest::done(situation)],
         TaskStatus::Cancelled => vec![rest::cancelled(situation)],
@@ -45,11 +45,11 @@ fn time(situation: &Situation) -> Vec<Reason> {
         return Vec::new();
     };
     let last = situation.runs.first();
-    let words = match last.and_then(|run| run.outcome.map(|outcome| (run, outcome))) {
-        Some((run, Outcome::Deferred)) => {
+    let words = match last.and_then(|run| Some((run, run.outcome.as_ref()?))) {
+        Some((run, Told::Known(Outcome::Deferred))) => {
             format!("run {} put the task off: {}", run.run_id, why(run))
         }
-        Some((run, Outcome::Completed)) => {
+        Some((run, Told::Known(Outcome::Completed))) => {
             format!("it was asked for that time, after run {}", run.run_id)
         }
         Some((run, outcome)) => format!(
@@ -165,6 +165,6 @@ fn order(situation: &Situation) -> Reason {
             "a moment passes; where it stands here for long, something is wrong with the dispatcher",
         )
         .since(task.since)
-        .command("tenure diagnose"),
+        .command(format!("tenure diagnose {}", task.id)),
     }
 }

@@ -87,7 +87,7 @@ async fn surroundings(
     place: &Place,
     store: &Store,
 ) -> Result<Surroundings, Failure> {
-    let serving = store.serving().await?;
+    let (serving, last_served) = store.serving_or_last().await?;
     let living: Vec<Dispatcher> = serving.iter().map(|one| one.dispatcher.clone()).collect();
     let here = here();
     let runs = match &here {
@@ -100,6 +100,7 @@ async fn surroundings(
     };
     Ok(Surroundings {
         serving,
+        last_served,
         stopped: here::stopped(living.iter()),
         offered: offered::of(living, &place.config),
         runs,

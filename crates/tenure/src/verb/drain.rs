@@ -20,14 +20,19 @@ pub async fn run(global: &Global, args: Drain) -> Result<(), Failure> {
     };
     let meant = choose(store.living_dispatchers().await?, args.which.as_deref())?;
     let mut changes = Changes::of(&store).await;
+    let mut waited_for: Vec<DispatcherId> = Vec::new();
     for dispatcher in &meant {
-        ask(&store, dispatcher, args.reason.clone()).await?;
+        if ask(&store, dispatcher, args.reason.clone()).await? {
+            waited_for.push(dispatcher.id);
+        }
     }
     place::poke(&store).await;
+    if waited_for.is_empty() {
+        return Err(gone(&meant));
+    }
     if args.no_wait {
         return Ok(());
     }
-    let mut waited_for: Vec<DispatcherId> = meant.iter().map(|one| one.id).collect();
     let left = leave(&store, &mut waited_for, &mut changes);
     let patience = args.timeout.unwrap_or(Duration::MAX);
     match tokio::time::timeout(patience, left).await {
@@ -42,21 +47,23 @@ pub async fn run(global: &Global, args: Drain) -> Result<(), Failure> {
     }
 }
 
+/// Asks one; whether it was still there.
 async fn ask(
     store: &Store,
     dispatcher: &Dispatcher,
     reason: Option<String>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let id = dispatcher.id;
     let asked = match store.drain(id, place::by(), reason).await? {
         Drained::Asked => "is asked",
         Drained::AskedBefore => "was asked before",
-        Drained::Gone => return Err(gone(id)),
+        Drained::Gone => return Ok(false),
     };
     let host = escape::line(&dispatcher.host_name);
     output::line(format!(
         "dispatcher {id} on {host} {asked} to drain: it takes nothing new, and leaves when its runs have ended"
-    ))
+    ))?;
+    Ok(true)
 }
 
 /// Tells of each as it leaves, until none is left.
@@ -123,9 +130,11 @@ fn listed(ids: &[DispatcherId]) -> String {
     }
 }
 
-fn gone(id: DispatcherId) -> Failure {
+fn gone(meant: &[Dispatcher]) -> Failure {
+    let ids: Vec<String> = meant.iter().map(|one| one.id.to_string()).collect();
     Failure::refused(format!(
-        "dispatcher {id} has just left, or became another program: look who lives now, and ask that one"
+        "dispatcher {} has just left, or became another program: look who lives now, and ask that one",
+        ids.join(", ")
     ))
 }
 

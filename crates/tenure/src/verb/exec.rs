@@ -43,7 +43,13 @@ pub fn run(global: &Global, command: Vec<OsString>) -> Result<ExitCode, Failure>
 fn heartbeat_timeout(place: &Place, run: RunId) -> Option<Duration> {
     let look = async {
         match place.read().await? {
-            Some(store) => Ok(store.run(run).await?.limits.heartbeat_timeout),
+            Some(store) => {
+                let run = store.run(run).await?;
+                Ok(run
+                    .limits
+                    .known()
+                    .and_then(|limits| limits.heartbeat_timeout))
+            }
             None => Ok(None),
         }
     };

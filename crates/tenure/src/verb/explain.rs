@@ -14,9 +14,14 @@ pub async fn run(global: &Global, args: &One) -> Result<(), Failure> {
     let situation = store.situation(args.id).await?;
     let log = situation.runs.first().and_then(|run| run.log.as_deref());
     let dispatchers = situation.dispatchers.iter();
+    let is_warden_stopped = match situation.task.current_run_id {
+        Some(run) => here::is_warden_stopped(&store, run).await?,
+        None => false,
+    };
     let seen = Seen {
         own: place.config.published(),
         stopped: here::stopped(dispatchers.map(|one| &one.dispatcher)),
+        is_warden_stopped,
         log_tail: log.map(log_tail::read).unwrap_or_default(),
     };
     let caller = Caller::of(global);

@@ -35,7 +35,7 @@ struct Cleared {
     run_folders: Amount,
     /// Archived tasks; their events and folders are counted where others are.
     tasks: Amount,
-    /// Rows of dispatchers that signed off.
+    /// Rows of dispatchers that signed off, or died long ago.
     dispatchers: Amount,
     /// Sockets that nobody listens on.
     sockets: Amount,

@@ -201,6 +201,7 @@ fn told(error: CopyError) -> Failure {
         | CopyError::Residue { .. }
         | CopyError::Taken { .. }
         | CopyError::OtherVersion { .. }
+        | CopyError::NewerTables { .. }
         | CopyError::NotMoving { .. }) => Failure::new(Code::Refused, error),
     }
 }

@@ -239,7 +239,7 @@ async fn follow(
     caller: &Caller,
 ) -> Result<(), Failure> {
     let mut changes = Changes::of(store).await;
-    let mut was_told = true;
+    let mut was_served = true;
     loop {
         match rests(store, batch, progress).await {
             Ok(true) => return Ok(()),
@@ -248,13 +248,14 @@ async fn follow(
             Err(failure) if failure.code == Code::Later => progress.say(&failure.message()),
             Err(failure) => return Err(failure),
         }
-        if was_told && !changes.is_told() {
+        let is_served = changes.is_told() || is_served_elsewhere(store).await;
+        if was_served && !is_served {
             let serve = caller.tenure("serve");
             progress.say(&format!(
                 "no dispatcher lives any more: start `{serve}`, and this goes on"
             ));
         }
-        was_told = changes.is_told();
+        was_served = is_served;
         tokio::select! {
             () = changes.next() => {}
             Caught::Interrupt | Caught::Terminate | Caught::Hangup = signals.next() => {
@@ -263,4 +264,10 @@ async fn follow(
             }
         }
     }
+}
+
+/// Whether a dispatcher lives that cannot be followed from here; one that is not known of may.
+async fn is_served_elsewhere(store: &Store) -> bool {
+    let living = store.living_dispatchers().await;
+    living.map_or(true, |living| !living.is_empty())
 }

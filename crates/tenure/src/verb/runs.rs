@@ -56,6 +56,7 @@ pub fn table(runs: &[RunView]) -> Table {
             run.attempt.to_string(),
             run.status.to_string(),
             run.outcome
+                .as_ref()
                 .map_or_else(|| "-".to_owned(), |outcome| outcome.to_string()),
             run.exit
                 .map_or_else(|| "-".to_owned(), |exit| ended(exit, run.core.is_some())),

@@ -7,7 +7,7 @@ use tenure_guard::TaskId;
 use tenure_guard::wire::Op;
 use tenure_store::event::Event;
 use tenure_store::life::{LinkKind, Recurrence};
-use tenure_store::read::{CommentView, Detail, Related, TaskRow};
+use tenure_store::read::{CommentView, Detail, Related, TaskRow, Told};
 
 use crate::caller::Caller;
 use crate::cli::{Global, Show};
@@ -144,11 +144,19 @@ fn fields(detail: &Detail, caller: &Caller) -> String {
         field(&mut text, "not before", &seconds(time));
     }
     if let Some(recurrence) = &task.recurrence {
-        field(&mut text, "recurs", &recurs(task, recurrence));
+        let recurs = match recurrence {
+            Told::Known(recurrence) => recurs(task, recurrence),
+            Told::Foreign(recurrence) => recurrence.to_string(),
+        };
+        field(&mut text, "recurs", &recurs);
     }
     field(&mut text, "assignee", &task.assignee);
     if let Some(command) = &task.command {
-        field(&mut text, "command", &format!("{command:?}"));
+        let command = match command {
+            Told::Known(command) => format!("{command:?}"),
+            Told::Foreign(command) => command.to_string(),
+        };
+        field(&mut text, "command", &command);
     }
     field(&mut text, "folder", &task.cwd.display().to_string());
     field(&mut text, "priority", &task.priority.to_string());

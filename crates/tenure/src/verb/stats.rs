@@ -45,7 +45,7 @@ struct Shown<'a> {
     ends: &'a [Tally],
     /// Who dispatches.
     dispatchers: Vec<ShownDispatcher<'a>>,
-    /// Who is gone without a word, while runs of it are open.
+    /// Who is gone while runs of it are open.
     gone: Vec<ShownGone<'a>>,
     /// What may not start.
     pauses: &'a [Pause],

@@ -122,7 +122,7 @@ impl Uplink {
     ) -> Option<News> {
         let open = self.open.remove(&id)?;
         let from = open.from;
-        let away = matches!(result, Err(Error::Unavailable(_)));
+        let away = result.as_ref().is_err_and(Error::is_away);
         let op = match &open.errand {
             Errand::Worker(op) => Some(op),
             Errand::Ask(_) | Errand::NoteWorker(_) => None,

@@ -55,7 +55,7 @@ fn a_worker_whose_dispatcher_died_reports_and_its_warden_closes_the_run() {
     post.hang_up();
     std::fs::write(post.path("go"), "").unwrap();
     let run = records.closed(&post.brief.tenure);
-    assert_eq!(run.outcome, Some(Outcome::Completed));
+    assert_eq!(run.known_outcome(), Some(Outcome::Completed));
     assert_eq!(run.reason.as_deref(), Some("all of it"));
     assert!(run.pid.is_some(), "the worker's pid was not noted");
     assert_eq!(post.exit_code(), Some(0));
@@ -70,7 +70,7 @@ fn a_report_that_was_under_way_when_the_dispatcher_died_is_repeated_on_the_store
     assert!(matches!(op, Op::Report { .. }), "{op:?}");
     post.hang_up();
     let run = records.closed(&post.brief.tenure);
-    assert_eq!(run.outcome, Some(Outcome::Completed));
+    assert_eq!(run.known_outcome(), Some(Outcome::Completed));
     assert_eq!(post.log(), "");
 }
 
@@ -81,7 +81,7 @@ fn an_end_that_the_dispatcher_did_not_acknowledge_is_written_by_the_warden() {
     assert!(matches!(post.next(), Message::Ended { .. }));
     post.hang_up();
     let run = records.closed(&post.brief.tenure);
-    assert_eq!(run.outcome, Some(Outcome::Failed));
+    assert_eq!(run.known_outcome(), Some(Outcome::Failed));
     assert_eq!(post.exit_code(), Some(3));
 }
 
@@ -92,7 +92,7 @@ fn what_a_person_asks_is_carried_out_without_a_dispatcher() {
     post.hang_up();
     records.wish(&post.brief.tenure, Wish::Cancel);
     let run = records.closed(&post.brief.tenure);
-    assert_eq!(run.outcome, Some(Outcome::Cancelled));
+    assert_eq!(run.known_outcome(), Some(Outcome::Cancelled));
 }
 
 #[test]
@@ -102,14 +102,14 @@ fn a_time_limit_holds_without_a_dispatcher_and_where_it_died_just_after_it_was_t
     let mut post = started(&records, "exec sleep 600", limit);
     post.hang_up();
     let run = records.closed(&post.brief.tenure);
-    assert_eq!(run.outcome, Some(Outcome::TimedOut));
+    assert_eq!(run.known_outcome(), Some(Outcome::TimedOut));
     let script = "trap 'while ! [ -e go ]; do sleep 0.01; done; exit 1' TERM; sleep 600 & wait";
     let mut post = started(&records, script, limit);
     assert_eq!(post.next(), Message::Ask { ask: Ask::Timeout });
     post.hang_up();
     std::fs::write(post.path("go"), "").unwrap();
     let run = records.closed(&post.brief.tenure);
-    assert_eq!(run.outcome, Some(Outcome::TimedOut));
+    assert_eq!(run.known_outcome(), Some(Outcome::TimedOut));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_report_for_a_store_that_is_away_is_kept_and_written_when_it_is_back() {
     assert!(post.warden.try_wait().unwrap().is_none());
     std::os::unix::fs::symlink(records.path(), &link).unwrap();
     let run = records.closed(&post.brief.tenure);
-    assert_eq!(run.outcome, Some(Outcome::Completed));
+    assert_eq!(run.known_outcome(), Some(Outcome::Completed));
     assert_eq!(post.exit_code(), Some(0));
 }
 

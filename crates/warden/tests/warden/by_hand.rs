@@ -50,7 +50,7 @@ fn the_owner_runs_its_command_and_the_run_is_closed_as_it_ended() {
     assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "out\nnone\n");
     let run = records.closed(&tenure);
-    assert_eq!(run.outcome, Some(Outcome::Failed));
+    assert_eq!(run.known_outcome(), Some(Outcome::Failed));
     assert!(run.warden_pid.is_some());
     let left: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()
@@ -71,7 +71,10 @@ fn its_worker_reports_through_it() {
         "\"$SAY\" worker complete; exec sleep 600",
     );
     assert_eq!(output.status.code(), Some(128 + 15), "{}", stderr(&output));
-    assert_eq!(records.closed(&tenure).outcome, Some(Outcome::Completed));
+    assert_eq!(
+        records.closed(&tenure).known_outcome(),
+        Some(Outcome::Completed)
+    );
 }
 
 #[test]
@@ -130,7 +133,10 @@ fn a_claim_whose_lease_ran_out_before_the_start_is_closed_as_stale() {
     assert_eq!(output.status.code(), Some(79));
     assert_eq!(stderr(&output), "stand down: lease_expired\n");
     assert!(!folder.path().join("ran").exists());
-    assert_eq!(records.closed(&tenure).outcome, Some(Outcome::Stale));
+    assert_eq!(
+        records.closed(&tenure).known_outcome(),
+        Some(Outcome::Stale)
+    );
     assert_eq!(records.show(&tenure).task.failures, 0);
 }
 
@@ -150,7 +156,12 @@ fn a_nested_start_of_the_same_run_stands_down_since_it_was_started_already() {
     assert_eq!(stderr(&output), "stand down: already_started\n");
     assert!(!folder.path().join("ran").exists());
     let run = records.closed(&tenure);
-    assert_eq!(run.outcome, Some(Outcome::Stale), "{:?}", run.reason);
+    assert_eq!(
+        run.known_outcome(),
+        Some(Outcome::Stale),
+        "{:?}",
+        run.reason
+    );
     // Without a socket it is the store that knows.
     let folder = tempfile::tempdir().unwrap();
     let tenure = records.claim(FOR_EVER, LimitsLayer::default());

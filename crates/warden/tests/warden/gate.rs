@@ -29,7 +29,7 @@ fn a_dispatcher_that_dies_at_the_gate_leaves_a_run_that_was_never_started() {
         }
         post.hang_up();
         let run = records.closed(&tenure);
-        assert_eq!(run.outcome, Some(Outcome::NeverStarted));
+        assert_eq!(run.known_outcome(), Some(Outcome::NeverStarted));
         let reason = "the dispatcher died before the command was let go";
         assert_eq!(run.reason.as_deref(), Some(reason));
         assert_eq!(records.status(&tenure), TaskStatus::Ready);
@@ -52,7 +52,7 @@ fn half_a_word_is_none() {
     post.write_part(r#"{"word":"go","lease_"#);
     post.hang_up();
     let run = records.closed(&tenure);
-    assert_eq!(run.outcome, Some(Outcome::NeverStarted));
+    assert_eq!(run.known_outcome(), Some(Outcome::NeverStarted));
     assert!(!post.path("ran").exists());
 }
 
@@ -66,7 +66,7 @@ fn a_whole_word_of_a_dispatcher_that_died_right_after_it_lets_the_command_go() {
     });
     post.hang_up();
     let run = records.closed(&post.brief.tenure);
-    assert_eq!(run.outcome, Some(Outcome::Failed));
+    assert_eq!(run.known_outcome(), Some(Outcome::Failed));
     assert!(post.path("ran").exists());
 }
 

@@ -147,7 +147,7 @@ impl Post {
     }
 
     /// Somebody asks for the lifeline; what is said first, and the line.
-    pub fn knock(&self, adopt: &Adopt) -> (Message, BufReader<UnixStream>) {
+    pub fn knock(&self, adopt: &impl serde::Serialize) -> (Message, BufReader<UnixStream>) {
         let mut stream = wait_for("the warden's socket", || {
             UnixStream::connect(&self.brief.socket).ok()
         });

@@ -30,11 +30,7 @@ fn look(facts: &Facts) -> Vec<Matter> {
         .map(|wanted| {
             let meant = meant(facts, &wanted.name);
             let known: Vec<&str> = known(facts).collect();
-            // What the configuration of whoever asks lacks, a dispatcher's may have.
-            let is_sure = facts
-                .serving
-                .iter()
-                .any(|one| one.dispatcher.batch.is_none());
+            let is_sure = facts.is_offer_known();
             let doubt = if is_sure {
                 ""
             } else {

@@ -55,10 +55,11 @@ fn lane_held(facts: &Facts, lane: &Waiting) -> Option<Matter> {
         }
     };
     let evidence = format!(
-        "{} of profile {:?} {} ready: {words}",
+        "{} of profile {:?} {} ready for {}: {words}",
         tasks(lane.number),
         lane.profile,
-        if lane.number == 1 { "waits" } else { "wait" }
+        if lane.number == 1 { "waits" } else { "wait" },
+        facts.ago(lane.since)
     );
     let facts = json!({
         "why": why, "profile": lane.profile, "limit_key": lane.limit_key, "tasks": lane.number,
@@ -98,6 +99,7 @@ fn by_design(facts: &Facts, met: &[Met]) -> Option<(&'static str, String)> {
         | Obstacle::NoProfile
         | Obstacle::NoSkills(_)
         | Obstacle::NoLabels(_)
+        | Obstacle::TooOld
         | Obstacle::Quiet(_)
         | Obstacle::Stopped => return None,
         Obstacle::Drains(_) => (

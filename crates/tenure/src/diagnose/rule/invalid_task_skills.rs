@@ -32,23 +32,27 @@ fn skills(facts: &Facts) -> Vec<Matter> {
             let instead = able.map_or(String::new(), |able| {
                 format!("; profile {:?} offers all of them", able.name)
             });
+            let is_sure = facts.is_offer_known();
+            let doubt = if is_sure {
+                ""
+            } else {
+                "; no dispatcher lives that could say whether it does: start the one that serves this store, or give the profile what it lacks (skills), and judge again"
+            };
             let evidence = format!(
-                "{} of profile {:?} {} {missing}, which {} does not offer{instead}",
+                "{} of profile {:?} {} {missing}, which {} does not offer{instead}{doubt}",
                 tasks(lane.number),
                 lane.profile,
                 requires(lane.number),
                 facts.offered.by()
             );
-            let facts = json!({
-                "profile": lane.profile, "skills": lane.skills, "tasks": lane.number,
-            });
-            let mend = format!("tenure edit {} --clear-skills", lane.first);
-            Some(
-                Matter::new(evidence)
-                    .task(lane.first)
-                    .facts(facts)
-                    .mend(mend),
-            )
+            let matter = Matter::new(evidence).task(lane.first).facts(json!({
+                "profile": lane.profile, "skills": lane.skills, "tasks": lane.number, "sure": is_sure,
+            }));
+            Some(if is_sure {
+                matter.mend(format!("tenure edit {} --clear-skills", lane.first))
+            } else {
+                matter
+            })
         })
         .collect()
 }

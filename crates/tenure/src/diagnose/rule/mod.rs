@@ -2,6 +2,7 @@
 //! design, and falls silent when the matter is resolved.
 
 mod assignee_profile_not_found;
+mod beyond_dispatchers;
 mod block_unblock_cycling;
 mod held_back;
 mod invalid_task_skills;
@@ -43,6 +44,7 @@ pub enum RuleId {
     WorkerEnvMalformed,
     TreeUnverified,
     WaitsForEndedParent,
+    BeyondDispatchers,
 }
 
 impl RuleId {
@@ -65,6 +67,7 @@ impl RuleId {
             Self::WorkerEnvMalformed => "worker_env_malformed",
             Self::TreeUnverified => "tree_unverified",
             Self::WaitsForEndedParent => "waits_for_ended_parent",
+            Self::BeyondDispatchers => "beyond_dispatchers",
         }
     }
 }
@@ -90,7 +93,7 @@ impl Rule {
 }
 
 /// All rules, as the README lists them.
-pub const RULES: [Rule; 16] = [
+pub const RULES: [Rule; 17] = [
     invalid_task_skills::RULE,
     assignee_profile_not_found::RULE,
     stale_running_claim::RULE,
@@ -107,4 +110,5 @@ pub const RULES: [Rule; 16] = [
     worker_env_malformed::RULE,
     tree_unverified::RULE,
     waits_for_ended_parent::RULE,
+    beyond_dispatchers::RULE,
 ];

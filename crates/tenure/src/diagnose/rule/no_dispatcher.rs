@@ -8,6 +8,7 @@ use crate::diagnose::facts::Facts;
 use crate::diagnose::finding::{Matter, Severity};
 use crate::diagnose::lane::is_unserved;
 use crate::hindrance::{Hindrance, Verdict};
+use crate::last_served::nobody;
 
 pub const RULE: Rule = Rule {
     id: RuleId::NoDispatcher,
@@ -36,11 +37,21 @@ fn look(facts: &Facts) -> Vec<Matter> {
     let due = overdue.map_or(0, |(number, _)| number);
     let is_bound = |number| number >= MOST;
     let bound = waiting.iter().any(|lane| is_bound(lane.number)) || is_bound(due);
+    let (nobody, since) = match facts.serving.as_slice() {
+        [] => nobody(facts.last_served.as_ref()),
+        // Those that live serve batches of their own, or give no sign of life.
+        [_, ..] => (
+            "no dispatcher that serves all of this store is at work".to_owned(),
+            None,
+        ),
+    };
+    let ago = since.map(|since| format!(" ({} ago)", facts.ago(since)));
     let evidence = format!(
-        "{}{ready} ready and {due} due tasks, and no dispatcher serves this store",
-        if bound { "at least " } else { "" }
+        "{}{ready} ready and {due} due tasks, and {nobody}{}",
+        if bound { "at least " } else { "" },
+        ago.unwrap_or_default()
     );
-    let facts = json!({ "ready": ready, "due": due, "at_least": bound });
+    let facts = json!({ "ready": ready, "due": due, "at_least": bound, "since": since });
     vec![
         Matter::new(evidence)
             .task(first)

@@ -179,6 +179,12 @@ fn badly() -> Vec<Case> {
 }
 
 fn limits() -> Vec<Case> {
+    let limits = tenure_store::life::Limits {
+        max_runtime: Some(std::time::Duration::from_secs(597)),
+        heartbeat_timeout: Some(std::time::Duration::from_mins(8)),
+        ..tenure_store::life::Limits::default()
+    };
+    let limits = serde_json::to_value(limits).unwrap();
     let killed = || exited(json!({"signal": 9}));
     vec![
         ended(
@@ -193,14 +199,22 @@ fn limits() -> Vec<Case> {
             Code::TimedOut,
             "timed_out",
             "asked: timeout",
-            json!({"seen": killed(), "ask": "timeout", "ask_by": "dispatcher"}),
+            json!({"seen": killed(), "ask": "timeout", "ask_by": "dispatcher", "limits": limits}),
         ),
         ended(
             "silent",
             Code::Silent,
             "silent",
             "asked: silence",
-            json!({"seen": exited(json!({"signal": 15})), "ask": "silence", "ask_by": "dispatcher"}),
+            json!({"seen": exited(json!({"signal": 15})), "ask": "silence", "ask_by": "dispatcher",
+                   "limits": limits, "heartbeat_at": "2026-11-23T11:21:00Z"}),
+        ),
+        ended(
+            "silent from the start",
+            Code::Silent,
+            "silent",
+            "asked: silence",
+            json!({"seen": killed(), "ask": "silence", "ask_by": "dispatcher", "limits": limits}),
         ),
     ]
 }
@@ -228,10 +242,12 @@ fn unexecuted() -> Vec<Case> {
 
 fn benign() -> Vec<Case> {
     let never = |reason: &str| seen(json!({"end": "never_started", "reason": reason}));
-    let unseen =
-        |reason: &str| seen(json!({"end": "unseen", "reason": reason, "tree_unverified": false}));
-    let lost =
-        |label, code, reason: &'static str| ended(label, code, "lost", reason, unseen(reason));
+    // Where nobody here can look, nothing of a tree is proved.
+    let lost = |label, code, reason: &'static str, tree_unverified: bool| {
+        let end = json!({"end": "unseen", "reason": reason, "tree_unverified": tree_unverified});
+        let special = json!({"seen": end, "tree_unverified": tree_unverified});
+        ended(label, code, "lost", reason, special)
+    };
     let mut stood_down = ended(
         "a variable is missing",
         Code::StaleEnvironment,
@@ -272,15 +288,27 @@ fn benign() -> Vec<Case> {
             "stood down: lease_expired",
             seen(json!({"end": "stood_down", "reason": "lease_expired"})),
         ),
-        lost("a new boot", Code::LostNewBoot, End::NEW_BOOT),
-        lost("no warden", Code::LostWardenKilled, End::WARDEN_KILLED),
-        lost("elsewhere", Code::LostOutOfReach, End::OUT_OF_REACH),
+        lost("a new boot", Code::LostNewBoot, End::NEW_BOOT, false),
+        lost(
+            "no warden",
+            Code::LostWardenKilled,
+            End::WARDEN_KILLED,
+            false,
+        ),
+        lost("elsewhere", Code::LostOutOfReach, End::OUT_OF_REACH, true),
         ended(
             "unobserved",
             Code::LostUnobserved,
             "lost",
             "the worker's end was not observed",
             seen(exited(json!("unobserved"))),
+        ),
+        ended(
+            "by a newer version",
+            Code::EndUnknown,
+            "preempted",
+            "a more urgent task took its place",
+            seen(json!({"end": "preempted", "by": 9})),
         ),
         ended(
             "SIGTERM to its warden",

@@ -23,6 +23,8 @@ pub struct Case {
     pub situation: Situation,
     /// Whether its dispatchers are stopped.
     pub is_stopped: bool,
+    /// Whether its run's warden is.
+    pub is_warden_stopped: bool,
 }
 
 impl Case {
@@ -32,6 +34,7 @@ impl Case {
         let stopped = dispatchers.filter(|_| self.is_stopped);
         Seen {
             stopped: stopped.map(|one| one.dispatcher.id).collect(),
+            is_warden_stopped: self.is_warden_stopped,
             log_tail,
             own: Vec::new(),
         }
@@ -44,6 +47,7 @@ pub fn case(label: &'static str, code: Code, situation: Situation) -> Case {
         code,
         situation,
         is_stopped: false,
+        is_warden_stopped: false,
     }
 }
 
@@ -107,6 +111,7 @@ pub fn dispatcher() -> Serving {
             host_name: "here".into(),
             socket: "/run/tenure".into(),
             version: "0.1.0".into(),
+            knows: tenure_store::known_schema(),
             slots: 4,
             profiles: vec![PublishedProfile {
                 name: "counter".into(),
@@ -137,12 +142,14 @@ pub fn alone(special: Value) -> Situation {
         runs: Vec::new(),
         events: Vec::new(),
         dispatchers: vec![dispatcher()],
+        last_served: None,
         pauses: Vec::new(),
         running_of_profile: 0,
         running_with_profile: Vec::new(),
         running_of_key: 0,
         running_with_key: Vec::new(),
         place: None,
+        beyond: None,
     }
 }
 

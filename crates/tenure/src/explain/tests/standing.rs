@@ -6,16 +6,24 @@ use tenure_store::BatchId;
 use tenure_store::event::Event;
 use tenure_store::held::Held;
 use tenure_store::life::{LinkKind, TaskStatus};
-use tenure_store::read::{Counted, Holder, Pause, Place, Serving, Situation, WaitedFor};
+use tenure_store::read::{
+    CalledOff, Counted, Departure, Holder, LastServed, Pause, Place, Serving, Situation, WaitedFor,
+};
 
 use super::fixture::{Case, alone, at, case, dispatcher, run, with_runs};
 use crate::explain::Code;
 
 pub fn cases() -> Vec<Case> {
-    [waiting(), kept(), caps(), running(), blocked(), over()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let cases = [
+        waiting(),
+        kept(),
+        unserved(),
+        caps(),
+        running(),
+        blocked(),
+        over(),
+    ];
+    cases.into_iter().flatten().collect()
 }
 
 fn waited_for(status: TaskStatus, block_kind: Option<BlockKind>, kind: LinkKind) -> WaitedFor {
@@ -24,6 +32,16 @@ fn waited_for(status: TaskStatus, block_kind: Option<BlockKind>, kind: LinkKind)
         title: "fetch".into(),
         status,
         block_kind,
+        block_reason: block_kind.map(|kind| match kind {
+            BlockKind::GaveUp => "max_failures = 3 reached: failed: exit 7".to_owned(),
+            BlockKind::NeedsInput | BlockKind::Capability | BlockKind::Operator => {
+                "which colour?".to_owned()
+            }
+        }),
+        called_off: (status == TaskStatus::Cancelled).then(|| CalledOff {
+            by: "ada".into(),
+            reason: Some("not needed any more".into()),
+        }),
         since: at("2026-11-23T10:00:00Z"),
         kind,
     }
@@ -48,6 +66,9 @@ fn waiting() -> Vec<Case> {
         stuck_above: vec![waited_for(S::Blocked, gave_up, L::Success)],
         ..alone(json!({"status": "todo"}))
     };
+    let mut unsaid = parent(S::Cancelled, None, L::Success);
+    unsaid.parents[0].called_off = None;
+    unsaid.parents.push(waited_for(S::Ready, None, L::Success));
     vec![
         case(
             "a parent runs",
@@ -73,6 +94,11 @@ fn waiting() -> Vec<Case> {
             "a parent was cancelled",
             Code::ParentCancelled,
             parent(S::Cancelled, None, L::Success),
+        ),
+        case(
+            "one parent was cancelled, nobody knows by whom",
+            Code::ParentCancelled,
+            unsaid,
         ),
         case("a parent's parent gave up", Code::AncestorStuck, far),
         case(
@@ -123,9 +149,9 @@ fn kept() -> Vec<Case> {
     other.dispatcher.profiles.clear();
     two.dispatchers.push(other);
     let drain = Some(at("2026-11-23T11:55:00Z"));
-    let none = Situation {
-        dispatchers: Vec::new(),
-        ..alone(json!({}))
+    let beyond = Situation {
+        beyond: Some("limits: unknown field `max_cost`".into()),
+        ..alone(json!({"limits": {"max_cost": 7}}))
     };
     let paused_task = alone(json!({"paused_at": "2026-11-23T11:59:00Z"}));
     vec![
@@ -136,7 +162,6 @@ fn kept() -> Vec<Case> {
             paused(Some("counter")),
         ),
         case("the task is paused", Code::PausedTask, paused_task),
-        case("nobody serves", Code::NoDispatcher, none),
         case(
             "another batch is served",
             Code::BatchOnly,
@@ -157,6 +182,7 @@ fn kept() -> Vec<Case> {
             Code::LabelMissing,
             served(|serving| serving.dispatcher.profiles[0].requires = vec!["gpu".into()]),
         ),
+        case("a newer version's task", Code::BeyondDispatchers, beyond),
         case(
             "a drain",
             Code::Draining,
@@ -177,6 +203,39 @@ fn kept() -> Vec<Case> {
             Code::NoDispatcher,
             served(|serving| serving.quiet_since = Some(at("2026-11-23T11:59:37Z"))),
         ),
+    ]
+}
+
+/// Nobody serves the store, and the last who did went so.
+fn unserved() -> Vec<Case> {
+    let nobody = |last_served| Situation {
+        dispatchers: Vec::new(),
+        last_served,
+        ..alone(json!({}))
+    };
+    let went = |label, departure, batch| {
+        let mut last = dispatcher();
+        last.dispatcher.batch = batch;
+        let last = LastServed {
+            dispatcher: last.dispatcher,
+            started_at: last.started_at,
+            departure,
+        };
+        case(label, Code::NoDispatcher, nobody(Some(last)))
+    };
+    let then = at("2026-11-23T09:00:00Z");
+    vec![
+        case("nobody ever served", Code::NoDispatcher, nobody(None)),
+        went("it was stopped", Departure::SignedOff(then), None),
+        went(
+            "a batch was over",
+            Departure::SignedOff(then),
+            Some(BatchId(2)),
+        ),
+        went("it was struck off", Departure::StruckOff(then), None),
+        went("it is silent", Departure::Silent(then), None),
+        went("it was killed", Departure::Died(Some(then)), None),
+        went("it was killed unseen", Departure::Died(None), None),
     ]
 }
 
@@ -246,6 +305,7 @@ fn running() -> Vec<Case> {
                        "asked_at": "2026-11-23T11:59:59Z"});
     let reported = json!({"status": "ending", "report": {"complete": {"summary": "9 words"}},
                           "reported_at": "2026-11-23T11:59:59Z"});
+    let stopped = json!({"status": "running"});
     let orphan = Situation {
         dispatchers: Vec::new(),
         ..of(json!({"status": "running"}))
@@ -256,6 +316,10 @@ fn running() -> Vec<Case> {
         case("asked to end", Code::Ending, of(asked)),
         case("has reported", Code::Ending, of(reported)),
         case("its dispatcher died", Code::Unattended, orphan),
+        Case {
+            is_warden_stopped: true,
+            ..case("its warden is stopped", Code::WardenStopped, of(stopped))
+        },
     ]
 }
 

@@ -1,0 +1,2 @@
+-- The write transaction is lock enough.
+SELECT 1 AS number
