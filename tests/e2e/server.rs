@@ -3,12 +3,13 @@
 
 use std::fs::Permissions;
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 
 use tenure_tests::certificates::Authority;
 use tenure_tests::home::{Home, outcomes};
-use tenure_tests::postgres::{Server, Setup};
+use tenure_tests::postgres::{self, Server, Setup};
+use tenure_tests::process::Signal;
 use tenure_tests::{Said, wait_until};
 
 /// Nobody else's: the password of the tests' role.
@@ -18,7 +19,7 @@ const PASSWORD: &str = "hunter2 @/?&";
 const HBA: &str =
     "local all all trust\nhostssl all all all scram-sha-256\nhost all all all reject\n";
 
-/// The loopback address of a server of this process's own: the port is the usual one.
+/// The loopback address of a server of this process's own.
 fn address(number: u8) -> IpAddr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     IpAddr::from([127, number, high, low.max(1)])
@@ -28,11 +29,14 @@ fn address(number: u8) -> IpAddr {
 struct Guarded {
     server: Server,
     authority: Authority,
-    address: IpAddr,
 }
 
 impl Guarded {
     fn start(number: u8, certified: Option<&str>) -> Option<Self> {
+        // Only a server needs a certificate.
+        if !postgres::is_there() {
+            return None;
+        }
         let (authority, address) = (Authority::new(), address(number));
         let name = certified.map_or_else(|| format!("IP:{address}"), str::to_owned);
         let (certificate, key) = authority.vouch("server", &name).read();
@@ -42,11 +46,7 @@ impl Guarded {
             hba: HBA,
             files: &[("server.crt", &certificate), ("server.key", &key)],
         })?;
-        Some(Self {
-            server,
-            authority,
-            address,
-        })
+        Some(Self { server, authority })
     }
 
     /// The address of a new database, as a role that has a password.
@@ -56,9 +56,13 @@ impl Guarded {
             &local,
             &format!("CREATE ROLE worker_of_tests LOGIN PASSWORD '{PASSWORD}' SUPERUSER"),
         );
-        let (_, name) = local.rsplit_once('/').unwrap();
-        let url = format!("postgres://worker_of_tests@{}/{name}", self.address);
-        (local, url)
+        let url = self.server.over_tcp(&local);
+        (local, url.replace("postgres@", "worker_of_tests@"))
+    }
+
+    fn set_password(&self, local: &str, password: &str) {
+        let statement = format!("ALTER ROLE worker_of_tests PASSWORD '{password}'");
+        self.server.execute(local, &statement);
     }
 
     fn root(&self) -> String {
@@ -68,8 +72,12 @@ impl Guarded {
 
 fn password_file(home: &Home) -> String {
     let path = home.write("password", &format!("{PASSWORD}\n"));
-    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    set_mode(&path, 0o600);
     path.display().to_string()
+}
+
+fn set_mode(path: impl AsRef<Path>, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 /// Whether any file below a folder has these words.
@@ -191,6 +199,114 @@ fn a_server_that_is_not_who_it_should_be_is_refused() {
 }
 
 #[test]
+fn a_new_password_is_taken_at_the_next_start_and_keeps_nothing_else_from_coming_into_force() {
+    let Some(guarded) = Guarded::start(4, None) else {
+        return;
+    };
+    let (local, url) = guarded.database();
+    let home = Home::on(&local, "");
+    let file = password_file(&home);
+    let configure = |slots: u32| {
+        home.configure(&format!(
+            "[store]\nurl = '{url}'\npassword_file = '{file}'\n[dispatcher]\nslots = {slots}"
+        ));
+    };
+    configure(2);
+    let mut dispatcher = home.serve();
+    guarded.set_password(&local, "hunter3");
+    let _ = home.write("password", "hunter3\n");
+    configure(3);
+    dispatcher.signal(Signal::HUP);
+    wait_until("the configuration is reloaded", || {
+        let log = dispatcher.log();
+        let reloaded = |line: &str| line.contains("reloaded") && line.contains("dispatcher.slots");
+        log.lines().any(reloaded).then_some(())
+    });
+    let log = dispatcher.log();
+    for words in ["password is another one", "SIGUSR2"] {
+        assert!(log.contains(words), "{log}");
+    }
+    assert!(!log.contains("hunter"), "{log}");
+    // What it serves it serves still, on the links that it has.
+    let go = home.at("go");
+    let task = home.add(&[], &["append", &home.at("began"), "x", "wait-for", &go]);
+    home.until_written("began");
+    dispatcher.crash();
+    let _next = home.serve();
+    home.touch("go");
+    assert_eq!(outcomes(&home.until(task, "done")), ["completed"]);
+}
+
+#[test]
+fn root_settles_with_the_password_that_is_the_services_to_read() {
+    const SERVICE: u32 = 65_534;
+    let Some(guarded) = Guarded::start(5, None) else {
+        return;
+    };
+    let (local, url) = guarded.database();
+    let home = Home::on(&local, "");
+    let file = password_file(&home);
+    home.configure(&format!("[store]\nurl = '{url}'\npassword_file = '{file}'"));
+    let _ = home.tenure(&["pause"]).ok();
+    let settles = |mode: u32| {
+        set_mode(&file, mode);
+        let settled = home.tenure(&["settle"]).ok();
+        assert!(settled.out.contains("closed: 0"), "{settled}");
+    };
+    settles(0o600);
+    if nix::unistd::geteuid().is_root() {
+        std::fs::create_dir_all(home.state()).unwrap();
+        for folder in home.state().ancestors().skip(1) {
+            if folder.starts_with(home.path()) {
+                set_mode(folder, 0o755);
+            }
+        }
+        let service = Some(SERVICE);
+        let handed = std::process::Command::new("chown")
+            .args(["-R", &format!("{SERVICE}:{SERVICE}")])
+            .arg(home.state())
+            .status();
+        assert!(handed.unwrap().success());
+        chown(&file, service, service).unwrap();
+        settles(0o600);
+        chown(&file, Some(0), service).unwrap();
+        settles(0o640);
+    }
+}
+
+#[test]
+fn a_file_that_a_variable_names_is_found_by_wardens_and_one_that_it_holds_is_refused() {
+    let Some(guarded) = Guarded::start(6, None) else {
+        return;
+    };
+    let (local, url) = guarded.database();
+    let mut home = Home::on(&local, "");
+    home.configure(&format!("[store]\nurl = '{url}'"));
+    std::fs::copy(guarded.root(), home.at("ca.crt")).unwrap();
+    let set = "export PGSSLMODE=verify-full PGSSLROOTCERT=${ROOT-ca.crt}";
+    home.after(&format!("{set} PGPASSWORD='{PASSWORD}'"));
+    let mut dispatcher = home.serve();
+    let go = home.at("go");
+    let task = home.add(&[], &["append", &home.at("began"), "x", "wait-for", &go]);
+    home.until_written("began");
+    // Alone, and in another folder, its warden closes it.
+    dispatcher.crash();
+    home.touch("go");
+    let done = "SELECT count(*) FROM runs WHERE outcome = 'completed'";
+    wait_until("the warden wrote the end down", || {
+        (guarded.server.number(&local, done) == 1).then_some(())
+    });
+    assert_eq!(outcomes(&home.show(task)), ["completed"]);
+    let mut command = home.command(&["list"]);
+    let inline = command.env("ROOT", "-----BEGIN CERTIFICATE-----\nhunter2");
+    let said = Said::by(inline).with_code(2);
+    for words in ["PGSSLROOTCERT", "into a file"] {
+        assert!(said.err.contains(words), "{said}");
+    }
+    assert!(!said.err.contains("hunter2"), "{said}");
+}
+
+#[test]
 fn a_password_on_a_command_line_is_refused_with_the_ways_to_give_it() {
     let home = Home::new();
     for db in [
@@ -202,7 +318,12 @@ fn a_password_on_a_command_line_is_refused_with_the_ways_to_give_it() {
             assert!(said.err.contains(word), "{said}");
         }
         assert!(!said.err.contains("hunter2"), "{said}");
-        // By the environment it may come.
+        // By the environment it may come, though not by any name.
+        let mut command = home.command(&["list"]);
+        let guessed = command.env("TENURE__STORE__PASSWORD", "hunter2");
+        let guessed = Said::by(guessed).with_code(2);
+        assert!(guessed.err.contains("PGPASSWORD"), "{guessed}");
+        assert!(!guessed.err.contains("hunter2"), "{guessed}");
         let mut command = home.command(&["list"]);
         let said = Said::by(command.env("TENURE_DB", db)).with_code(75);
         assert!(!said.err.contains("hunter2"), "{said}");
@@ -213,7 +334,7 @@ fn a_password_on_a_command_line_is_refused_with_the_ways_to_give_it() {
 fn a_password_file_that_others_read_is_refused_and_goes_to_no_other_server() {
     let home = Home::new();
     let file = home.write("password", "hunter2\n");
-    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    set_mode(&file, 0o644);
     home.configure(&format!(
         "[store]\nurl = 'postgres://u@127.0.0.1:1/d'\npassword_file = '{}'",
         file.display()
@@ -221,9 +342,22 @@ fn a_password_file_that_others_read_is_refused_and_goes_to_no_other_server() {
     let said = home.tenure(&["list"]).with_code(2);
     assert!(said.err.contains("chmod 600"), "{said}");
     assert!(!said.err.contains("hunter2"), "{said}");
-    // Another address is none of that file's.
+    // Who may not read it may see what is configured.
+    let shown = home.tenure(&["config", "show"]).ok();
+    for words in ["postgres://u@127.0.0.1:1/d", "password_file"] {
+        assert!(shown.out.contains(words), "{shown}");
+    }
+    // Another address is none of that file's, whoever names it.
     let other = "postgres://u@127.0.0.1:1/other";
     let _ = home.tenure(&["list", "--db", other]).with_code(75);
+    for variable in ["TENURE_DB", "TENURE__STORE__URL"] {
+        let mut command = home.command(&["list"]);
+        let _ = Said::by(command.env(variable, other)).with_code(75);
+    }
+    let credential = home.write("credentials/store-url", other);
+    let mut command = home.command(&["list"]);
+    let folder = credential.parent().unwrap();
+    let _ = Said::by(command.env("CREDENTIALS_DIRECTORY", folder)).with_code(75);
     // An address with a password of its own needs no file.
     home.configure("[store]\nurl = 'postgres://u:hunter2@127.0.0.1:1/d'\npassword_file = '/p'");
     let said = home.tenure(&["list"]).with_code(2);
@@ -233,7 +367,7 @@ fn a_password_file_that_others_read_is_refused_and_goes_to_no_other_server() {
 
 #[test]
 fn workers_get_nothing_that_leads_to_the_server_however_wide_their_environment_is() {
-    let Some(url) = tenure_tests::postgres::database() else {
+    let Some(url) = postgres::database() else {
         return;
     };
     let mut home = Home::on(&url, "[profiles.shell]\npass_env = ['*']");

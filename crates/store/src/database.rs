@@ -3,6 +3,7 @@
 //! **Invariant:** a connection on which a call broke off is never kept: it is owned by the call, and
 //! goes with it. One that the server closed while it was kept is replaced before anything is asked.
 
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -22,10 +23,23 @@ use crate::watch::{Origin, Watch};
 use crate::writer::{DEADLINE, within_deadline};
 
 /// How each database is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Address {
     Sqlite(Box<SqliteConnectOptions>),
     Postgres(Box<PgConnectOptions>),
+}
+
+impl fmt::Debug for Address {
+    /// Only where it leads: a server's options hold its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(options) => write!(f, "{}", options.get_filename().display()),
+            Self::Postgres(options) => {
+                let database = options.get_database().unwrap_or_default();
+                write!(f, "{}/{database}", options.get_host())
+            }
+        }
+    }
 }
 
 impl Address {
@@ -260,6 +274,24 @@ impl Connection {
         match self {
             Self::Sqlite(connection) => connection.close().await,
             Self::Postgres(connection) => connection.close().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_keeps_an_address_shows_its_password() {
+        let options: PgConnectOptions = "postgres://u:hunter2@h/d?sslkey=/k".parse().unwrap();
+        let address = Address::Postgres(Box::new(options));
+        let spare = Spare::default();
+        let readers = Readers::new(address.clone(), Clock::Database, spare.clone());
+        let database = Database::new(address, Clock::Database, Origin::random(), spare);
+        for shown in [format!("{readers:?}"), format!("{database:?}")] {
+            assert!(shown.contains("h/d"), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
         }
     }
 }

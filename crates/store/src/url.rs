@@ -3,38 +3,19 @@
 //! What an address of a server may say beside host and database is known here, and anything else is an
 //! error: a misspelt `sslmode` that nobody read would be a link that nobody encrypts.
 
+mod files;
+mod parts;
+
 use std::fmt;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::error::OpenError;
-
-/// What may stand after the `?` of a server's address.
-const PARAMETERS: [&str; 10] = [
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "host",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "statement-cache-capacity",
-];
-
-/// Those that name a file. A warden stands in another folder, so each is absolute.
-const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
-
-/// By which variables the environment names them.
-const FILE_VARIABLES: [&str; 3] = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
-
-/// What `sslmode` may be. libpq's `allow` would mean `disable` here, silently.
-const SSL_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
+pub(crate) use files::problem_of_files;
+use files::settled;
+use parts::{Parts, parameters, problem_of, redact, say, without_password};
 
 /// The address of a store.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,9 +63,18 @@ impl StoreUrl {
         let Self::Postgres(url) = self else {
             return false;
         };
-        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-        let (user, _) = rest.split_at(at_host(rest));
-        user.contains(':') || parameters(query_of(url)).any(|(key, _)| key.contains("password"))
+        let parts = Parts::of(url);
+        parts.user.contains(':') || parameters(parts.query).any(|(key, _)| key == "password")
+    }
+
+    /// Whether both lead to the same place, whatever password each of them has.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Postgres(url), Self::Postgres(other)) => {
+                without_password(url) == without_password(other)
+            }
+            (Self::Sqlite(_) | Self::Postgres(_), _) => self == other,
+        }
     }
 
     /// The same address, a relative path taken from `folder`.
@@ -108,7 +98,7 @@ impl FromStr for StoreUrl {
             })
         };
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return match wrong_parameter(query_of(text)) {
+            return match problem_of(text) {
                 Some(problem) => refuse(&problem),
                 None => Ok(Self::Postgres(text.to_owned())),
             };
@@ -126,142 +116,6 @@ impl FromStr for StoreUrl {
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
     }
-}
-
-/// Without what stands between user and host.
-fn redact(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let (user, host) = rest.split_at(at_host(rest));
-    let user = user.split(':').next().unwrap_or_default();
-    let query_free = host.split('?').next().unwrap_or_default();
-    format!("{scheme}://{user}{query_free}")
-}
-
-/// Where the host begins, with the `@` before it where there is one. A password that should have been
-/// written otherwise, with a slash in it, is one all the same.
-fn at_host(rest: &str) -> usize {
-    let query = rest.find('?').unwrap_or(rest.len());
-    let path = rest.find('/').unwrap_or(rest.len());
-    rest[..query.max(path)].rfind('@').unwrap_or(0)
-}
-
-/// What stands after the `?`.
-fn query_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = &rest[at_host(rest)..];
-    host.split_once('?').map_or("", |(_, query)| query)
-}
-
-/// Adds a parameter, which comes over whatever was said before.
-fn say(url: &mut String, key: &str, value: &str) {
-    let has_some = !query_of(url).is_empty();
-    url.push(if has_some { '&' } else { '?' });
-    url.push_str(key);
-    url.push('=');
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(url, "%{byte:02X}");
-        }
-    }
-}
-
-/// The address with all of its options said.
-fn settled(url: &str, options: &PgConnectOptions) -> String {
-    let mut settled = url.trim_end_matches('?').to_owned();
-    let socket = options.get_socket().map(|socket| socket.to_string_lossy());
-    let host = socket.as_deref().unwrap_or(options.get_host());
-    let mode = match options.get_ssl_mode() {
-        // sqlx tries no TLS there either.
-        PgSslMode::Disable | PgSslMode::Allow => "disable",
-        PgSslMode::Prefer => "prefer",
-        PgSslMode::Require => "require",
-        PgSslMode::VerifyCa => "verify-ca",
-        PgSslMode::VerifyFull => "verify-full",
-    };
-    // It is told by this way only, and this way takes no other user or host than a plain one.
-    let whole = options.clone().host("h").username("u").to_url_lossy();
-    let port = options.get_port().to_string();
-    say(&mut settled, "host", host);
-    say(&mut settled, "port", &port);
-    say(&mut settled, "user", options.get_username());
-    say(&mut settled, "sslmode", mode);
-    if let Some(database) = options.get_database() {
-        say(&mut settled, "dbname", database);
-    }
-    for (key, variable) in FILES.into_iter().zip(FILE_VARIABLES) {
-        let is_said = parameters(query_of(url)).any(|(said, _)| said == key);
-        if let (false, Ok(file)) = (is_said, std::env::var(variable)) {
-            say(&mut settled, key, &file);
-        }
-    }
-    if let Some(password) = whole.password() {
-        // It is encoded already.
-        settled.push_str("&password=");
-        settled.push_str(password);
-    }
-    settled
-}
-
-fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-}
-
-/// Which of the files that an address names cannot be read, and why.
-pub(crate) fn unreadable_file(url: &str) -> Option<String> {
-    parameters(query_of(url))
-        .filter(|(key, _)| FILES.contains(key))
-        .find_map(|(key, value)| {
-            let path = decoded(value);
-            let error = std::fs::File::open(&path).err()?;
-            Some(format!("{key}: {path} cannot be read: {error}"))
-        })
-}
-
-/// A value without the escapes of an address.
-fn decoded(value: &str) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escape = after
-            .get(..2)
-            .and_then(|digits| str::from_utf8(digits).ok());
-        let escaped = escape.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (first, escaped) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            (byte, _) => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// What is wrong with the parameters; never with a value that could be a secret.
-fn wrong_parameter(query: &str) -> Option<String> {
-    for (key, value) in parameters(query) {
-        if !PARAMETERS.contains(&key) {
-            let known = PARAMETERS.join(", ");
-            let key: String = key.chars().take(40).collect();
-            return Some(format!("it has no parameter {key:?}: there are {known}"));
-        }
-        if key == "sslmode" && !SSL_MODES.contains(&value) {
-            return Some(format!("sslmode is one of {}", SSL_MODES.join(", ")));
-        }
-        if FILES.contains(&key) && !value.starts_with('/') && !value.starts_with("%2F") {
-            return Some(format!("{key} names a file by its absolute path"));
-        }
-    }
-    None
 }
 
 impl fmt::Display for StoreUrl {
@@ -305,8 +159,6 @@ mod tests {
         for open in [
             "postgres://u:secret@h/d",
             "postgres://u@h/d?sslmode=require&password=x",
-            // Nobody should, and somebody will.
-            "postgres://u:sec/ret@h/d",
         ] {
             assert!(open.parse::<StoreUrl>().unwrap().holds_password(), "{open}");
         }
@@ -325,18 +177,75 @@ mod tests {
             .unwrap();
         assert_eq!(url.to_string(), "postgres://user@host:5432/db");
         assert!(!format!("{url:?}").contains("secret"));
+        let server: StoreUrl = "postgres://user:secret@/db?host=/run".parse().unwrap();
+        assert_eq!(server.to_string(), "postgres://user@/db");
+        let other = "mysql://user:se@cret@host/db".parse::<StoreUrl>();
+        let other = other.unwrap_err().to_string();
+        assert!(other.contains("mysql://user@host/db"), "{other}");
+    }
+
+    #[test]
+    fn a_password_that_should_have_been_written_by_escapes_is_refused_unseen() {
         for odd in [
-            "postgres://user:se/cret@host/db",
-            "postgres://user:se?cret@host/db",
-            "mysql://user:se@cret@host/db",
-            "postgres://user:secret@/db?host=/run",
+            "user:se/cret@host/db",
+            "user:se?cret@host/db",
+            "user:s/e?cret@host/db",
+            "user:s?e/cret@host/db",
+            "user:s/e?cret=x@host/db",
+            "user:s@cret/e?cret@host/db",
+            "user:s@cret/e@cret@host/db",
+            "user:5/e?cret@host/db",
+            "user:5/e?user=cret@host/db",
+            "user:se#cret@host/db",
+            "user:secret/db",
+            "user:secret",
         ] {
-            let shown = match odd.parse::<StoreUrl>() {
-                Ok(url) => url.to_string(),
-                Err(error) => error.to_string(),
-            };
+            let message = format!("postgres://{odd}").parse::<StoreUrl>();
+            let message = message.unwrap_err().to_string();
+            assert!(!message.contains("cret"), "{odd}: {message}");
+            assert!(message.contains("postgres://user"), "{odd}: {message}");
+            assert!(message.contains('%'), "{odd}: {message}");
+            let shown = StoreUrl::Postgres(format!("postgres://{odd}")).to_string();
             assert!(!shown.contains("cret"), "{odd}: {shown}");
         }
+        for plain in [
+            "h",
+            "h:5432/d",
+            "u@h:5432/d",
+            "u@[::1]:5432/d",
+            "[::1]/d",
+            "me@server@h/d",
+            "u@%2Frun%2Fpg/d",
+        ] {
+            let plain = format!("postgres://{plain}");
+            let url = format!("{plain}?sslcert=/a").parse::<StoreUrl>().unwrap();
+            assert_eq!(url.to_string(), plain);
+        }
+    }
+
+    #[test]
+    fn the_same_place_is_known_whatever_the_password_is() {
+        let url = |text: &str| text.parse::<StoreUrl>().unwrap();
+        let place = url("postgres://u@h/d?sslmode=require");
+        for same in [
+            "postgres://u:a@h/d?sslmode=require",
+            "postgres://u@h/d?sslmode=require&password=b",
+        ] {
+            assert!(place.is_same_place(&url(same)), "{same}");
+            assert!(url(same).is_same_place(&place), "{same}");
+        }
+        let rotated = url("postgres://u@h/d").with_password("a");
+        assert!(rotated.is_same_place(&url("postgres://u:b@h/d")));
+        for other in [
+            "postgres://u:a@h/other?sslmode=require",
+            "postgres://v:a@h/d?sslmode=require",
+            "postgres://u:a@h/d",
+            "/h/d",
+        ] {
+            assert!(!place.is_same_place(&url(other)), "{other}");
+        }
+        assert!(url("/a.db").is_same_place(&url("sqlite:///a.db")));
+        assert!(!url("/a.db").is_same_place(&url("/b.db")));
     }
 
     #[test]
@@ -347,13 +256,19 @@ mod tests {
             ("sslrootcert=ca.crt", "absolute"),
             ("sslpassword=hunter2", "sslpassword"),
             ("options=-c%20x=hunter2", "options"),
+            ("hunter2", "of such a name"),
+            ("sslmode=require#sslmode=verify-full", "%23"),
         ] {
             let wrong = format!("postgres://u@h/d?{query}").parse::<StoreUrl>();
             let message = wrong.unwrap_err().to_string();
             assert!(message.contains(named), "{query}: {message}");
             assert!(!message.contains("hunter2"), "{message}");
         }
-        for right in ["sslmode=verify-full&sslrootcert=/ca.crt", "host=/run/pg"] {
+        for right in [
+            "sslmode=verify-full&sslrootcert=/ca.crt",
+            "sslkey=%2fa.key&sslcert=%2Fa.crt",
+            "host=/run/pg",
+        ] {
             let url = format!("postgres://u@h/d?{right}").parse::<StoreUrl>();
             assert!(url.is_ok(), "{right}");
         }
@@ -361,7 +276,11 @@ mod tests {
 
     #[test]
     fn a_password_is_put_in_whole_and_noticed() {
-        for plain in ["postgres://u@h/d", "postgres://u@h/d?sslmode=verify-full"] {
+        for plain in [
+            "postgres://u@h/d",
+            "postgres://u@h/d?",
+            "postgres://u@h/d?sslmode=verify-full",
+        ] {
             let url: StoreUrl = plain.parse().unwrap();
             assert!(!url.holds_password());
             let with = url.with_password("p@ss/w?rd &=%");

@@ -24,6 +24,8 @@ pub struct Reloaded {
     pub settings: Settings,
     /// The keys whose values are others than before. Only the keys: a value may be a secret.
     pub changed: Vec<String>,
+    /// Whether the store's password is another than the one that it was opened with, and goes on with.
+    pub has_other_password: bool,
     /// What the next one is compared with.
     pub in_force: InForce,
 }
@@ -47,7 +49,7 @@ impl InForce {
     /// A wrong configuration, named as at a start; another store than the one that is served.
     pub fn again(&self, global: &Global, store: &Store) -> Result<Reloaded, Failure> {
         let (in_force, place) = Self::read(global)?;
-        if place.url != *store.url() {
+        if !place.url.is_same_place(store.url()) {
             return Err(Failure::refused(format!(
                 "store.url: {} is another store than {}, which is served: restart to serve another",
                 place.url,
@@ -57,6 +59,7 @@ impl InForce {
         Ok(Reloaded {
             settings: settings(&place.config, store, None)?,
             changed: self.difference(&in_force),
+            has_other_password: place.url != *store.url(),
             in_force,
         })
     }

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ const SETTINGS: &str = "fsync = off\nfull_page_writes = off\nshared_buffers = 32
 /// How a server is made.
 #[derive(Clone, Debug, Default)]
 pub struct Setup<'a> {
-    /// Where it listens beside its Unix socket; nowhere else where there is none.
+    /// Where it listens beside its Unix socket, on a port that is free; nowhere else where there is none.
     pub listen: Option<IpAddr>,
     /// More lines of `postgresql.conf`.
     pub settings: &'a str,
@@ -74,7 +74,8 @@ const TRUST: &str = "local all all trust\nhost all all all trust\n";
 pub struct Server {
     bin: PathBuf,
     folder: PathBuf,
-    listen: Option<IpAddr>,
+    /// Over TCP.
+    listen: Option<SocketAddr>,
     databases: AtomicU32,
     keeper: Mutex<Keeper>,
 }
@@ -110,10 +111,11 @@ impl Server {
             .mode(0o700)
             .create(&folder)
             .unwrap_or_else(|error| panic!("cannot create {}: {error}", folder.display()));
-        let listen = setup.listen.map(|address| address.to_string());
-        let listen = listen.unwrap_or_default();
+        let listen = setup.listen.map(free_port);
+        let address = listen.map(|listen| listen.ip().to_string());
         let settings = format!(
-            "{SETTINGS}listen_addresses = '{listen}'\n{}",
+            "{SETTINGS}listen_addresses = '{}'\n{}",
+            address.unwrap_or_default(),
             setup.settings
         );
         let hba = if setup.hba.is_empty() {
@@ -146,6 +148,7 @@ impl Server {
             .args(["-c", KEEPER, "keeper"])
             .arg(&bin)
             .arg(&folder)
+            .env("PGPORT", port(listen).to_string())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -162,7 +165,7 @@ impl Server {
         let server = Self {
             bin,
             folder,
-            listen: setup.listen,
+            listen,
             databases: AtomicU32::new(0),
             keeper: Mutex::new(keeper),
         };
@@ -180,6 +183,7 @@ impl Server {
             .arg("-h")
             .arg(&self.folder)
             .args(["-U", "postgres", "-T", "template0", &name])
+            .env("PGPORT", port(self.listen).to_string())
             .output()
             .expect("createdb lies beside the server");
         assert!(
@@ -188,7 +192,11 @@ impl Server {
             String::from_utf8_lossy(&output.stderr)
         );
         let host = self.folder.display().to_string().replace('/', "%2F");
-        format!("postgres://postgres@{host}/{name}")
+        let port = self.listen.map(|listen| format!(":{}", listen.port()));
+        format!(
+            "postgres://postgres@{host}{}/{name}",
+            port.unwrap_or_default()
+        )
     }
 
     /// The same database over TCP, where the server listens there.
@@ -310,6 +318,17 @@ impl Drop for Server {
             process.signal(Signal::CONT);
         }
     }
+}
+
+/// A port of this address that nobody listens on; the kernel chooses it, and does not soon choose it again.
+fn free_port(address: IpAddr) -> SocketAddr {
+    let listener = TcpListener::bind((address, 0)).expect("the address is one of this host's");
+    listener.local_addr().expect("it is bound")
+}
+
+/// By which its Unix socket is called as well.
+fn port(listen: Option<SocketAddr>) -> u16 {
+    listen.map_or(5432, |listen| listen.port())
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -9,7 +9,7 @@ use super::{Intent, Opened};
 use crate::database::Address;
 use crate::error::OpenError;
 use crate::migrate::{self, MIGRATIONS, in_time, unavailable};
-use crate::url::{StoreUrl, unreadable_file};
+use crate::url::{StoreUrl, problem_of_files};
 use crate::writer::DEADLINE;
 
 /// What the server gives up by itself, so that nothing of ours lingers there and holds others up: a
@@ -31,7 +31,7 @@ pub(super) async fn open(
     intent: Intent<'_>,
 ) -> Result<Option<Opened>, OpenError> {
     let what = url.to_string();
-    if let Some(problem) = unreadable_file(address) {
+    if let Some(problem) = problem_of_files(address) {
         return Err(OpenError::Address { url: what, problem });
     }
     let options = PgConnectOptions::from_str(address)

@@ -109,7 +109,8 @@ protocol = "exit"
         let mut layers: Vec<Self> = ours
             .map(|(name, value)| Self::variable(&name, value))
             .collect::<Result<_, _>>()?;
-        layers.sort_by(|a, b| a.origin.cmp(&b.origin));
+        // They stand side by side: an address among them is beneath a password's file among them.
+        layers.sort_by_cached_key(|layer| (!layer.names_a_store(), layer.origin.clone()));
         Ok(layers)
     }
 
@@ -125,7 +126,18 @@ protocol = "exit"
                 "{name}: only keys of store, dispatcher and defaults can be set by a variable, like TENURE__DISPATCHER__SLOTS; profiles belong into a file"
             )));
         };
-        let innermost = Table::from_iter([((*last).to_owned(), scalar(&value))]);
+        let of_the_store = path.starts_with("store__");
+        if of_the_store && !["store__url", "store__password_file"].contains(&&*path) {
+            return Err(Failure::usage(format!(
+                "{name}: of the store there are TENURE__STORE__URL and TENURE__STORE__PASSWORD_FILE; a password comes from the file that store.password_file names, from PGPASSWORD or from ~/.pgpass"
+            )));
+        }
+        let said = if of_the_store {
+            Value::String(value.clone())
+        } else {
+            scalar(&value)
+        };
+        let innermost = Table::from_iter([((*last).to_owned(), said)]);
         let table = tables.iter().rev().fold(innermost, |inner, key| {
             Table::from_iter([((*key).to_owned(), Value::Table(inner))])
         });
@@ -149,6 +161,19 @@ protocol = "exit"
         };
         layer.take_relative_store_from(cwd)?;
         Ok(layer)
+    }
+
+    /// Whether it says where the store is.
+    pub fn names_a_store(&self) -> bool {
+        let store = self.table.get("store").and_then(Value::as_table);
+        store.is_some_and(|store| store.contains_key("url"))
+    }
+
+    /// Leaves away whose password's file it names.
+    pub fn forget_password_file(&mut self) {
+        if let Some(store) = self.table.get_mut("store").and_then(Value::as_table_mut) {
+            store.remove("password_file");
+        }
     }
 
     /// Reads and checks the text of a layer.

@@ -27,7 +27,14 @@ pub struct Merged {
 
 impl Merged {
     /// Merges; later layers win, tables are merged key by key.
-    pub fn of(layers: Vec<Layer>) -> Result<Self, Failure> {
+    ///
+    /// **Invariant:** a password is sent to no other server than whoever named its file knew of.
+    pub fn of(mut layers: Vec<Layer>) -> Result<Self, Failure> {
+        if let Some(highest) = layers.iter().rposition(Layer::names_a_store) {
+            for beneath in &mut layers[..highest] {
+                beneath.forget_password_file();
+            }
+        }
         let mut builder = config::Config::builder();
         for layer in layers {
             builder = builder.add_source(layer);
@@ -45,16 +52,11 @@ impl Merged {
     /// # Errors
     /// What only all layers together can get wrong: a profile without a command.
     pub fn resolve(&self) -> Result<Config, Failure> {
-        let mut shape: Shape = self
+        let shape: Shape = self
             .values
             .clone()
             .try_deserialize()
             .map_err(|error| Failure::new(Code::Usage, error))?;
-        // The file goes with the address that the configuration has.
-        let origin = self.origin_of("store.url");
-        if matches!(origin.as_deref(), Some("--db" | "TENURE_DB")) {
-            shape.store.password_file = None;
-        }
         shape
             .validate()
             .and_then(|()| resolve(&shape))
@@ -257,6 +259,7 @@ mod tests {
                 "[store]\nurl = 'mysql://u:secret@h/d'",
                 &["store.url", "mysql://u@h/d"],
             ),
+            ("[store]\npassword = 'secret'", &["password_file"]),
             ("[profiles.Big]\ncommand = ['x']", &["Big"]),
             (
                 "[profiles.shell]\ncommand = ['x']",
@@ -326,6 +329,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_variable_of_the_store_says_is_never_shown() {
+        for (name, value) in [
+            ("TENURE__STORE__PASSWORD", "hunter2"),
+            ("TENURE__STORE__PASSWORD", "77777"),
+            ("TENURE__STORE__URL__PASSWORD", "hunter2"),
+            ("TENURE__STORE", "hunter2"),
+            ("TENURE__STORE__URL", "postgres://u:hunter2/d"),
+        ] {
+            let variable = [(name.into(), value.into())];
+            let failure = Layer::variables(variable.into_iter()).unwrap_err();
+            let message = failure.message();
+            assert!(message.contains(name), "{message}");
+            if name.ends_with("PASSWORD") {
+                for word in ["store.password_file", "PGPASSWORD", "~/.pgpass"] {
+                    assert!(message.contains(word), "{message}");
+                }
+            }
+            for secret in ["hunter2", "77777"] {
+                assert!(!message.contains(secret), "{message}");
+            }
+        }
+    }
+
+    #[test]
     fn a_relative_store_lies_beside_the_file_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tenure.toml");
@@ -346,6 +373,76 @@ mod tests {
         ];
         let config = Merged::of(layers).unwrap().resolve().unwrap();
         assert_eq!(config.store, Some(StoreUrl::Sqlite("/here/flag.db".into())));
+    }
+
+    /// What layers that name these say of the password's file, from the lowest layer up.
+    fn password_file(files: &[&str], above: &[(&str, &str)]) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut layers = vec![Layer::builtin().unwrap()];
+        for (number, text) in files.iter().enumerate() {
+            let path = folder.path().join(format!("{number}.toml"));
+            std::fs::write(&path, format!("[store]\n{text}")).unwrap();
+            layers.push(Layer::file(&path).unwrap());
+        }
+        for (origin, address) in above {
+            layers.push(Layer::address(origin, address, std::path::Path::new("/")).unwrap());
+        }
+        said_password_file(layers)
+    }
+
+    fn said_password_file(layers: Vec<Layer>) -> Option<String> {
+        let merged = Merged::of(layers).unwrap();
+        let file = merged.resolve().unwrap().password_file;
+        // What is not in force is not shown either.
+        assert_eq!(
+            merged.flat().contains_key("store.password_file"),
+            file.is_some()
+        );
+        file.map(|path| path.display().to_string())
+    }
+
+    #[test]
+    fn the_passwords_file_goes_with_the_address_that_its_layer_knew_of() {
+        let (here, there) = (
+            "url = 'postgres://u@here/d'",
+            "url = 'postgres://u@there/d'",
+        );
+        let file = "password_file = '/p'";
+        let both = format!("{here}\n{file}");
+        let used = Some("/p".to_owned());
+        assert_eq!(password_file(&[&both], &[]), used);
+        assert_eq!(password_file(&[here, file], &[]), used);
+        assert_eq!(password_file(&[here, there, file], &[]), used);
+        assert_eq!(password_file(&[&both, there], &[]), None);
+        assert_eq!(password_file(&[here, file, there], &[]), None);
+        assert_eq!(
+            password_file(&[&both, "password_file = '/other'"], &[]),
+            Some("/other".to_owned())
+        );
+        for origin in ["credential store-url", "TENURE_DB", "--db"] {
+            let above = [(origin, "postgres://u@there/d")];
+            assert_eq!(password_file(&[&both], &above), None, "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_a_variable_takes_no_password_from_beneath_and_one_from_beside() {
+        let with = |variables: &[(&str, &str)]| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("tenure.toml");
+            let text = "[store]\nurl = 'postgres://u@here/d'\npassword_file = '/p'";
+            std::fs::write(&path, text).unwrap();
+            let mut layers = vec![Layer::builtin().unwrap(), Layer::file(&path).unwrap()];
+            let variables = variables.iter();
+            let variables = variables.map(|(name, value)| (name.into(), value.into()));
+            layers.extend(Layer::variables(variables).unwrap());
+            said_password_file(layers)
+        };
+        let url = ("TENURE__STORE__URL", "postgres://u@there/d");
+        let file = ("TENURE__STORE__PASSWORD_FILE", "/q");
+        assert_eq!(with(&[url]), None);
+        assert_eq!(with(&[url, file]), Some("/q".to_owned()));
+        assert_eq!(with(&[file]), Some("/q".to_owned()));
     }
 
     #[test]

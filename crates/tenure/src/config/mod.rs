@@ -45,8 +45,8 @@ pub struct Flags {
 pub struct Config {
     /// Where the store is, where a layer says so; else it is in the state folder.
     pub store: Option<StoreUrl>,
-    /// Which file has the password of that server, where the configuration names the server: a
-    /// password is sent to no other.
+    /// Which file has the password of that server, where no higher layer than the one that names the
+    /// file names another server.
     pub password_file: Option<PathBuf>,
     /// Workers at once.
     pub slots: u32,
@@ -103,19 +103,26 @@ impl Config {
         Merged::of(layers)
     }
 
+    /// Where the store is, for whoever only tells of it: its password's file is not read.
+    ///
+    /// # Errors
+    /// Where no layer says so and there is no state folder either.
+    pub fn address(&self) -> Result<StoreUrl, Failure> {
+        match &self.store {
+            Some(url) => Ok(url.clone()),
+            None => Ok(StoreUrl::Sqlite(crate::folders::state()?.join("tenure.db"))),
+        }
+    }
+
     /// Where the store is, its password included.
     ///
     /// # Errors
-    /// Where no layer says so and there is no state folder either; where its password cannot be read.
+    /// As [`Config::address`], and where its password cannot be read.
     pub fn store_url(&self) -> Result<StoreUrl, Failure> {
-        let Some(url) = &self.store else {
-            return Ok(StoreUrl::Sqlite(crate::folders::state()?.join("tenure.db")));
-        };
-        match (&self.password_file, url) {
-            (Some(path), StoreUrl::Postgres(_)) => {
-                Ok(url.clone().with_password(&password::read(path)?))
-            }
-            (Some(_), StoreUrl::Sqlite(_)) | (None, _) => Ok(url.clone()),
+        let url = self.address()?;
+        match (&self.password_file, &url) {
+            (Some(path), StoreUrl::Postgres(_)) => Ok(url.with_password(&password::read(path)?)),
+            (Some(_), StoreUrl::Sqlite(_)) | (None, _) => Ok(url),
         }
     }
 

@@ -10,26 +10,29 @@ use crate::failure::Failure;
 /// A password is a line; what is longer is another file.
 const LONGEST: u16 = 1024;
 
-/// What others than the owner may do with it: nothing, but the group of a file that root owns may read
-/// it, which is how a service is given one.
+/// What others than its owner may do with it: nothing.
 const OTHERS: u32 = 0o077;
+
+/// The group of a file that root owns may read it, which is how a service is given one.
 const OTHERS_OF_ROOT: u32 = 0o037;
 
 /// What is wrong with the file, and the way out.
 fn wrong(path: &Path, file: &std::fs::Metadata) -> Option<String> {
-    let us = nix::unistd::geteuid().as_raw();
-    let others = if file.uid() == 0 && us != 0 {
-        OTHERS_OF_ROOT
-    } else {
-        OTHERS
-    };
-    let path = path.display();
     if !file.is_file() {
-        Some(format!("{path} is no file"))
-    } else if file.uid() != us && file.uid() != 0 {
+        return Some(format!("{} is no file", path.display()));
+    }
+    let us = nix::unistd::geteuid().as_raw();
+    unsafe_for(us, file.uid(), file.mode() & 0o777, path)
+}
+
+/// Whether somebody else has a say in it, for the user who reads it. Root settles a service, and reads
+/// what the service's user reads.
+fn unsafe_for(us: u32, owner: u32, mode: u32, path: &Path) -> Option<String> {
+    let others = if owner == 0 { OTHERS_OF_ROOT } else { OTHERS };
+    let path = path.display();
+    if us != 0 && owner != us && owner != 0 {
         Some(format!("{path} belongs to somebody else: chown it"))
-    } else if file.mode() & others != 0 {
-        let mode = file.mode() & 0o777;
+    } else if mode & others != 0 {
         Some(format!(
             "{path} has mode {mode:o}, so others may read it: chmod 600 {path}"
         ))
@@ -91,7 +94,7 @@ mod tests {
     fn a_password_is_the_line_of_a_file_that_nobody_else_reads() {
         assert_eq!(of("p w\n", 0o600), Ok("p w".to_owned()));
         assert_eq!(of("pw", 0o400), Ok("pw".to_owned()));
-        for mode in [0o640, 0o604, 0o666] {
+        for mode in [0o660, 0o604, 0o666] {
             let message = of("secret", mode).unwrap_err();
             assert!(message.contains("chmod 600"), "{message}");
             assert!(!message.contains("secret"), "{message}");
@@ -103,5 +106,37 @@ mod tests {
         }
         let message = read(Path::new("/nowhere")).unwrap_err().message();
         assert!(message.contains("/nowhere"), "{message}");
+    }
+
+    #[test]
+    fn whoever_reads_it_root_and_the_service_take_the_same_file() {
+        const ROOT: u32 = 0;
+        const SERVICE: u32 = 998;
+        const OTHER: u32 = 1000;
+        let path = Path::new("/p");
+        for (owner, mode) in [
+            (ROOT, 0o600),
+            (ROOT, 0o640),
+            (SERVICE, 0o600),
+            (SERVICE, 0o400),
+        ] {
+            for us in [ROOT, SERVICE] {
+                let problem = unsafe_for(us, owner, mode, path);
+                assert_eq!(problem, None, "{us} reads {mode:o} of {owner}");
+            }
+        }
+        for (us, owner, mode, word) in [
+            (SERVICE, OTHER, 0o600, "somebody else"),
+            (SERVICE, SERVICE, 0o640, "mode 640"),
+            (ROOT, SERVICE, 0o640, "mode 640"),
+            (ROOT, ROOT, 0o660, "mode 660"),
+            (SERVICE, ROOT, 0o644, "mode 644"),
+        ] {
+            let problem = unsafe_for(us, owner, mode, path).unwrap_or_default();
+            assert!(
+                problem.contains(word),
+                "{us}, {mode:o} of {owner}: {problem}"
+            );
+        }
     }
 }

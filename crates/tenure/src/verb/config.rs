@@ -10,7 +10,7 @@ use crate::place::Place;
 pub fn show(global: &Global, json: bool) -> Result<(), Failure> {
     Place::allowed(global)?;
     let merged = Config::merge(&global.flags())?;
-    let store = merged.resolve()?.store_url()?;
+    let store = merged.resolve()?.address()?;
     if json {
         let json = merged.to_json(&store);
         output::json(&json.map_err(|error| Failure::new(Code::Failed, error))?)

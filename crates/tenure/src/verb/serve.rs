@@ -113,6 +113,11 @@ impl Post<'_> {
     fn reload(&mut self) -> Option<Instruction> {
         service_manager::reloading();
         let reloaded = self.in_force.again(self.global, &self.store);
+        if reloaded.as_ref().is_ok_and(|it| it.has_other_password) {
+            tracing::warn!(
+                "the store's password is another one, which is used from the next start on: `systemctl restart` or SIGUSR2 leaves the workers alone"
+            );
+        }
         let instruction = match reloaded {
             Ok(reloaded) if reloaded.changed.is_empty() => {
                 tracing::info!("configuration read again: nothing changed");
