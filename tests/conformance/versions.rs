@@ -7,7 +7,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use tenure_guard::TaskId;
 use tenure_store::copy::{self, CopyError};
 use tenure_store::life::{Outcome, Recurrence, TaskStatus};
-use tenure_store::read::{EventFilter, TaskFilter, Told};
+use tenure_store::read::{EventFilter, Stored, TaskFilter};
 use tenure_store::suspects::Scope;
 use tenure_store::{Error, EventId, OpenError, Store, StoreUrl, known_schema};
 
@@ -325,7 +325,7 @@ async fn what_recurs_in_a_way_that_we_do_not_know_is_left_alone_and_not_looked_f
     );
     let row = world.task(id).await;
     assert_eq!(row.status, TaskStatus::Scheduled);
-    let recurrence: Told<Recurrence> = row.recurrence.unwrap();
+    let recurrence: Stored<Recurrence> = row.recurrence.unwrap();
     let shown = serde_json::to_value(&recurrence).unwrap();
     assert_eq!(shown["moon"], "full");
 }

@@ -1,7 +1,5 @@
 //! What changes under a living dispatcher: its configuration, and its program.
 
-use std::os::unix::fs::PermissionsExt;
-
 use tenure_store::drain::Drained;
 use tenure_tests::home::{Home, outcomes, runs};
 use tenure_tests::process::Signal;
@@ -101,8 +99,7 @@ fn a_program_that_does_not_run_is_not_become(on: Database) {
     let program = home.lone_program().to_owned();
     let dispatcher = home.serve();
     let process = dispatcher.process();
-    let broken = home.write("broken", "#!/bin/sh\necho no such library >&2\nexit 1\n");
-    std::fs::set_permissions(&broken, PermissionsExt::from_mode(0o755)).unwrap();
+    let broken = home.script("broken", "#!/bin/sh\necho no such library >&2\nexit 1\n");
     let good = home.path().join("good");
     std::fs::rename(&program, &good).unwrap();
     std::fs::rename(&broken, &program).unwrap();
@@ -125,8 +122,7 @@ fn a_stop_that_comes_between_two_programs_is_obeyed_by_the_next(on: Database) {
         "#!/bin/sh\n[ \"$1\" != version ] || kill -TERM $PPID\nexec {} \"$@\"\n",
         good.display()
     );
-    let between = home.write("between", &script);
-    std::fs::set_permissions(&between, PermissionsExt::from_mode(0o755)).unwrap();
+    let between = home.script("between", &script);
     std::fs::rename(&between, &program).unwrap();
     dispatcher.signal(Signal::USR2);
     assert_eq!(dispatcher.ended(), Some(0), "{}", dispatcher.log());

@@ -150,11 +150,10 @@ fn a_worktree_begins_at_head_and_leaves_nothing_where_nothing_was_done(on: Datab
     let home = home(on, "worktree");
     repository(&home);
     // A hook would run with the warden's life in its hands.
-    let hook = home.write(
+    home.script(
         "work/.git/hooks/post-checkout",
         "#!/bin/sh\ntouch \"$HOME/hooked\"\n",
     );
-    fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let _dispatcher = home.serve();
     let task = sh(
         &home,

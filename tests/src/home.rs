@@ -126,7 +126,7 @@ impl Home {
     /// Where it cannot be copied.
     pub fn lone_program(&mut self) -> &Path {
         self.program = self.path().join("tenure");
-        fs::copy(program::tenure(), &self.program).expect("a program can be copied");
+        program::copy(&program::tenure(), &self.program);
         &self.program
     }
 
@@ -135,12 +135,21 @@ impl Home {
     /// # Panics
     /// Where the script cannot be written.
     pub fn after(&mut self, script: &str) {
-        use std::os::unix::fs::PermissionsExt;
         let program = self.program.display();
         let script = format!("#!/bin/sh\n{script}\nexec {program} \"$@\"\n");
-        self.program = self.write("tenure.sh", &script);
-        fs::set_permissions(&self.program, PermissionsExt::from_mode(0o755))
-            .expect("a script can be made executable");
+        self.program = self.script("tenure.sh", &script);
+    }
+
+    /// Writes a script into the home that can be executed, with its folders.
+    ///
+    /// # Panics
+    /// Where that fails.
+    pub fn script(&self, name: impl AsRef<Path>, text: &str) -> PathBuf {
+        let name = name.as_ref();
+        let draft = self.write(name.with_added_extension("draft"), text);
+        let script = self.path().join(name);
+        program::copy(&draft, &script);
+        script
     }
 
     /// The folder.

@@ -2,6 +2,7 @@
 //! why it has copies of `tenure` and `tenure-warden`.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The command line under test; `tenure-e2e-warden` lies beside it.
 pub fn tenure() -> PathBuf {
@@ -29,6 +30,20 @@ pub fn folder() -> PathBuf {
     } else {
         folder.to_path_buf()
     }
+}
+
+/// Copies a file to where it is a program, by a process of its own: one that another test forked while
+/// we wrote would hold the file open, and nobody could execute it (ETXTBSY).
+///
+/// # Panics
+/// Where that fails.
+pub fn copy(from: &Path, to: &Path) {
+    let installed = Command::new("install")
+        .args(["-m", "755"])
+        .args([from, to])
+        .status();
+    let is_there = installed.is_ok_and(|status| status.success());
+    assert!(is_there, "{} cannot be made", to.display());
 }
 
 fn beside_us(name: &str) -> PathBuf {

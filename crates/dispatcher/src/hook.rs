@@ -15,7 +15,7 @@ mod tell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tenure_store::event::EventKind;
-use tenure_store::read::Told;
+use tenure_store::read::Stored;
 
 /// Which programs are told of which events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Program {
 
     /// Whether it is told of events of a kind. None is told that one could not be told: that would be
     /// told for ever.
-    fn wants(&self, kind: &Told<EventKind>) -> bool {
+    fn wants(&self, kind: &Stored<EventKind>) -> bool {
         if *kind == EventKind::HookFailed {
             return false;
         }

@@ -18,7 +18,7 @@ use crate::life::LimitsLayer;
 use crate::moved::small;
 use crate::open::Store;
 use crate::process::ProcessId;
-use crate::read::Told;
+use crate::read::Stored;
 use crate::sql;
 use crate::transaction::Transaction;
 use crate::url::StoreUrl;
@@ -40,10 +40,10 @@ pub struct PublishedProfile {
     pub max_running: Option<u32>,
     /// What it says about limits.
     #[serde(default)]
-    pub limits: Told<LimitsLayer>,
+    pub limits: Stored<LimitsLayer>,
     /// What `[defaults]` says beneath it.
     #[serde(default)]
-    pub defaults: Told<LimitsLayer>,
+    pub defaults: Stored<LimitsLayer>,
 }
 
 /// A dispatcher's row.

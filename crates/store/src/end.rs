@@ -15,7 +15,7 @@ use crate::life::{
 use crate::moved::{Moved, move_task};
 use crate::open::Store;
 use crate::read::ExitView;
-use crate::read::Told;
+use crate::read::Stored;
 use crate::recorded::Recorded;
 use crate::sql;
 use crate::standing::{Asking, not_owner};
@@ -158,7 +158,7 @@ impl Close {
         if !is_its_own || closing.ended_at.is_none() {
             return Err(not_owner(tx, &self.tenure, Asking::Open).await?);
         }
-        let seen: Option<Told<End>> = closing.seen.as_deref().map(Told::json).transpose()?;
+        let seen: Option<Stored<End>> = closing.seen.as_deref().map(Stored::json).transpose()?;
         // Who saw nothing has nothing to add.
         let saw_nothing = matches!(self.end, End::Unseen { .. } | End::Lapsed { .. });
         if seen.is_none_or(|seen| seen != self.end) && !saw_nothing {

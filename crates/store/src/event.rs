@@ -5,7 +5,7 @@ use tenure_guard::{RunId, TaskId};
 
 use crate::ids::EventId;
 use crate::life::word::words;
-use crate::read::Told;
+use crate::read::Stored;
 
 words! {
     /// Every kind of event. The list only grows.
@@ -121,7 +121,7 @@ pub struct Event {
     /// And of which run, where one is concerned.
     pub run_id: Option<RunId>,
     /// What happened.
-    pub kind: Told<EventKind>,
+    pub kind: Stored<EventKind>,
     /// When, by the store's clock.
     pub at: jiff::Timestamp,
     /// The particulars; an object.

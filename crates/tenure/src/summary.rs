@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use tenure_guard::{BlockKind, RunId, TaskId};
 use tenure_store::life::{Outcome, TaskStatus};
-use tenure_store::read::{Outlook, RunView, TaskRow, Told};
+use tenure_store::read::{Outlook, RunView, Stored, TaskRow};
 use tenure_store::{BatchId, Store};
 
 use crate::batch::Batch;
@@ -61,7 +61,7 @@ struct Unfinished {
 struct Newest {
     run_id: RunId,
     attempt: u32,
-    outcome: Option<Told<Outcome>>,
+    outcome: Option<Stored<Outcome>>,
     reason: Option<String>,
     log_tail: Vec<String>,
 }

@@ -8,7 +8,7 @@ use tenure_guard::TaskId;
 use tenure_store::event::EventKind;
 use tenure_store::life::{CatchUp, Overlap, Recurrence, TaskStatus, Times};
 use tenure_store::person::Wish;
-use tenure_store::read::{Detail, Told};
+use tenure_store::read::{Detail, Stored};
 
 use super::stage::{Picture, STORE, Stage};
 use super::step::{Deed, Step};
@@ -90,7 +90,7 @@ fn it_is_a_chain(picture: &Picture, told: &str) {
 
 fn schedule(detail: &Detail) -> (&Recurrence, SignedDuration) {
     let recurrence = detail.task.recurrence.as_ref();
-    let recurrence = recurrence.and_then(Told::known).unwrap();
+    let recurrence = recurrence.and_then(Stored::known).unwrap();
     let Times::Every(every) = &recurrence.times else {
         panic!("only even times are made here");
     };

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use tenure_guard::{Report, RunId, TaskId};
 
 use super::rows::{CommentView, EarlierAttempt, ExitView, ParentResult, Related, RunView, TaskRow};
-use super::told::Told;
+use super::stored::Stored;
 use crate::clock::timestamp;
 use crate::dispatcher::dispatcher_id;
 use crate::error::Error;
@@ -96,12 +96,12 @@ impl Shown for TaskColumns {
             batch_id: self.batch_id.map(BatchId),
             key: self.idempotency_key,
             body: self.body,
-            command: self.command.as_deref().map(Told::json).transpose()?,
+            command: self.command.as_deref().map(Stored::json).transpose()?,
             cwd: self.cwd.into(),
-            env: Told::json(&self.env)?,
+            env: Stored::json(&self.env)?,
             skills: serde_json::from_str(&self.skills)?,
             requires: serde_json::from_str(&self.requires)?,
-            limits: Told::json(&self.limits)?,
+            limits: Stored::json(&self.limits)?,
             created_at: timestamp(self.created_at)?,
             updated_at: timestamp(self.updated_at)?,
             archived_at: self.archived_at.map(timestamp).transpose()?,
@@ -113,7 +113,7 @@ impl Shown for TaskColumns {
             blocks: small(self.blocks)?,
             created_by: self.created_by,
             created_by_run: self.created_by_run.map(RunId),
-            recurrence: self.recurrence.as_deref().map(Told::json).transpose()?,
+            recurrence: self.recurrence.as_deref().map(Stored::json).transpose()?,
             series_id: self.series_id.map(TaskId),
             result: self
                 .result
@@ -173,8 +173,8 @@ impl Shown for RunColumns {
     type As = RunView;
 
     fn show(self) -> Result<RunView, Error> {
-        let seen: Option<Told<End>> = self.seen.as_deref().map(Told::json).transpose()?;
-        let end = seen.as_ref().and_then(Told::known);
+        let seen: Option<Stored<End>> = self.seen.as_deref().map(Stored::json).transpose()?;
+        let end = seen.as_ref().and_then(Stored::known);
         let report = self.report.as_deref().map(serde_json::from_str);
         Ok(RunView {
             status: self.status(),
@@ -182,7 +182,7 @@ impl Shown for RunColumns {
             task_id: TaskId(self.task_id),
             attempt: small(self.attempt)?,
             profile: self.profile,
-            outcome: self.outcome.map(Told::word),
+            outcome: self.outcome.map(Stored::word),
             reason: self.reason,
             exit: end.and_then(End::exit).map(ExitView::from),
             core: end.and_then(End::core).cloned(),
@@ -198,7 +198,7 @@ impl Shown for RunColumns {
             pid: self.pid.map(pid).transpose()?,
             warden_pid: self.warden_pid.map(pid).transpose()?,
             dispatcher_id: dispatcher_id(&self.dispatcher_id)?,
-            limits: Told::json(&self.limits)?,
+            limits: Stored::json(&self.limits)?,
             claimed_at: timestamp(self.claimed_at)?,
             started_at: self.started_at.map(timestamp).transpose()?,
             deadline_at: self.deadline_at.map(timestamp).transpose()?,
@@ -273,7 +273,7 @@ impl Shown for EventColumns {
             id: EventId(self.id),
             task_id: self.task_id.map(TaskId),
             run_id: self.run_id.map(RunId),
-            kind: Told::word(self.kind),
+            kind: Stored::word(self.kind),
             at: timestamp(self.at)?,
             payload: serde_json::from_str(&self.payload)?,
         })
@@ -296,21 +296,22 @@ impl Shown for ParentColumns {
 
     fn show(self) -> Result<ParentResult, Error> {
         // Of another kind of report a child is told nothing.
-        let report: Option<Told<Report>> = self.report.as_deref().map(Told::json).transpose()?;
+        let report: Option<Stored<Report>> =
+            self.report.as_deref().map(Stored::json).transpose()?;
         let (summary, metadata, artifacts) = match report {
-            Some(Told::Known(Report::Complete {
+            Some(Stored::Known(Report::Complete {
                 summary,
                 metadata,
                 artifacts,
             })) => (summary, metadata, artifacts),
             Some(
-                Told::Known(
+                Stored::Known(
                     Report::Wait { .. }
                     | Report::Block { .. }
                     | Report::Defer { .. }
                     | Report::Fail { .. },
                 )
-                | Told::Foreign(_),
+                | Stored::Foreign(_),
             )
             | None => (None, None, Vec::new()),
         };
@@ -319,7 +320,7 @@ impl Shown for ParentColumns {
             title: self.title,
             status: self.status.parse()?,
             kind: self.kind.parse()?,
-            outcome: self.outcome.map(Told::word),
+            outcome: self.outcome.map(Stored::word),
             reason: self.reason,
             summary,
             metadata,
@@ -344,7 +345,7 @@ impl Shown for AttemptColumns {
         Ok(EarlierAttempt {
             run_id: RunId(self.run_id),
             attempt: small(self.attempt)?,
-            outcome: Told::word(self.outcome),
+            outcome: Stored::word(self.outcome),
             reason: self.reason,
             ended_at: timestamp(self.ended_at)?,
         })

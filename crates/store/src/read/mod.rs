@@ -7,7 +7,7 @@ mod outlook;
 mod rows;
 mod situation;
 mod stats;
-mod told;
+mod stored;
 
 pub use last_served::{Departure, LastServed};
 pub use outlook::{Outlook, Standstill};
@@ -20,7 +20,7 @@ pub use situation::{
     CalledOff, Counted, Gone, Holder, Pause, Place, Serving, Situation, WaitedFor,
 };
 pub use stats::{OfProfile, Stats, Tally, Unfinished};
-pub use told::Told;
+pub use stored::Stored;
 
 use tenure_guard::{RunId, TaskId};
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tenure_guard::{BlockKind, RunId, TaskId};
 
 use super::situation::Counted;
-use super::told::Told;
+use super::stored::Stored;
 use crate::event::{Event, EventKind};
 use crate::ids::{BatchId, DispatcherId, EventId};
 use crate::life::{
@@ -73,12 +73,12 @@ pub struct TaskRow {
     pub batch_id: Option<BatchId>,
     pub key: Option<String>,
     pub body: String,
-    pub command: Option<Told<Vec<String>>>,
+    pub command: Option<Stored<Vec<String>>>,
     pub cwd: PathBuf,
-    pub env: Told<BTreeMap<String, String>>,
+    pub env: Stored<BTreeMap<String, String>>,
     pub skills: Vec<String>,
     pub requires: Vec<String>,
-    pub limits: Told<LimitsLayer>,
+    pub limits: Stored<LimitsLayer>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub archived_at: Option<Timestamp>,
@@ -90,7 +90,7 @@ pub struct TaskRow {
     pub blocks: u32,
     pub created_by: String,
     pub created_by_run: Option<RunId>,
-    pub recurrence: Option<Told<Recurrence>>,
+    pub recurrence: Option<Stored<Recurrence>>,
     pub series_id: Option<TaskId>,
     pub result: Option<serde_json::Value>,
 }
@@ -129,13 +129,13 @@ pub struct RunView {
     pub attempt: u32,
     pub status: RunStatus,
     pub profile: String,
-    pub outcome: Option<Told<Outcome>>,
+    pub outcome: Option<Stored<Outcome>>,
     pub reason: Option<String>,
     pub exit: Option<ExitView>,
     /// The core of the worker's main process, where the kernel dumped it.
     pub core: Option<CoreDump>,
     /// All that was seen of its end, the exit included.
-    pub seen: Option<Told<End>>,
+    pub seen: Option<Stored<End>>,
     pub ask: Option<Ask>,
     pub ask_by: Option<String>,
     pub ask_reason: Option<String>,
@@ -147,7 +147,7 @@ pub struct RunView {
     pub pid: Option<i32>,
     pub warden_pid: Option<i32>,
     pub dispatcher_id: DispatcherId,
-    pub limits: Told<Limits>,
+    pub limits: Stored<Limits>,
     pub claimed_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub deadline_at: Option<Timestamp>,
@@ -265,7 +265,7 @@ pub struct ParentResult {
     pub title: String,
     pub status: TaskStatus,
     pub kind: LinkKind,
-    pub outcome: Option<Told<Outcome>>,
+    pub outcome: Option<Stored<Outcome>>,
     pub reason: Option<String>,
     pub summary: Option<String>,
     pub metadata: Option<serde_json::Value>,
@@ -281,7 +281,7 @@ pub struct ParentResult {
 pub struct EarlierAttempt {
     pub run_id: RunId,
     pub attempt: u32,
-    pub outcome: Told<Outcome>,
+    pub outcome: Stored<Outcome>,
     pub reason: String,
     pub ended_at: Timestamp,
 }

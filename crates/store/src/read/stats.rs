@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::situation::{Gone, Pause, Serving, gone, pauses, serving};
-use super::told::Told;
+use super::stored::Stored;
 use crate::clock::timestamp;
 use crate::error::Error;
 use crate::life::Outcome;
@@ -73,7 +73,7 @@ pub struct Tally {
     /// The profile.
     pub profile: String,
     /// How they ended.
-    pub outcome: Told<Outcome>,
+    pub outcome: Stored<Outcome>,
     /// So many.
     pub runs: u64,
     /// How long one took on average, in milliseconds.
@@ -182,7 +182,7 @@ async fn ends(tx: &mut Transaction) -> Result<Vec<Tally>, Error> {
             let mean_ms = row.run_ms.checked_div(row.runs).unwrap_or_default();
             Ok(Tally {
                 profile: row.profile,
-                outcome: Told::word(row.outcome),
+                outcome: Stored::word(row.outcome),
                 runs: row.runs.unsigned_abs(),
                 mean_ms: mean_ms.unsigned_abs(),
             })

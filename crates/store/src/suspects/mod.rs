@@ -15,7 +15,7 @@ use tenure_guard::{BlockKind, Reason, RunId, TaskId};
 
 use crate::ids::{BatchId, DispatcherId};
 use crate::life::{Outcome, Streaks, TaskStatus};
-use crate::read::{Pause, Told};
+use crate::read::{Pause, Stored};
 
 /// So many suspects of a kind are read; whoever mends those sees the next.
 pub const MOST: u32 = 1_000;
@@ -102,7 +102,7 @@ pub struct EndedRun {
     /// Which.
     pub run: RunId,
     /// How.
-    pub outcome: Told<Outcome>,
+    pub outcome: Stored<Outcome>,
     /// Why it is that outcome.
     pub reason: String,
     /// Why a guard in it stood down.

@@ -12,7 +12,7 @@ use crate::ids::BatchId;
 use crate::lane::Lane;
 use crate::life::{End, Outcome, Streaks};
 use crate::moved::small;
-use crate::read::Told;
+use crate::read::Stored;
 
 #[derive(FromRow)]
 pub(super) struct TroubledRow {
@@ -89,11 +89,11 @@ fn ended_run(
         return Ok(None);
     };
     // Of an end of a kind that a newer program knows nothing follows here.
-    let seen = seen.map(Told::<End>::json).transpose()?;
+    let seen = seen.map(Stored::<End>::json).transpose()?;
     let seen = seen.and_then(|end| end.known().cloned());
     Ok(Some(EndedRun {
         run: RunId(run),
-        outcome: Told::word(outcome),
+        outcome: Stored::word(outcome),
         reason: reason.unwrap_or_default(),
         stood_down: seen.and_then(|end| match end {
             End::StoodDown { reason } => Some(reason),

@@ -11,7 +11,7 @@ use tenure_guard::{Reason as Verdict, RunId};
 use tenure_store::duration;
 use tenure_store::event::EventKind;
 use tenure_store::life::{Ask, End, Exit, Outcome, RunStatus};
-use tenure_store::read::{RunView, Situation, Told};
+use tenure_store::read::{RunView, Situation, Stored};
 
 use super::{Code, running, signal};
 use crate::verb::seconds;
@@ -29,7 +29,7 @@ pub struct Attempt {
     pub status: RunStatus,
     /// How it ended; null while it has not.
     pub code: Option<Code>,
-    pub outcome: Option<Told<Outcome>>,
+    pub outcome: Option<Stored<Outcome>>,
     pub reason: Option<String>,
     /// What is known of its end, in words.
     pub evidence: Vec<String>,
@@ -229,7 +229,7 @@ fn lost(seen: Option<&End>) -> Code {
 /// What is known of a run's end.
 fn evidence(run: &RunView) -> Vec<String> {
     let mut said = Vec::new();
-    if let Some(outcome @ Told::Foreign(_)) = &run.outcome {
+    if let Some(outcome @ Stored::Foreign(_)) = &run.outcome {
         said.push(format!("a newer tenure closed it: {outcome}"));
     }
     if let Some(report) = &run.report {
@@ -242,8 +242,8 @@ fn evidence(run: &RunView) -> Vec<String> {
         said.extend(over(run, ask));
     }
     said.extend(match &run.seen {
-        Some(Told::Known(end)) => of_end(run, end),
-        Some(Told::Foreign(end)) => vec![format!("a newer tenure saw its end, and wrote: {end}")],
+        Some(Stored::Known(end)) => of_end(run, end),
+        Some(Stored::Foreign(end)) => vec![format!("a newer tenure saw its end, and wrote: {end}")],
         None => Vec::new(),
     });
     said.extend(of_tree(run));

@@ -3,7 +3,7 @@
 
 use tenure_store::dispatcher::PublishedProfile;
 use tenure_store::life::{Origin, Traced, trace};
-use tenure_store::read::{Situation, Told};
+use tenure_store::read::{Situation, Stored};
 
 /// The policies that the task's next run would have.
 pub fn policies(situation: &Situation, own: &[PublishedProfile]) -> Vec<Traced> {
@@ -24,7 +24,7 @@ pub fn policies(situation: &Situation, own: &[PublishedProfile]) -> Vec<Traced> 
     let mut policies = trace(&own_limits, &profile, &defaults);
     for (layer, origin) in layers {
         // Of what a newer program wrote only that is known which it wrote.
-        if let Told::Foreign(limits) = layer {
+        if let Stored::Foreign(limits) = layer {
             policies.push(said("limits", limits.to_string(), origin));
         }
     }
@@ -41,7 +41,7 @@ pub fn policies(situation: &Situation, own: &[PublishedProfile]) -> Vec<Traced> 
 pub fn differ_from_run(situation: &Situation, own: &[PublishedProfile]) -> bool {
     let task = &situation.task;
     let published = published(situation, own).unwrap_or_default();
-    let (Told::Known(own), Told::Known(profile), Told::Known(defaults)) =
+    let (Stored::Known(own), Stored::Known(profile), Stored::Known(defaults)) =
         (&task.limits, published.limits, published.defaults)
     else {
         return false;

@@ -7,7 +7,7 @@ mod standing;
 use std::fmt::Write as _;
 
 use tenure_store::life::LimitsLayer;
-use tenure_store::read::Told;
+use tenure_store::read::Stored;
 
 use super::{Code, Seen, explain, page};
 use fixture::Case;
@@ -65,11 +65,11 @@ fn every_case_has_its_code_and_every_code_its_case() {
 fn the_policies_in_force_are_told_by_who_said_them() {
     let mut situation = fixture::alone(serde_json::json!({"limits": {"max_failures": 1}}));
     let profile = &mut situation.dispatchers[0].dispatcher.profiles[0];
-    profile.limits = Told::Known(LimitsLayer {
+    profile.limits = Stored::Known(LimitsLayer {
         max_runtime: Some(std::time::Duration::from_hours(2)),
         ..LimitsLayer::default()
     });
-    profile.defaults = Told::Known(LimitsLayer {
+    profile.defaults = Stored::Known(LimitsLayer {
         max_defers: Some(7),
         ..LimitsLayer::default()
     });

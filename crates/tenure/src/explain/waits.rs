@@ -7,7 +7,7 @@ use tenure_guard::TaskId;
 use tenure_store::DispatcherId;
 use tenure_store::event::EventKind;
 use tenure_store::life::{Outcome, TaskStatus};
-use tenure_store::read::{Holder, Pause, RunView, Situation, Told};
+use tenure_store::read::{Holder, Pause, RunView, Situation, Stored};
 
 use super::{Code, Reason, Seen, parents, rest, running, serving};
 use crate::caller::quoted;
@@ -46,10 +46,10 @@ fn time(situation: &Situation) -> Vec<Reason> {
     };
     let last = situation.runs.first();
     let words = match last.and_then(|run| Some((run, run.outcome.as_ref()?))) {
-        Some((run, Told::Known(Outcome::Deferred))) => {
+        Some((run, Stored::Known(Outcome::Deferred))) => {
             format!("run {} put the task off: {}", run.run_id, why(run))
         }
-        Some((run, Told::Known(Outcome::Completed))) => {
+        Some((run, Stored::Known(Outcome::Completed))) => {
             format!("it was asked for that time, after run {}", run.run_id)
         }
         Some((run, outcome)) => format!(

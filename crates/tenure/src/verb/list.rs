@@ -2,7 +2,7 @@
 
 use tenure_guard::wire::Op;
 use tenure_store::life::TaskStatus;
-use tenure_store::read::{Counted, Page, TaskFilter, TaskRow, Told};
+use tenure_store::read::{Counted, Page, Stored, TaskFilter, TaskRow};
 
 use crate::cli::{Global, List};
 use crate::failure::{Code, Failure};
@@ -94,10 +94,10 @@ pub fn status(row: &TaskRow) -> String {
     let is_scheduled = row.status == TaskStatus::Scheduled;
     match (row.block_kind, &row.recurrence) {
         (Some(kind), _) => format!("{} ({kind})", row.status),
-        (None, Some(Told::Known(recurrence))) if is_scheduled => {
+        (None, Some(Stored::Known(recurrence))) if is_scheduled => {
             let times = escape::line(&recurrence.times.to_string());
             format!("{} ({times})", row.status)
         }
-        (None, Some(Told::Known(_) | Told::Foreign(_)) | None) => row.status.to_string(),
+        (None, Some(Stored::Known(_) | Stored::Foreign(_)) | None) => row.status.to_string(),
     }
 }

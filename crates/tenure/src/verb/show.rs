@@ -7,7 +7,7 @@ use tenure_guard::TaskId;
 use tenure_guard::wire::Op;
 use tenure_store::event::Event;
 use tenure_store::life::{LinkKind, Recurrence};
-use tenure_store::read::{CommentView, Detail, Related, TaskRow, Told};
+use tenure_store::read::{CommentView, Detail, Related, Stored, TaskRow};
 
 use crate::caller::Caller;
 use crate::cli::{Global, Show};
@@ -217,12 +217,12 @@ fn field(text: &mut String, name: &str, value: &str) {
 }
 
 /// What a newer version wrote, as it stands.
-fn foreign<T: serde::Serialize>(told: &Told<T>) -> String {
+fn foreign<T: serde::Serialize>(told: &Stored<T>) -> String {
     serde_json::to_string(told).unwrap_or_default()
 }
 
-fn recurs(task: &TaskRow, recurrence: &Told<Recurrence>) -> String {
-    let Told::Known(Recurrence {
+fn recurs(task: &TaskRow, recurrence: &Stored<Recurrence>) -> String {
+    let Stored::Known(Recurrence {
         times,
         overlap,
         catch_up,

@@ -1,5 +1,5 @@
-//! What the store tells where a newer program may have written it: shown as it stands, and never a reason
-//! to show nothing at all. Whoever decides by it asks for what is known.
+//! What stands in the store where a newer program may have written it: shown as it stands, and never a
+//! reason to show nothing at all. Whoever decides by it asks for what is known.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,14 +13,14 @@ use crate::error::Error;
 /// A word, or what is written as JSON. Its own JSON is that of either.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Told<T> {
+pub enum Stored<T> {
     /// This program knows what it means.
     Known(T),
     /// A newer one wrote it, so.
     Foreign(Value),
 }
 
-impl<T> Told<T> {
+impl<T> Stored<T> {
     /// What is meant, where that is known here.
     pub fn known(&self) -> Option<&T> {
         match self {
@@ -30,7 +30,7 @@ impl<T> Told<T> {
     }
 }
 
-impl<T: FromStr> Told<T> {
+impl<T: FromStr> Stored<T> {
     /// What a column says in a word.
     pub(crate) fn word(word: String) -> Self {
         match word.parse() {
@@ -40,7 +40,7 @@ impl<T: FromStr> Told<T> {
     }
 }
 
-impl<T: DeserializeOwned> Told<T> {
+impl<T: DeserializeOwned> Stored<T> {
     /// What a column says in JSON.
     ///
     /// # Errors
@@ -53,25 +53,25 @@ impl<T: DeserializeOwned> Told<T> {
     }
 }
 
-impl<T: Default> Default for Told<T> {
+impl<T: Default> Default for Stored<T> {
     fn default() -> Self {
         Self::Known(T::default())
     }
 }
 
-impl<T> From<T> for Told<T> {
+impl<T> From<T> for Stored<T> {
     fn from(known: T) -> Self {
         Self::Known(known)
     }
 }
 
-impl<T: PartialEq> PartialEq<T> for Told<T> {
+impl<T: PartialEq> PartialEq<T> for Stored<T> {
     fn eq(&self, other: &T) -> bool {
         self.known() == Some(other)
     }
 }
 
-impl<T: fmt::Display> fmt::Display for Told<T> {
+impl<T: fmt::Display> fmt::Display for Stored<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(known) => known.fmt(f),
