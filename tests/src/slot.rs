@@ -1,27 +1,35 @@
-//! At most so many dispatchers at once over all test processes: each brings wardens and workers, and
-//! the machine may have two cores.
+//! At most so many tests at once that have a dispatcher, over all test processes: each brings wardens and
+//! workers, and the machine may have two cores.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::program;
 use crate::wait;
 
-/// How many dispatchers may run at once.
+/// How many tests may have dispatchers at once.
 const SLOTS: usize = 4;
 
 /// How long a test may stand in the queue: a whole suite of the others.
 const QUEUE: Duration = Duration::from_mins(20);
 
-/// Room for one dispatcher. Given back when it is dropped; the kernel does so for a killed test.
+/// Room for the dispatchers of one test. Given back when the last is dropped; the kernel does so for a
+/// killed test. Tests that each held room for one and waited for another's would wait for ever, so the
+/// second dispatcher of a test needs no more.
 #[derive(Debug)]
 pub struct Slot {
     #[expect(dead_code, reason = "held, not read: closing it gives the slot back")]
-    lock: File,
+    lock: Arc<File>,
 }
 
-/// The turn of a test that has several dispatchers: two that each held some of the room and waited for
-/// more would wait for ever.
+thread_local! {
+    /// What the test of this thread holds.
+    static HELD: RefCell<Weak<File>> = const { RefCell::new(Weak::new()) };
+}
+
+/// The turn of a test that has several dispatchers at once, so that only one such test runs.
 #[derive(Debug)]
 pub struct Turn {
     #[expect(dead_code, reason = "held, not read: closing it ends the turn")]
@@ -49,8 +57,11 @@ impl Turn {
 }
 
 impl Slot {
-    /// Waits for room.
+    /// Waits for room, where this test has none yet.
     pub fn take() -> Self {
+        if let Some(lock) = HELD.with_borrow(Weak::upgrade) {
+            return Self { lock };
+        }
         let folder = program::folder().join("dispatcher-slots");
         fs::create_dir_all(&folder).expect("the folder of slots can be made");
         let free = || {
@@ -61,7 +72,11 @@ impl Slot {
             })
         };
         match wait::within(QUEUE, free) {
-            Some(lock) => Self { lock },
+            Some(lock) => {
+                let lock = Arc::new(lock);
+                HELD.set(Arc::downgrade(&lock));
+                Self { lock }
+            }
             None => panic!("no room for a dispatcher in {QUEUE:?}: do others hang?"),
         }
     }
